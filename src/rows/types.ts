@@ -1,0 +1,39 @@
+// Column types, named by PostgreSQL's type OIDs everywhere: in descriptors, expression programs and on the wire.
+
+export const BOOL = 16;
+export const BYTEA = 17;
+export const CHAR1 = 18;
+export const NAME = 19;
+export const INT8 = 20;
+export const INT2 = 21;
+export const INT4 = 23;
+export const REGPROC = 24;
+export const TEXT = 25;
+export const OID = 26;
+export const JSON_TYPE = 114;
+export const FLOAT4 = 700;
+export const FLOAT8 = 701;
+/** A literal or parameter whose type is not known yet. */
+export const UNKNOWN = 705;
+export const BPCHAR = 1042;
+export const VARCHAR = 1043;
+export const DATE = 1082;
+export const TIME = 1083;
+export const TIMESTAMP = 1114;
+export const TIMESTAMPTZ = 1184;
+export const INTERVAL = 1186;
+export const NUMERIC = 1700;
+export const UUID = 2950;
+export const JSONB = 3802;
+/** Statements that return nothing. */
+export const VOID = 2278;
+
+export interface ColumnType {
+  readonly oid: number;
+  /** PostgreSQL's typmod: -1 none; varchar(n) and char(n) n + 4; numeric(p, s) ((p << 16) | s) + 4. */
+  readonly modifier: number;
+}
+
+export function columnType(oid: number, modifier = -1): ColumnType {
+  return { oid, modifier };
+}

@@ -1,0 +1,308 @@
+// Our own syntax tree, which every lowering produces and nothing beyond sql/parse needs to know a parser for. Frozen
+// plain data; `at` is the 0-based offset in UTF-16 units into the statement's text, -1 when unknown.
+
+export type Statement =
+  | SelectStatement
+  | InsertStatement
+  | UpdateStatement
+  | DeleteStatement
+  | CreateTableStatement
+  | DropTableStatement
+  | AlterTableStatement
+  | TruncateStatement
+  | TransactionStatement
+  | SetStatement
+  | ShowStatement
+  | ResetStatement
+  | ExplainStatement
+  | CopyStatement
+  | MaintenanceStatement
+  | DeallocateStatement
+  | DiscardStatement;
+
+export interface Name {
+  readonly schema: string | undefined;
+  readonly name: string;
+  readonly at: number;
+}
+
+export interface TypeName {
+  /** As PostgreSQL's catalog names it: int4, varchar, timestamptz, … */
+  readonly schema: string | undefined;
+  readonly name: string;
+  /** varchar(20): [20]; numeric(10,2): [10, 2]. */
+  readonly modifiers: readonly number[];
+  readonly array: boolean;
+  readonly at: number;
+}
+
+export type Expression =
+  | { readonly kind: 'literal'; readonly value: LiteralValue; readonly at: number }
+  /** $1 is index 0; literals that the fingerprint took out follow the statement's own parameters. */
+  | { readonly kind: 'parameter'; readonly index: number; readonly at: number }
+  /** a, t.a, s.t.a; '*' is kind star. */
+  | { readonly kind: 'column'; readonly path: readonly string[]; readonly at: number }
+  | { readonly kind: 'star'; readonly table: string | undefined; readonly at: number }
+  | { readonly kind: 'unary'; readonly op: string; readonly arg: Expression; readonly at: number }
+  /** Arithmetic, comparison, ||, LIKE family ('~~', '!~~', '~~*', '!~~*'), regular expressions ('~', …), … */
+  | {
+      readonly kind: 'binary';
+      readonly op: string;
+      readonly left: Expression;
+      readonly right: Expression;
+      readonly at: number;
+    }
+  | { readonly kind: 'and' | 'or'; readonly args: readonly Expression[]; readonly at: number }
+  | { readonly kind: 'not'; readonly arg: Expression; readonly at: number }
+  | {
+      readonly kind: 'is';
+      readonly test: 'null' | 'true' | 'false' | 'unknown';
+      readonly negated: boolean;
+      readonly arg: Expression;
+      readonly at: number;
+    }
+  | {
+      readonly kind: 'isDistinct';
+      readonly negated: boolean;
+      readonly left: Expression;
+      readonly right: Expression;
+      readonly at: number;
+    }
+  | {
+      readonly kind: 'in';
+      readonly negated: boolean;
+      readonly arg: Expression;
+      readonly list: readonly Expression[];
+      readonly at: number;
+    }
+  | {
+      readonly kind: 'between';
+      readonly negated: boolean;
+      readonly symmetric: boolean;
+      readonly arg: Expression;
+      readonly low: Expression;
+      readonly high: Expression;
+      readonly at: number;
+    }
+  | { readonly kind: 'cast'; readonly arg: Expression; readonly type: TypeName; readonly at: number }
+  | {
+      readonly kind: 'case';
+      readonly operand: Expression | undefined;
+      readonly whens: readonly { readonly when: Expression; readonly result: Expression }[];
+      readonly otherwise: Expression | undefined;
+      readonly at: number;
+    }
+  | { readonly kind: 'coalesce'; readonly args: readonly Expression[]; readonly at: number }
+  | { readonly kind: 'nullif'; readonly left: Expression; readonly right: Expression; readonly at: number }
+  | {
+      readonly kind: 'function';
+      readonly schema: string | undefined;
+      readonly name: string;
+      readonly args: readonly Expression[];
+      /** count(*) */
+      readonly star: boolean;
+      readonly distinct: boolean;
+      readonly filter: Expression | undefined;
+      readonly orderBy: readonly OrderItem[];
+      readonly at: number;
+    }
+  /** current_timestamp, current_date, current_user, … */
+  | { readonly kind: 'special'; readonly name: string; readonly at: number }
+  /** DEFAULT in VALUES and SET. */
+  | { readonly kind: 'default'; readonly at: number };
+
+export type LiteralValue =
+  | { readonly type: 'null' }
+  | { readonly type: 'bool'; readonly value: boolean }
+  /** Digits, as written (PostgreSQL reads it as int4, int8 or numeric by size). */
+  | { readonly type: 'integer'; readonly text: string }
+  /** With a point or exponent. */
+  | { readonly type: 'decimal'; readonly text: string }
+  | { readonly type: 'string'; readonly value: string };
+
+export interface OrderItem {
+  readonly expr: Expression;
+  readonly descending: boolean;
+  /** Undefined: PostgreSQL's default (last when ascending). */
+  readonly nullsFirst: boolean | undefined;
+}
+
+export type SelectItem = { readonly expr: Expression; readonly alias: string | undefined };
+
+export interface TableRef {
+  readonly table: Name;
+  readonly alias: string | undefined;
+}
+
+export interface SelectStatement {
+  readonly kind: 'select';
+  readonly distinct: boolean;
+  readonly items: readonly SelectItem[];
+  /** Several are a cross join; what can't be planned yet is refused by the planner. */
+  readonly from: readonly TableRef[];
+  /** VALUES lists in place of items and from. */
+  readonly values: readonly (readonly Expression[])[] | undefined;
+  readonly where: Expression | undefined;
+  readonly groupBy: readonly Expression[];
+  readonly having: Expression | undefined;
+  readonly orderBy: readonly OrderItem[];
+  readonly limit: Expression | undefined;
+  readonly offset: Expression | undefined;
+  readonly locking: { readonly strength: 'update' | 'share'; readonly wait: 'block' | 'nowait' | 'skip' } | undefined;
+  readonly at: number;
+}
+
+export interface Assignment {
+  readonly column: string;
+  readonly value: Expression;
+  readonly at: number;
+}
+
+export interface InsertStatement {
+  readonly kind: 'insert';
+  readonly table: Name;
+  readonly alias: string | undefined;
+  readonly columns: readonly { readonly name: string; readonly at: number }[] | undefined;
+  /** Undefined: DEFAULT VALUES. A select whose `values` is set is the usual case. */
+  readonly source: SelectStatement | undefined;
+  readonly onConflict:
+    | {
+        readonly columns: readonly string[] | undefined;
+        readonly constraint: string | undefined;
+        readonly action: 'nothing' | 'update';
+        readonly set: readonly Assignment[];
+        readonly where: Expression | undefined;
+        readonly at: number;
+      }
+    | undefined;
+  readonly returning: readonly SelectItem[] | undefined;
+  readonly at: number;
+}
+
+export interface UpdateStatement {
+  readonly kind: 'update';
+  readonly table: Name;
+  readonly alias: string | undefined;
+  readonly set: readonly Assignment[];
+  readonly where: Expression | undefined;
+  readonly returning: readonly SelectItem[] | undefined;
+  readonly at: number;
+}
+
+export interface DeleteStatement {
+  readonly kind: 'delete';
+  readonly table: Name;
+  readonly alias: string | undefined;
+  readonly where: Expression | undefined;
+  readonly returning: readonly SelectItem[] | undefined;
+  readonly at: number;
+}
+
+export interface ColumnDefinition {
+  readonly name: string;
+  readonly type: TypeName;
+  readonly notNull: boolean;
+  readonly primaryKey: boolean;
+  readonly default: Expression | undefined;
+  readonly at: number;
+}
+
+export interface CreateTableStatement {
+  readonly kind: 'createTable';
+  readonly table: Name;
+  readonly ifNotExists: boolean;
+  readonly columns: readonly ColumnDefinition[];
+  readonly primaryKey:
+    | { readonly name: string | undefined; readonly columns: readonly string[]; readonly at: number }
+    | undefined;
+  readonly at: number;
+}
+
+export interface DropTableStatement {
+  readonly kind: 'dropTable';
+  readonly tables: readonly Name[];
+  readonly ifExists: boolean;
+  readonly cascade: boolean;
+}
+
+export interface AlterTableStatement {
+  readonly kind: 'alterTable';
+  readonly table: Name;
+  readonly ifExists: boolean;
+  readonly action: {
+    readonly kind: 'addPrimaryKey';
+    readonly name: string | undefined;
+    readonly columns: readonly string[];
+    readonly at: number;
+  };
+}
+
+export interface TruncateStatement {
+  readonly kind: 'truncate';
+  readonly tables: readonly Name[];
+}
+
+export interface TransactionStatement {
+  readonly kind: 'transaction';
+  readonly action: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollbackTo';
+  readonly savepoint: string | undefined;
+  readonly isolation: string | undefined;
+  readonly readOnly: boolean | undefined;
+  readonly chain: boolean;
+}
+
+export interface SetStatement {
+  readonly kind: 'set';
+  readonly local: boolean;
+  /** Lower case; 'timezone', 'transaction_isolation', … */
+  readonly name: string;
+  /** Undefined: TO DEFAULT. Several for search_path and the like. */
+  readonly values: readonly string[] | undefined;
+}
+
+export interface ShowStatement {
+  readonly kind: 'show';
+  /** Lower case; 'all' is SHOW ALL. */
+  readonly name: string;
+}
+
+export interface ResetStatement {
+  readonly kind: 'reset';
+  readonly name: string;
+}
+
+export interface ExplainStatement {
+  readonly kind: 'explain';
+  readonly analyze: boolean;
+  readonly verbose: boolean;
+  readonly statement: Statement;
+}
+
+export interface CopyStatement {
+  readonly kind: 'copy';
+  readonly table: Name | undefined;
+  /** COPY (SELECT …) TO. */
+  readonly query: SelectStatement | undefined;
+  readonly columns: readonly string[] | undefined;
+  readonly direction: 'from' | 'to';
+  /** Lower-case names with their values as written; format, delimiter, null, header, quote, escape, freeze, … */
+  readonly options: Readonly<Record<string, string>>;
+  readonly at: number;
+}
+
+export interface MaintenanceStatement {
+  readonly kind: 'maintenance';
+  readonly command: 'vacuum' | 'analyze';
+  readonly tables: readonly Name[];
+}
+
+export interface DeallocateStatement {
+  readonly kind: 'deallocate';
+  /** Undefined: ALL. */
+  readonly name: string | undefined;
+}
+
+export interface DiscardStatement {
+  readonly kind: 'discard';
+  readonly target: 'all' | 'plans' | 'sequences' | 'temp';
+}

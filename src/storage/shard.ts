@@ -1,0 +1,73 @@
+// The main thread's side of a storage shard. All traffic is packed batches over a Port; requests of one shard are
+// carried out in the order in which they were posted as far as each sees every apply() posted before it.
+
+import type { Timestamp } from '../clock/timestamp.ts';
+import type { Span } from './engine.ts';
+
+export type RangeId = number;
+
+/** The newest version of a key at or below the asked time. */
+export interface Version {
+  readonly timestamp: Timestamp;
+  /** Undefined is a tombstone. */
+  readonly value: Uint8Array | undefined;
+}
+
+export interface ShardScanRequest {
+  readonly span: Span;
+  readonly at: Timestamp;
+  readonly reverse: boolean;
+  /** A packed ScanProgram (rows/program.ts); undefined returns keys and whole rows. */
+  readonly program: Uint8Array | undefined;
+  /** The program's parameters, packed. */
+  readonly parameters: Uint8Array | undefined;
+  /** Stop after so many output rows; 0 is no limit. Counted after the filter. */
+  readonly limitRows: number;
+  /** Bytes in one batch; the shard runs at most a few batches ahead of the reader. */
+  readonly batchBytes: number;
+}
+
+/** Packed output: see rows/packed-rows.ts for the layout. */
+export interface ShardScanBatch {
+  readonly rows: Uint8Array;
+  readonly rowCount: number;
+  /** Newest version timestamp (tombstones included) that the scan has met so far (P10). */
+  readonly newest: Timestamp;
+}
+
+export interface ShardScan {
+  /** Undefined at the end. */
+  next(): Promise<ShardScanBatch | undefined>;
+  /** Stops early; idempotent. */
+  close(): void;
+}
+
+export interface AppliedRange {
+  readonly range: RangeId;
+  readonly appliedIndex: number;
+}
+
+export interface ShardUsage {
+  readonly getsServed: number;
+  readonly scansServed: number;
+  readonly entriesApplied: number;
+  readonly bytesApplied: number;
+}
+
+export interface Shard {
+  /** Resolves once the store is open: what it already holds of each range. */
+  readonly opened: Promise<readonly AppliedRange[]>;
+
+  /** Committed entries of one range, in order; visible to every request posted afterwards. `entries` are packed
+   * commands (ranges/command.ts) with their log indexes, as storage/apply.ts reads them. */
+  apply(range: RangeId, entries: Uint8Array, lastIndex: number): Promise<void>;
+  get(keys: readonly Uint8Array[], at: Timestamp): Promise<readonly (Version | undefined)[]>;
+  scan(request: ShardScanRequest): ShardScan;
+  /** Makes applied state durable; answers which index of each range surely is (P30). */
+  flush(): Promise<readonly AppliedRange[]>;
+  approximateBytes(span: Span): Promise<number>;
+  usage(): Promise<ShardUsage>;
+  close(): Promise<void>;
+  /** Called when the shard's thread dies or its store fails: the node must stop. */
+  onFailure(handler: (error: Error) => void): void;
+}

@@ -2,9 +2,24 @@
  * Who may import whom: the table of DESIGN.md, section 2, as rules. Type-only imports count.
  *
  * TypeScript 7 has no compiler API that dependency-cruiser can use, so swc parses. Without it
- * nothing would be parsed and every rule would hold: scripts/check.mjs and
- * test/house/boundaries.test.ts insist on a number of modules above zero.
+ * nothing would be parsed and every rule would hold: test/house/boundaries.test.ts
+ * insists on a number of modules above zero, and on planted violations being seen.
  */
+import { Visitor } from '@swc/core/Visitor.js';
+
+// swc parses `using`, but its visitor, which dependency-cruiser walks the tree with, throws on it.
+const { visitStatement, visitVariableDeclaration } = Visitor.prototype;
+Visitor.prototype.visitStatement = function visitAnyStatement(statement) {
+  if (statement.type === 'UsingDeclaration') return this.visitVariableDeclaration(statement);
+  return visitStatement.call(this, statement);
+};
+Visitor.prototype.visitVariableDeclaration = function visitAnyDeclaration(declaration) {
+  if (declaration.type !== 'UsingDeclaration') {
+    return visitVariableDeclaration.call(this, declaration);
+  }
+  declaration.decls = this.visitVariableDeclarators(declaration.decls);
+  return declaration;
+};
 
 /** Room (a folder of src, or a file) -> what it may import besides itself. */
 const table = {
@@ -20,10 +35,7 @@ const table = {
   sql: ['base', 'runtime', 'clock', 'rows', 'txn', 'ranges/api.ts'],
   doors: ['base', 'runtime', 'rows', 'sql'],
   'doors/kv': ['base', 'runtime', 'rows', 'sql', 'doors', 'txn', 'ranges/api.ts'],
-  node: [
-    ...['base', 'runtime', 'clock', 'rows', 'storage', 'raft', 'rpc', 'ranges', 'txn', 'sql'],
-    'doors',
-  ],
+  node: 'base runtime clock rows storage raft rpc ranges txn sql doors'.split(' '),
   cli: ['node', 'sim', 'runtime', 'base'],
   'index.ts': ['node', 'sim', 'runtime', 'base'],
   // sim may import everything.
@@ -80,7 +92,8 @@ export default {
     },
     {
       name: 'src-is-self-contained',
-      comment: 'What ships may not know benchmarks, tests, build output or what only developers have',
+      comment:
+        'What ships may not know benchmarks, tests, build output or what only developers have',
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^(bench|test|scripts|dist)/' },

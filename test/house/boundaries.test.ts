@@ -40,6 +40,21 @@ const plants: readonly Plant[] = [
     "export const a = (): Promise<unknown> => import('../rows/target.ts');",
     'room-raft',
   ],
+  [
+    'src/raft/inside-a-type.ts',
+    "export function f(x: import('../rows/target.ts').Target): void {\n  void x;\n}",
+    'room-raft',
+  ],
+  [
+    'src/raft/using.ts',
+    `export async function f(x: Disposable[], y: AsyncDisposable): Promise<unknown> {
+      await using z = y;
+      for (using w of x) void [w, z];
+      using v = { [Symbol.dispose]: () => void import('../rows/target.ts') };
+      return v;
+    }`,
+    'room-raft',
+  ],
   ['src/raft/clock.ts', "export { target } from '../clock/target.ts';", undefined],
   ['src/storage/rows.ts', "export { target } from '../rows/target.ts';", undefined],
   ['src/ranges/rows.ts', "export { target } from '../rows/target.ts';", undefined],
@@ -72,17 +87,13 @@ const plants: readonly Plant[] = [
   ],
 ];
 
-const rooms = [
-  ...['base', 'runtime', 'rows', 'clock', 'storage', 'raft', 'ranges', 'txn', 'sql', 'sim'],
-];
+const rooms = 'base runtime rows clock storage raft ranges txn sql sim'.split(' ');
 const target = 'export const target = 1;\nexport type Target = number;\n';
 
-it('sees the modules of src and finds nothing to object to', () => {
-  const { modules, summary } = cruise(repository);
-  const parsed = modules.filter(({ source }) => source.startsWith('src/'));
+it('sees the modules of src (npm run check:boundaries judges them)', () => {
+  const parsed = cruise(repository).modules.filter(({ source }) => source.startsWith('src/'));
   expect(parsed.length).toBeGreaterThan(0);
-  const violations = summary.violations.map((v) => `${v.rule.name}: ${v.from} -> ${v.to}`);
-  expect(violations).toEqual([]);
+  expect(parsed.some(({ dependencies }) => dependencies.length > 0)).toBe(true);
 });
 
 it('objects to every planted trespass and to nothing else', () => {

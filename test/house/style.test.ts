@@ -7,10 +7,9 @@ import { repository } from './fixture.ts';
 const linesMax = 700;
 
 /** The rooms of DESIGN.md, section 2. A new one needs a row there and in .dependency-cruiser.mjs. */
-const rooms = [
-  ...['base', 'runtime', 'clock', 'rows', 'storage', 'raft', 'rpc', 'ranges', 'txn', 'sql'],
-  ...['doors', 'node', 'cli', 'sim'],
-];
+const rooms = 'base runtime clock rows storage raft rpc ranges txn sql doors node cli sim'.split(
+  ' ',
+);
 
 interface Source {
   readonly path: string;

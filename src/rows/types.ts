@@ -37,3 +37,36 @@ export interface ColumnType {
 export function columnType(oid: number, modifier = -1): ColumnType {
   return { oid, modifier };
 }
+
+/** pg_type.typlen: -1 for types of varying length. */
+export function typeLength(oid: number): number {
+  switch (oid) {
+    case BOOL:
+    case CHAR1:
+      return 1;
+    case INT2:
+      return 2;
+    case INT4:
+    case FLOAT4:
+    case DATE:
+    case OID:
+    case REGPROC:
+    case VOID:
+      return 4;
+    case INT8:
+    case FLOAT8:
+    case TIME:
+    case TIMESTAMP:
+    case TIMESTAMPTZ:
+      return 8;
+    case UUID:
+    case INTERVAL:
+      return 16;
+    case NAME:
+      return 64;
+    case UNKNOWN:
+      return -2;
+    default:
+      return -1;
+  }
+}

@@ -129,9 +129,46 @@ export interface OrderItem {
 
 export type SelectItem = { readonly expr: Expression; readonly alias: string | undefined };
 
+export type FromItem = TableRef | JoinRef | SubqueryRef | FunctionRef;
+
 export interface TableRef {
+  readonly kind: 'table';
   readonly table: Name;
   readonly alias: string | undefined;
+  /** t AS a (x, y): new names for the first columns. */
+  readonly columnAliases?: readonly string[];
+}
+
+export interface JoinRef {
+  readonly kind: 'join';
+  /** 'cross' has neither condition; a right join is lowered as it is written. */
+  readonly type: 'inner' | 'left' | 'right' | 'full' | 'cross';
+  readonly left: FromItem;
+  readonly right: FromItem;
+  readonly on: Expression | undefined;
+  readonly using: readonly string[] | undefined;
+  readonly natural: boolean;
+  readonly at: number;
+}
+
+/** (SELECT …) AS alias (columns). */
+export interface SubqueryRef {
+  readonly kind: 'subquery';
+  readonly query: SelectStatement;
+  readonly lateral: boolean;
+  readonly alias: string | undefined;
+  readonly columnAliases: readonly string[] | undefined;
+  readonly at: number;
+}
+
+/** generate_series(1, 10) AS alias (column). `call` is kind function. */
+export interface FunctionRef {
+  readonly kind: 'functionTable';
+  readonly call: Expression;
+  readonly lateral: boolean;
+  readonly alias: string | undefined;
+  readonly columnAliases: readonly string[] | undefined;
+  readonly at: number;
 }
 
 export interface SelectStatement {
@@ -139,7 +176,7 @@ export interface SelectStatement {
   readonly distinct: boolean;
   readonly items: readonly SelectItem[];
   /** Several are a cross join; what can't be planned yet is refused by the planner. */
-  readonly from: readonly TableRef[];
+  readonly from: readonly FromItem[];
   /** VALUES lists in place of items and from. */
   readonly values: readonly (readonly Expression[])[] | undefined;
   readonly where: Expression | undefined;

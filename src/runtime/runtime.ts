@@ -17,11 +17,14 @@ export interface Runtime {
 export interface WallReading {
   readonly earliestMicros: number;
   readonly latestMicros: number;
+  /** When it was read, on the monotonic clock: read at once with it, so that steps of the wall show (P7). */
+  readonly monotonicMicros: number;
 }
 
 export interface Time {
   /** Never goes back, unrelated to the wall; may be fractional. */
   monotonicMicros(): number;
+  /** Hot: may be one object that the next call changes. */
   wall(): WallReading;
 }
 

@@ -31,9 +31,9 @@ function run(step) {
 }
 
 const steps = Object.keys(scripts).filter((name) => name.startsWith('check:'));
-// Until the command exists nothing is reachable from it, and all code would count as unused.
-const premature = existsSync(join(repository, 'src/cli/main.ts')) ? [] : ['check:unused'];
-for (const step of premature) console.log(`skipped: ${step} (there is no src/cli/main.ts yet)`);
+// Until the public API exists, which is written last, most rooms are reachable only from their tests.
+const premature = existsSync(join(repository, 'src/index.ts')) ? [] : ['check:unused'];
+for (const step of premature) console.log(`skipped: ${step} (there is no src/index.ts yet)`);
 
 const results = await Promise.all(steps.filter((step) => !premature.includes(step)).map(run));
 process.exitCode = results.every(Boolean) ? 0 : 1;

@@ -7,6 +7,6 @@ export function isPromise<T>(value: Maybe<T>): value is Promise<T> {
 }
 
 /** Runs `next` at once on a value that is there, later on one that is not. */
-export function then<T, U>(value: Maybe<T>, next: (value: T) => Maybe<U>): Maybe<U> {
+export function whenReady<T, U>(value: Maybe<T>, next: (value: T) => Maybe<U>): Maybe<U> {
   return value instanceof Promise ? value.then(next) : next(value);
 }

@@ -63,6 +63,8 @@ export class Connection {
   #mode: Mode = { kind: 'startup' };
   #busy = false;
   #paused = false;
+  /** There is output that the client waits for. */
+  #answered = false;
   #drainWaiters: (() => void)[] = [];
 
   constructor(socket: Socket, host: ConnectionHost) {
@@ -126,7 +128,7 @@ export class Connection {
         const waiting = this.#dispatch();
         if (isPromise(waiting)) {
           this.#busy = true;
-          this.#output.flush();
+          if (this.#answered) this.#flush();
           waiting.then(this.#onDone, this.#onFailed);
           return;
         }
@@ -134,7 +136,19 @@ export class Connection {
         this.#failed(error);
       }
     }
+    if (this.#answered) this.#flush();
+  }
+
+  /** As PostgreSQL, output leaves when an answer is whole (ReadyForQuery), when the client asks (Flush), or when much
+   * has gathered: a statement that waits costs no system call of its own. */
+  #flush(): void {
+    this.#answered = false;
     this.#output.flush();
+  }
+
+  #ready(): void {
+    this.#output.readyForQuery((this.#session as Session).status);
+    this.#answered = true;
   }
 
   readonly #onDone = (): void => this.#resume();
@@ -218,12 +232,12 @@ export class Connection {
         return output.closeComplete();
       }
       case H_FLUSH:
-        return output.flush();
+        return this.#flush();
       case X_TERMINATE:
         return this.#end();
       case F_FUNCTION: {
         output.error(unsupported('the function call message', undefined, 'Use SELECT function(...).'));
-        return output.readyForQuery(session.status);
+        return this.#ready();
       }
       case D_COPY_DATA:
       case C_COPY_DONE:
@@ -287,12 +301,13 @@ export class Connection {
 
   #simpleDone(outcome: ExecuteOutcome): void {
     if (outcome.kind === 'copyIn') this.#startCopy(outcome.copy, true);
-    else this.#output.readyForQuery((this.#session as Session).status);
+    else this.#ready();
   }
 
   #startCopy(copy: CopyIn, simple: boolean): void {
     this.#mode = { kind: 'copyIn', copy, simple };
     this.#output.copyIn(copy.columnCount);
+    this.#answered = true;
   }
 
   #copy(type: number, body: BodyReader, copy: CopyIn, simple: boolean): Maybe<void> {
@@ -328,20 +343,23 @@ export class Connection {
   }
 
   #sync(): Maybe<void> {
-    const session = this.#session as Session;
-    const output = this.#output;
     let synced: Maybe<void>;
     try {
-      synced = session.sync();
+      synced = (this.#session as Session).sync();
     } catch (error) {
       this.#tellError(error);
-      return output.readyForQuery(session.status);
+      return this.#ready();
     }
-    if (!isPromise(synced)) return output.readyForQuery(session.status);
-    return synced
-      .catch((error: unknown) => this.#tellError(error))
-      .then(() => output.readyForQuery(session.status));
+    if (!isPromise(synced)) return this.#ready();
+    return synced.then(this.#onSynced, this.#onSyncFailed);
   }
+
+  readonly #onSynced = (): void => this.#ready();
+
+  readonly #onSyncFailed = (error: unknown): void => {
+    this.#tellError(error);
+    this.#ready();
+  };
 
   // Start-up
 
@@ -399,7 +417,7 @@ export class Connection {
       output.parameterStatus(name, value);
     }
     output.backendKey(this.#host.processId, this.#host.secret);
-    output.readyForQuery(session.status);
+    this.#ready();
   }
 
   // Failure and the end
@@ -422,7 +440,7 @@ export class Connection {
     session.failed();
     if (simple) {
       this.#mode = { kind: 'ready' };
-      this.#output.readyForQuery(session.status);
+      this.#ready();
     } else {
       this.#mode = { kind: 'skipping' };
     }

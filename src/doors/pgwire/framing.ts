@@ -113,7 +113,7 @@ export class BodyReader {
 
   text(): string {
     const end = this.#zero();
-    const value = this.bytes.utf8Slice(this.at, end);
+    const value = this.bytes.toString('utf8', this.at, end);
     this.at = end + 1;
     return value;
   }
@@ -131,7 +131,7 @@ export class BodyReader {
       if (i === last.length) return this.#lastName;
     }
     this.#lastNameBytes = Buffer.from(this.bytes.subarray(start, end));
-    this.#lastName = this.bytes.utf8Slice(start, end);
+    this.#lastName = this.bytes.toString('utf8', start, end);
     return this.#lastName;
   }
 

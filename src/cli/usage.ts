@@ -1,0 +1,96 @@
+// Options and help of every command, from one description each. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+import { parseArgs } from 'node:util';
+
+export const EXIT_DONE = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export interface OptionSpec {
+  /** What follows the option in the help; undefined: a switch. */
+  readonly value: string | undefined;
+  readonly short?: string;
+  readonly help: string;
+  readonly multiple?: boolean;
+}
+
+export interface CommandSpec {
+  /** 'meridian start' */
+  readonly name: string;
+  readonly summary: string;
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  /** Shown below the options. */
+  readonly notes?: string;
+}
+
+export interface ParsedOptions {
+  text(name: string): string | undefined;
+  texts(name: string): readonly string[];
+  flag(name: string): boolean;
+  /** A whole number within bounds, or UsageError. */
+  whole(name: string, low: number, high: number): number | undefined;
+}
+
+export function parseOptions(spec: CommandSpec, args: readonly string[]): ParsedOptions {
+  const options: Record<string, { type: 'string' | 'boolean'; short?: string; multiple?: boolean }> = {
+    help: { type: 'boolean', short: 'h' },
+  };
+  for (const [name, option] of Object.entries(spec.options)) {
+    options[name] = {
+      type: option.value === undefined ? 'boolean' : 'string',
+      ...(option.short === undefined ? {} : { short: option.short }),
+      ...(option.multiple === true ? { multiple: true } : {}),
+    };
+  }
+  let values: Record<string, unknown>;
+  try {
+    values = parseArgs({ args: [...args], options, allowPositionals: false, strict: true }).values;
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('. ')[0] ?? 'unknown option');
+  }
+  if (values['help'] === true) throw new HelpAsked(spec);
+  return {
+    text: (name) => values[name] as string | undefined,
+    texts: (name) => {
+      const value = values[name];
+      return Array.isArray(value) ? (value as string[]) : value === undefined ? [] : [value as string];
+    },
+    flag: (name) => values[name] === true,
+    whole: (name, low, high) => {
+      const text = values[name] as string | undefined;
+      if (text === undefined) return undefined;
+      const value = Number(text);
+      if (!/^\d+$/.test(text) || value < low || value > high) {
+        throw new UsageError(`--${name} takes a whole number from ${low} to ${high}, not '${text}'`);
+      }
+      return value;
+    },
+  };
+}
+
+export class HelpAsked extends Error {
+  override readonly name = 'HelpAsked';
+  readonly spec: CommandSpec;
+
+  constructor(spec: CommandSpec) {
+    super('help');
+    this.spec = spec;
+  }
+}
+
+export function helpText(spec: CommandSpec): string {
+  const rows = Object.entries(spec.options).map(([name, option]) => {
+    const short = option.short === undefined ? '    ' : `-${option.short}, `;
+    const value = option.value === undefined ? '' : ` ${option.value}`;
+    return [`  ${short}--${name}${value}`, option.help] as const;
+  });
+  rows.push(['  -h, --help', 'print this']);
+  const width = Math.max(...rows.map(([left]) => left.length)) + 2;
+  const lines = rows.map(([left, right]) => `${left.padEnd(width)}${right}`);
+  const notes = spec.notes === undefined ? '' : `\n${spec.notes}\n`;
+  return `${spec.name}: ${spec.summary}\n\n${lines.join('\n')}\n${notes}`;
+}

@@ -1,0 +1,93 @@
+// Prepared statements and portals of a session, and parameters as they come off the wire.
+
+import { fromUtf8Strict } from '../../base/bytes.ts';
+import { DbError } from '../../base/errors.ts';
+import { parseBinary } from '../../rows/binary-format.ts';
+import type { Datum } from '../../rows/datum.ts';
+import { parseText } from '../../rows/text-format.ts';
+import { type ColumnType, INT2, INT4 } from '../../rows/types.ts';
+import type { BindRequest, ResultField } from '../api.ts';
+import type { CompiledPlan, ExecResult, SuspendedExecution } from '../exec/plan-api.ts';
+import type { Statement } from '../parse/ast.ts';
+
+/** Statements that a session may keep prepared; portals likewise. */
+export const PREPARED_MAX = 10_000;
+
+export interface PreparedStatement {
+  readonly text: string;
+  /** Undefined for an empty text. */
+  readonly statement: Statement | undefined;
+  readonly declaredTypes: readonly number[];
+  /** How many parameters the text has. */
+  readonly parameterCount: number;
+  /** Undefined for statements that are not planned (utility statements). */
+  plan: CompiledPlan | undefined;
+  /** CatalogView.version that the plan was made under. */
+  planVersion: number;
+  readonly fields: readonly ResultField[] | undefined;
+}
+
+export interface Portal {
+  readonly prepared: PreparedStatement;
+  readonly parameters: readonly Datum[];
+  readonly resultFormats: readonly number[];
+  suspended: SuspendedExecution | undefined;
+  /** Ran to its end: another Execute gives no more rows. */
+  finished: ExecResult | undefined;
+}
+
+export function decodeParameters(
+  request: BindRequest,
+  prepared: PreparedStatement,
+): readonly Datum[] {
+  const { parameters, parameterFormats } = request;
+  if (parameters.length !== prepared.parameterCount) {
+    throw new DbError(
+      '08P01',
+      `bind message supplies ${parameters.length} parameters, but prepared statement "${request.statement}" requires ${prepared.parameterCount}`,
+    );
+  }
+  const types = prepared.plan?.parameterTypes;
+  if (types === undefined || parameters.length === 0) return NO_DATUMS;
+  if (parameterFormats.length > 1 && parameterFormats.length !== parameters.length) {
+    throw new DbError(
+      '08P01',
+      `bind message has ${parameterFormats.length} parameter formats but ${parameters.length} parameters`,
+    );
+  }
+  const datums: Datum[] = [];
+  for (let i = 0; i < parameters.length; i++) {
+    const bytes = parameters[i];
+    const format =
+      parameterFormats.length === 1 ? (parameterFormats[0] as number) : (parameterFormats[i] ?? 0);
+    datums.push(bytes === undefined ? null : decodeParameter(types[i] as ColumnType, bytes, format, i));
+  }
+  return datums;
+}
+
+const NO_DATUMS: readonly Datum[] = [];
+
+function decodeParameter(type: ColumnType, bytes: Uint8Array, format: number, index: number): Datum {
+  if (format === 1) return parseBinary(type, bytes);
+  if (type.oid === INT4 || type.oid === INT2) {
+    const small = plainDigits(bytes, type.oid === INT4 ? 9 : 4);
+    if (small !== undefined) return small;
+  }
+  const text = fromUtf8Strict(bytes);
+  if (text === undefined) {
+    throw new DbError('22021', `invalid byte sequence for encoding "UTF8" in parameter $${index + 1}`);
+  }
+  return parseText(type, text);
+}
+
+/** Nine plain digits fit int4, four fit int2: no text in between. Anything else is the text parser's. */
+function plainDigits(bytes: Uint8Array, most: number): number | undefined {
+  if (bytes.length === 0 || bytes.length > most) return undefined;
+  let value = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const digit = (bytes[i] as number) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return value;
+}

@@ -1,0 +1,274 @@
+// Runs compiled plans: which view they read, when their transaction begins and commits, what is retried, and how a
+// running statement is cancelled. The path of a cached point read allocates a snapshot and nothing else.
+
+import { DbError } from '../../base/errors.ts';
+import { isPromise, type Maybe } from '../../base/maybe.ts';
+import type { Datum } from '../../rows/datum.ts';
+import type { ReadView, Transaction } from '../../txn/api.ts';
+import type { ResultSink } from '../api.ts';
+import type { CatalogView } from '../catalog/api.ts';
+import type { CompiledPlan, ExecContext, ExecResult, SuspendedExecution } from '../exec/plan-api.ts';
+import { CountingSink } from './counting-sink.ts';
+import type { SessionServices } from './services.ts';
+import type { TransactionState } from './transaction-state.ts';
+import type { LiveValues } from './values.ts';
+
+/** A statement outside a block is tried again after 40001 this often. Its age is kept, so that in the end it is the
+ * oldest and nobody wounds it (P21): the bound is against defects, not against contention. */
+const ATTEMPTS_MAX = 1000;
+
+export class PlanRunner {
+  readonly #services: SessionServices;
+  readonly #state: TransactionState;
+  readonly #catalog: CatalogView;
+  readonly #values: LiveValues;
+  #cancelled: DbError | undefined;
+  #running = false;
+  #timeout: Disposable | undefined;
+  /** The transaction of a statement that runs alone: what cancel() has to wake. */
+  #alone: Transaction | undefined;
+  readonly #nextRowId: () => number;
+  readonly checkCancelled: () => void;
+  readonly #monotonicMicros: () => number;
+
+  constructor(
+    services: SessionServices,
+    state: TransactionState,
+    catalog: CatalogView,
+    values: LiveValues,
+  ) {
+    this.#services = services;
+    this.#state = state;
+    this.#catalog = catalog;
+    this.#values = values;
+    this.#nextRowId = () => services.catalog.nextRowId();
+    this.checkCancelled = () => {
+      if (this.#cancelled !== undefined) throw this.#cancelled;
+    };
+    this.#monotonicMicros = () => services.time.monotonicMicros();
+  }
+
+  /** A statement that is its own transaction. */
+  runAlone(
+    plan: CompiledPlan,
+    params: readonly Datum[],
+    sink: ResultSink,
+    maxRows: number,
+  ): Maybe<ExecResult> {
+    this.#begins(true);
+    if (!plan.readOnly) return this.#writeAlone(plan, params, sink, maxRows);
+    const context = this.context(this.#services.transactions.snapshot(), undefined);
+    const result = plan.execute(context, params, sink, maxRows);
+    if (!isPromise(result)) {
+      this.#over();
+      return result;
+    }
+    // It goes on after this turn: schema changes must wait for it from now on.
+    this.#pin(plan);
+    return result.then(
+      (done) => {
+        this.#release();
+        return done;
+      },
+      (error: unknown) => {
+        this.#release();
+        throw this.#reason(error);
+      },
+    );
+  }
+
+  /** The first statement of an implicit block: begins its transaction, and may be retried since nothing came before. */
+  async runFirst(
+    plan: CompiledPlan,
+    params: readonly Datum[],
+    sink: ResultSink,
+    maxRows: number,
+  ): Promise<ExecResult> {
+    if (plan.readOnly || maxRows > 0) return await this.runInBlock(plan, params, sink, maxRows);
+    this.#begins(true);
+    this.#pin(plan);
+    try {
+      return await this.#attempts(plan, params, sink, (txn) => {
+        this.#state.adopt(txn);
+        return undefined;
+      });
+    } catch (error) {
+      throw this.#reason(error);
+    } finally {
+      this.#over();
+    }
+  }
+
+  /** A statement in an open block. */
+  runInBlock(
+    plan: CompiledPlan,
+    params: readonly Datum[],
+    sink: ResultSink,
+    maxRows: number,
+  ): Maybe<ExecResult> {
+    this.#begins(false);
+    if (!plan.readOnly && this.#state.readOnly) {
+      throw new DbError('25006', 'cannot execute a writing statement in a read-only transaction');
+    }
+    const view = this.#state.view();
+    this.#pin(plan);
+    const context = this.context(view, this.#state.current);
+    const result = plan.execute(context, params, sink, maxRows);
+    return this.#finish(result);
+  }
+
+  resume(suspended: SuspendedExecution, sink: ResultSink, maxRows: number): Maybe<ExecResult> {
+    this.#begins(false);
+    return this.#finish(suspended.resume(sink, maxRows));
+  }
+
+  /** For statements that are not plans: DDL, COPY. */
+  async guard<T>(run: () => Promise<T>): Promise<T> {
+    this.#begins(false);
+    try {
+      return await run();
+    } catch (error) {
+      throw this.#reason(error);
+    } finally {
+      this.#over();
+    }
+  }
+
+  context(view: ReadView, txn: Transaction | undefined): ExecContext {
+    return {
+      view,
+      txn,
+      session: this.#values,
+      catalog: this.#catalog,
+      nextRowId: this.#nextRowId,
+      checkCancelled: this.checkCancelled,
+      monotonicMicros: this.#monotonicMicros,
+    };
+  }
+
+  cancel(): void {
+    this.#stop(new DbError('57014', 'canceling statement due to user request'));
+  }
+
+  /** After an error outside of run…: timers must not outlive the statement. */
+  statementOver(): void {
+    this.#over();
+  }
+
+  async #writeAlone(
+    plan: CompiledPlan,
+    params: readonly Datum[],
+    sink: ResultSink,
+    maxRows: number,
+  ): Promise<ExecResult> {
+    this.#pin(plan);
+    try {
+      return await this.#attempts(plan, params, sink, async (txn) => {
+        await txn.commit();
+      }, maxRows);
+    } catch (error) {
+      throw this.#reason(error);
+    } finally {
+      this.#release();
+    }
+  }
+
+  /** Runs until an attempt goes through; each keeps the age of the one before. */
+  async #attempts(
+    plan: CompiledPlan,
+    params: readonly Datum[],
+    sink: ResultSink,
+    settle: (txn: Transaction) => Promise<void> | undefined,
+    maxRows = 0,
+  ): Promise<ExecResult> {
+    // Rows that went out can't be taken back: then there is no other attempt.
+    const counting = plan.fields === undefined ? undefined : new CountingSink(sink);
+    let txn: Transaction | undefined;
+    for (let attempt = 1; ; attempt++) {
+      txn = this.#services.transactions.begin(txn);
+      this.#alone = txn;
+      try {
+        const running = plan.execute(this.context(txn, txn), params, counting ?? sink, maxRows);
+        const result = isPromise(running) ? await running : running;
+        const settled = settle(txn);
+        if (settled !== undefined) await settled;
+        return result;
+      } catch (error) {
+        txn.rollback();
+        const again =
+          error instanceof DbError &&
+          error.code === '40001' &&
+          this.#cancelled === undefined &&
+          (counting === undefined || counting.rows === 0) &&
+          attempt < ATTEMPTS_MAX;
+        if (!again) throw error;
+        this.#services.statistics.retries += 1;
+      }
+    }
+  }
+
+  #finish(result: Maybe<ExecResult>): Maybe<ExecResult> {
+    if (!isPromise(result)) {
+      this.#over();
+      return result;
+    }
+    return result.then(
+      (done) => {
+        this.#over();
+        return done;
+      },
+      (error: unknown) => {
+        const reason = this.#reason(error);
+        this.#over();
+        throw reason;
+      },
+    );
+  }
+
+  #begins(newTransaction: boolean): void {
+    this.#cancelled = undefined;
+    this.#running = true;
+    this.#values.statementBegins(newTransaction);
+    this.#services.statistics.statements += 1;
+    const timeoutMicros = this.#services.settings.statementTimeoutMicros;
+    if (timeoutMicros > 0) {
+      this.#timeout = this.#services.timers.after(timeoutMicros, () =>
+        this.#stop(new DbError('57014', 'canceling statement due to statement timeout')),
+      );
+    }
+  }
+
+  #over(): void {
+    this.#running = false;
+    this.#alone = undefined;
+    if (this.#timeout !== undefined) {
+      this.#timeout[Symbol.dispose]();
+      this.#timeout = undefined;
+    }
+  }
+
+  #pin(plan: CompiledPlan): void {
+    const { tables } = plan;
+    for (let i = 0; i < tables.length; i++) {
+      this.#catalog.use(tables[i] as (typeof tables)[number]);
+    }
+  }
+
+  #release(): void {
+    this.#over();
+    if (!this.#state.open) this.#catalog.releaseAll();
+  }
+
+  /** A cancelled statement fails with why it was cancelled, whatever it was waiting for. */
+  #reason(error: unknown): unknown {
+    return this.#cancelled ?? error;
+  }
+
+  #stop(reason: DbError): void {
+    if (!this.#running || this.#cancelled !== undefined) return;
+    this.#cancelled = reason;
+    // Wakes whoever waits for a lock: the transaction can only fail from here.
+    const txn = this.#alone ?? this.#state.current;
+    txn?.rollback();
+  }
+}

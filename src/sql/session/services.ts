@@ -1,0 +1,36 @@
+// What every session shares, and what is its own.
+
+import type { IntervalClock } from '../../clock/interval-clock.ts';
+import type { Log, Random, Time, Timers } from '../../runtime/runtime.ts';
+import type { Transactions } from '../../txn/api.ts';
+import type { Catalog } from '../catalog/api.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { CachedPlan } from './compiler.ts';
+import type { PlanCache } from '../parse/plan-cache.ts';
+import type { SqlSession } from './session.ts';
+
+export interface SqlServices {
+  readonly transactions: Transactions;
+  readonly catalog: Catalog;
+  readonly clock: IntervalClock;
+  readonly time: Time;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface SessionServices extends SqlServices {
+  readonly planCache: PlanCache<CachedPlan>;
+  readonly settings: Settings;
+  readonly statistics: SqlStatistics;
+  sessionClosed(session: SqlSession): void;
+}
+
+/** Counters for /metrics. */
+export interface SqlStatistics {
+  statements: number;
+  retries: number;
+  planCacheHits: number;
+  planCacheMisses: number;
+  sessions: number;
+}

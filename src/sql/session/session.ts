@@ -1,0 +1,407 @@
+// One client's session: PostgreSQL's messages as method calls. It finds or makes plans, runs them in the right
+// transaction, retries what may be retried, and leaves the rest (SET, DDL, COPY, …) to utility.ts.
+
+import { DbError } from '../../base/errors.ts';
+import { isPromise, type Maybe } from '../../base/maybe.ts';
+import type { Datum } from '../../rows/datum.ts';
+import type {
+  BindRequest,
+  CopyIn,
+  ExecuteOutcome,
+  ResultField,
+  ResultSink,
+  Session,
+  SimpleOutcome,
+  TransactionStatus,
+} from '../api.ts';
+import type { CatalogView } from '../catalog/api.ts';
+import type { Statement } from '../parse/ast.ts';
+import { decodeParameters, type Portal, PREPARED_MAX, type PreparedStatement } from './prepared.ts';
+import { PlanRunner } from './runner.ts';
+import type { SessionServices } from './services.ts';
+import { type ParsedText, StatementCompiler } from './compiler.ts';
+import { TransactionState } from './transaction-state.ts';
+import { runUtility, type UtilityHost, utilityFields } from './utility.ts';
+import type { LiveValues } from './values.ts';
+import { CopySession } from './copy-session.ts';
+
+const DONE: ExecuteOutcome = { kind: 'done' };
+
+export class SqlSession implements Session {
+  readonly #services: SessionServices;
+  readonly #catalog: CatalogView;
+  readonly #values: LiveValues;
+  readonly #state: TransactionState;
+  readonly #runner: PlanRunner;
+  readonly #compiler: StatementCompiler;
+  readonly #utility: UtilityHost;
+  readonly #statements = new Map<string, PreparedStatement>();
+  readonly #portals = new Map<string, Portal>();
+  /** Statements of a simple text that wait for a COPY to end. */
+  #remaining: readonly ParsedText[] = [];
+  #closed = false;
+
+  constructor(services: SessionServices, values: LiveValues) {
+    this.#services = services;
+    this.#values = values;
+    const settings = services.settings;
+    this.#catalog = services.catalog.view(() => settings.searchPath());
+    this.#state = new TransactionState(services.transactions, this.#catalog, {
+      transactionEnded: (committed) => settings.transactionEnded(committed),
+    });
+    this.#runner = new PlanRunner(services, this.#state, this.#catalog, values);
+    this.#compiler = new StatementCompiler(services.planCache, this.#catalog, settings);
+    this.#utility = {
+      services,
+      catalog: this.#catalog,
+      state: this.#state,
+      values,
+      runner: this.#runner,
+      compiler: this.#compiler,
+      dropPrepared: (name) => this.#dropPrepared(name),
+    };
+  }
+
+  get status(): TransactionStatus {
+    return this.#state.status;
+  }
+
+  // The simple protocol
+
+  simple(text: string, sink: ResultSink): Maybe<SimpleOutcome> {
+    this.closePortal('');
+    this.#statements.delete('');
+    try {
+      if (!this.#state.open) {
+        const cached = this.#compiler.cached(text);
+        if (cached !== undefined) {
+          if (cached.plan.fields !== undefined) sink.fields(cached.plan.fields);
+          const result = this.#runner.runAlone(cached.plan, cached.parameters, sink, 0);
+          if (!isPromise(result)) {
+            sink.complete(result as string);
+            return DONE;
+          }
+          return result.then(
+            (tag) => {
+              sink.complete(tag as string);
+              return DONE;
+            },
+            (error: unknown) => this.#simpleFailed(error, sink),
+          );
+        }
+      }
+      const parsed = this.#compiler.parse(text);
+      if (parsed.length === 0) {
+        sink.emptyQuery();
+        return DONE;
+      }
+      return this.#runTexts(parsed, sink).catch((error: unknown) => this.#simpleFailed(error, sink));
+    } catch (error) {
+      return this.#simpleFailed(error, sink);
+    }
+  }
+
+  simpleContinue(sink: ResultSink): Maybe<SimpleOutcome> {
+    const remaining = this.#remaining;
+    this.#remaining = [];
+    return this.#runTexts(remaining, sink).catch((error: unknown) => this.#simpleFailed(error, sink));
+  }
+
+  /** Several statements in one text are one transaction, unless they say otherwise. */
+  async #runTexts(parsed: readonly ParsedText[], sink: ResultSink): Promise<SimpleOutcome> {
+    for (let i = 0; i < parsed.length; i++) {
+      const one = parsed[i] as ParsedText;
+      const last = i + 1 === parsed.length;
+      if (!last) this.#state.beginImplicit();
+      const outcome = await this.#runText(one, sink, last);
+      if (outcome.kind === 'copyIn') {
+        this.#remaining = parsed.slice(i + 1);
+        return outcome;
+      }
+    }
+    if (this.#state.open && this.#state.status === 'I') await this.#state.commit();
+    return DONE;
+  }
+
+  async #runText(one: ParsedText, sink: ResultSink, last: boolean): Promise<SimpleOutcome> {
+    const { statement } = one;
+    const planned = this.#compiler.plan(one, NO_TYPES);
+    if (planned === undefined) return await this.#runUtility(statement, sink, true);
+    this.#state.check();
+    if (planned.plan.fields !== undefined) sink.fields(planned.plan.fields);
+    const tag =
+      this.#state.open || !last
+        ? await this.#runner.runInBlock(planned.plan, planned.parameters, sink, 0)
+        : await this.#runner.runAlone(planned.plan, planned.parameters, sink, 0);
+    sink.complete(tag as string);
+    return DONE;
+  }
+
+  #simpleFailed(error: unknown, sink: ResultSink): SimpleOutcome {
+    this.#remaining = [];
+    this.failed();
+    if (!(error instanceof DbError)) throw error;
+    if (!this.#closed) sink.error(error);
+    return DONE;
+  }
+
+  // The extended protocol
+
+  parse(name: string, text: string, parameterTypes: readonly number[]): Maybe<void> {
+    if (name !== '' && this.#statements.has(name)) {
+      throw new DbError('42P05', `prepared statement "${name}" already exists`);
+    }
+    if (this.#statements.size >= PREPARED_MAX) {
+      throw new DbError('53400', `a session may keep at most ${PREPARED_MAX} prepared statements`, {
+        hint: 'DEALLOCATE those that are not needed.',
+      });
+    }
+    const parsed = this.#compiler.parse(text);
+    if (parsed.length > 1) {
+      throw new DbError('42601', 'cannot insert multiple commands into a prepared statement');
+    }
+    const one = parsed[0];
+    if (one === undefined) {
+      this.#statements.set(name, emptyStatement(text, parameterTypes));
+      return;
+    }
+    if (this.#state.status === 'E' && !endsBlock(one.statement)) this.#state.check();
+    const planned = this.#compiler.plan(one, parameterTypes);
+    this.#statements.set(name, {
+      text,
+      statement: one.statement,
+      declaredTypes: parameterTypes,
+      parameterCount: planned === undefined ? 0 : planned.plan.parameterTypes.length,
+      plan: planned?.plan,
+      planVersion: this.#catalog.version,
+      fields: planned === undefined ? utilityFields(one.statement, this.#utility) : planned.plan.fields,
+    });
+  }
+
+  bind(request: BindRequest): Maybe<void> {
+    const prepared = this.#prepared(request.statement);
+    if (request.portal !== '') {
+      if (this.#portals.has(request.portal)) {
+        throw new DbError('42P03', `cursor "${request.portal}" already exists`);
+      }
+      if (this.#portals.size >= PREPARED_MAX) {
+        throw new DbError('53400', `a session may keep at most ${PREPARED_MAX} portals`);
+      }
+    } else if (this.#portals.size > 0) {
+      this.closePortal('');
+    }
+    if (prepared.plan !== undefined) this.#refresh(prepared);
+    this.#portals.set(request.portal, {
+      prepared,
+      parameters: decodeParameters(request, prepared),
+      resultFormats: request.resultFormats,
+      suspended: undefined,
+      finished: undefined,
+    });
+  }
+
+  describeStatement(name: string): {
+    parameterTypes: readonly number[];
+    fields: readonly ResultField[] | undefined;
+  } {
+    const prepared = this.#prepared(name);
+    const types = prepared.plan?.parameterTypes ?? [];
+    return { parameterTypes: types.map((type) => type.oid), fields: prepared.fields };
+  }
+
+  portalShape(name: string): {
+    fields: readonly ResultField[] | undefined;
+    resultFormats: readonly number[];
+  } {
+    const portal = this.#portal(name);
+    const fields = portal.prepared.fields;
+    const { resultFormats } = portal;
+    if (fields !== undefined && resultFormats.length > 1 && resultFormats.length !== fields.length) {
+      throw new DbError(
+        '08P01',
+        `bind message has ${resultFormats.length} result formats but query has ${fields.length} columns`,
+      );
+    }
+    return { fields, resultFormats };
+  }
+
+  execute(name: string, maxRows: number, sink: ResultSink): Maybe<ExecuteOutcome> {
+    const portal = this.#portal(name);
+    const { prepared } = portal;
+    const { statement, plan } = prepared;
+    if (statement === undefined) {
+      sink.emptyQuery();
+      return DONE;
+    }
+    if (plan === undefined) return this.#runUtility(statement, sink, false);
+    if (portal.finished !== undefined) {
+      sink.complete(portal.finished as string);
+      return DONE;
+    }
+    this.#state.check();
+    const result =
+      portal.suspended !== undefined
+        ? this.#runner.resume(portal.suspended, sink, maxRows)
+        : this.#state.open || maxRows > 0 || !plan.readOnly
+          ? this.#runInBatch(plan, portal.parameters, sink, maxRows)
+          : this.#runner.runAlone(plan, portal.parameters, sink, maxRows);
+    if (isPromise(result)) return result.then((done) => this.#executed(portal, done, sink));
+    return this.#executed(portal, result, sink);
+  }
+
+  /** Writes and cursors of the extended protocol live until Sync, together. */
+  #runInBatch(
+    plan: NonNullable<PreparedStatement['plan']>,
+    parameters: readonly Datum[],
+    sink: ResultSink,
+    maxRows: number,
+  ): Maybe<string | NonNullable<Portal['suspended']>> {
+    if (!this.#state.open) {
+      this.#state.beginImplicit();
+      return this.#runner.runFirst(plan, parameters, sink, maxRows);
+    }
+    return this.#runner.runInBlock(plan, parameters, sink, maxRows);
+  }
+
+  #executed(
+    portal: Portal,
+    result: string | NonNullable<Portal['suspended']>,
+    sink: ResultSink,
+  ): ExecuteOutcome {
+    if (typeof result === 'string') {
+      portal.suspended = undefined;
+      portal.finished = result;
+      sink.complete(result);
+    } else {
+      portal.suspended = result;
+      sink.suspended();
+    }
+    return DONE;
+  }
+
+  closeStatement(name: string): void {
+    this.#statements.delete(name);
+  }
+
+  closePortal(name: string): void {
+    const portal = this.#portals.get(name);
+    if (portal === undefined) return;
+    portal.suspended?.close();
+    this.#portals.delete(name);
+  }
+
+  sync(): Maybe<void> {
+    if (this.#portals.size > 0 && this.#state.status !== 'T') this.#closePortals();
+    if (this.#state.open && this.#state.status === 'I') return this.#state.commit();
+    return undefined;
+  }
+
+  failed(): void {
+    if (this.#state.status !== 'T' || this.#portals.size > 0) this.#closePortals();
+    this.#state.fail();
+    this.#runner.statementOver();
+  }
+
+  cancel(): void {
+    this.#runner.cancel();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#closePortals();
+    this.#statements.clear();
+    this.#remaining = [];
+    if (this.#state.open || this.#state.current !== undefined) this.#state.rollback();
+    this.#services.sessionClosed(this);
+  }
+
+  #closePortals(): void {
+    for (const portal of this.#portals.values()) portal.suspended?.close();
+    this.#portals.clear();
+  }
+
+  #prepared(name: string): PreparedStatement {
+    const prepared = this.#statements.get(name);
+    if (prepared === undefined) {
+      throw name === ''
+        ? new DbError('26000', 'unnamed prepared statement does not exist')
+        : new DbError('26000', `prepared statement "${name}" does not exist`);
+    }
+    return prepared;
+  }
+
+  #portal(name: string): Portal {
+    const portal = this.#portals.get(name);
+    if (portal === undefined) throw new DbError('34000', `portal "${name}" does not exist`);
+    return portal;
+  }
+
+  #dropPrepared(name: string | undefined): void {
+    if (name === undefined) this.#statements.clear();
+    else {
+      this.#prepared(name);
+      this.#statements.delete(name);
+    }
+  }
+
+  /** Plans again after a schema change; what the client was told of the result must still be true. */
+  #refresh(prepared: PreparedStatement): void {
+    if (prepared.planVersion === this.#catalog.version) return;
+    this.#state.check();
+    const one = this.#compiler.parse(prepared.text)[0] as ParsedText;
+    const planned = this.#compiler.plan(one, prepared.declaredTypes);
+    const plan = planned?.plan;
+    if (plan === undefined || !sameShape(plan.fields, prepared.fields)) {
+      throw new DbError('0A000', 'cached plan must not change result type');
+    }
+    prepared.plan = plan;
+    prepared.planVersion = this.#catalog.version;
+  }
+
+  #runUtility(statement: Statement, sink: ResultSink, simple: boolean): Promise<ExecuteOutcome> {
+    return runUtility(statement, this.#utility, sink, simple).then((outcome) => {
+      if (outcome.kind !== 'copyIn') return outcome;
+      const copy: CopyIn = new CopySession(outcome.copy, this.#state, simple);
+      return { kind: 'copyIn', copy };
+    });
+  }
+}
+
+const NO_TYPES: readonly number[] = [];
+
+function emptyStatement(text: string, declaredTypes: readonly number[]): PreparedStatement {
+  return {
+    text,
+    statement: undefined,
+    declaredTypes,
+    parameterCount: 0,
+    plan: undefined,
+    planVersion: 0,
+    fields: undefined,
+  };
+}
+
+/** COMMIT and ROLLBACK are the only statements that a failed block takes. */
+function endsBlock(statement: Statement): boolean {
+  return (
+    statement.kind === 'transaction' &&
+    (statement.action === 'commit' ||
+      statement.action === 'rollback' ||
+      statement.action === 'rollbackTo')
+  );
+}
+
+function sameShape(
+  a: readonly ResultField[] | undefined,
+  b: readonly ResultField[] | undefined,
+): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return (
+    a.length === b.length &&
+    a.every((field, i) => {
+      const other = b[i] as ResultField;
+      return field.type.oid === other.type.oid && field.name === other.name;
+    })
+  );
+}

@@ -1,0 +1,205 @@
+// A session's transaction block: none, implicit (a batch of the extended protocol up to Sync, or a simple text of
+// several statements), explicit (BEGIN), or failed (until ROLLBACK). It owns the transaction, its savepoints, and what
+// must be told to the catalog when it ends.
+
+import { DbError, unsupported } from '../../base/errors.ts';
+import type { ReadView, Snapshot, Transaction, Transactions } from '../../txn/api.ts';
+import type { TransactionStatus } from '../api.ts';
+import type { CatalogView } from '../catalog/api.ts';
+
+interface Savepoint {
+  readonly name: string;
+  readonly token: number;
+  /** Whether the transaction had changed the schema by then: what came after can't be taken back in part. */
+  readonly schemaChanges: number;
+}
+
+export interface BlockListener {
+  /** SET and SET LOCAL follow the transaction. */
+  transactionEnded(committed: boolean): void;
+}
+
+type Block = 'none' | 'implicit' | 'explicit' | 'failed';
+
+export class TransactionState {
+  readonly #transactions: Transactions;
+  readonly #catalog: CatalogView;
+  readonly #listener: BlockListener;
+  #block: Block = 'none';
+  #readOnly = false;
+  #txn: Transaction | undefined;
+  #snapshot: Snapshot | undefined;
+  #savepoints: Savepoint[] = [];
+  /** Schema changes of this transaction so far. */
+  #schemaChanges = 0;
+  /** Work to do once the commit is there (clearing dropped spans); dropped on rollback. */
+  #afterCommit: (() => void)[] = [];
+  #afterRollback: (() => void)[] = [];
+
+  constructor(transactions: Transactions, catalog: CatalogView, listener: BlockListener) {
+    this.#transactions = transactions;
+    this.#catalog = catalog;
+    this.#listener = listener;
+  }
+
+  get status(): TransactionStatus {
+    return this.#block === 'explicit' ? 'T' : this.#block === 'failed' ? 'E' : 'I';
+  }
+
+  get open(): boolean {
+    return this.#block !== 'none';
+  }
+
+  get explicit(): boolean {
+    return this.#block === 'explicit';
+  }
+
+  get readOnly(): boolean {
+    return this.#readOnly;
+  }
+
+  get current(): Transaction | undefined {
+    return this.#txn;
+  }
+
+  get hasSchemaChanges(): boolean {
+    return this.#schemaChanges > 0;
+  }
+
+  /** Throws 25P02 in a failed block. */
+  check(): void {
+    if (this.#block === 'failed') {
+      throw new DbError(
+        '25P02',
+        'current transaction is aborted, commands ignored until end of transaction block',
+      );
+    }
+  }
+
+  /** False when a block was open already (PostgreSQL only warns). An implicit block becomes the explicit one. */
+  begin(readOnly: boolean): boolean {
+    if (this.#block === 'explicit') return false;
+    this.#block = 'explicit';
+    this.#readOnly = readOnly;
+    return true;
+  }
+
+  beginImplicit(): void {
+    if (this.#block === 'none') this.#block = 'implicit';
+  }
+
+  setReadOnly(readOnly: boolean): void {
+    if (!readOnly && this.#snapshot !== undefined) {
+      throw new DbError('25001', 'transaction read-write mode must be set before any query');
+    }
+    this.#readOnly = readOnly;
+  }
+
+  /** What statements of the open block read. */
+  view(): ReadView {
+    if (!this.#readOnly) return this.transaction();
+    this.#snapshot ??= this.#transactions.snapshot();
+    return this.#snapshot;
+  }
+
+  /** The open block's read-write transaction, begun at its first use. */
+  transaction(): Transaction {
+    if (this.#readOnly) {
+      throw new DbError('25006', 'cannot write in a read-only transaction');
+    }
+    this.#txn ??= this.#transactions.begin();
+    return this.#txn;
+  }
+
+  /** A statement that runs by itself: its transaction is the block's until ended, kept apart from 'none' by implicit. */
+  adopt(txn: Transaction): void {
+    this.#txn = txn;
+  }
+
+  schemaChanged(afterCommit: () => void, afterRollback: () => void): void {
+    this.#schemaChanges += 1;
+    this.#afterCommit.push(afterCommit);
+    this.#afterRollback.push(afterRollback);
+  }
+
+  savepoint(name: string): void {
+    const token = this.#readOnly ? 0 : this.transaction().savepoint();
+    this.#savepoints.push({ name, token, schemaChanges: this.#schemaChanges });
+  }
+
+  release(name: string): void {
+    this.#savepoints.length = this.#find(name);
+  }
+
+  rollbackTo(name: string): void {
+    const index = this.#find(name);
+    const savepoint = this.#savepoints[index] as Savepoint;
+    if (this.#schemaChanges > savepoint.schemaChanges) {
+      throw unsupported(
+        'ROLLBACK TO a savepoint from before a schema change',
+        undefined,
+        'ROLLBACK the whole transaction.',
+      );
+    }
+    const txn = this.#txn;
+    if (txn?.aborted !== undefined) throw txn.aborted;
+    if (txn !== undefined) txn.rollbackTo(savepoint.token);
+    this.#savepoints.length = index + 1;
+    this.#block = 'explicit';
+  }
+
+  /** Throws what the transaction's commit throws; the block is over either way. */
+  async commit(): Promise<void> {
+    const txn = this.#txn;
+    try {
+      if (txn !== undefined) await txn.commit();
+    } catch (error) {
+      txn?.rollback();
+      this.#end(false);
+      throw error;
+    }
+    this.#end(true);
+  }
+
+  rollback(): void {
+    this.#txn?.rollback();
+    this.#end(false);
+  }
+
+  /** A statement failed. An explicit block waits for ROLLBACK; its locks go at once unless a savepoint may revive it. */
+  fail(): void {
+    if (this.#block === 'explicit') {
+      this.#block = 'failed';
+      if (this.#savepoints.length === 0) this.#txn?.rollback();
+    } else if (this.#block === 'implicit' || this.#txn !== undefined) {
+      this.rollback();
+    }
+  }
+
+  #find(name: string): number {
+    for (let i = this.#savepoints.length - 1; i >= 0; i--) {
+      if ((this.#savepoints[i] as Savepoint).name === name) return i;
+    }
+    throw new DbError('3B001', `savepoint "${name}" does not exist`);
+  }
+
+  #end(committed: boolean): void {
+    const changed = this.#schemaChanges > 0;
+    const work = committed ? this.#afterCommit : this.#afterRollback;
+    this.#block = 'none';
+    this.#readOnly = false;
+    this.#txn = undefined;
+    this.#snapshot = undefined;
+    if (this.#savepoints.length > 0) this.#savepoints = [];
+    if (changed) {
+      this.#schemaChanges = 0;
+      this.#afterCommit = [];
+      this.#afterRollback = [];
+      if (committed) this.#catalog.committed();
+      else this.#catalog.abandoned();
+    }
+    this.#catalog.releaseAll();
+    this.#listener.transactionEnded(committed);
+    for (const run of work) run();
+  }
+}

@@ -1,0 +1,294 @@
+// Statements that are not plans: transaction control, SET and SHOW, DDL, COPY, EXPLAIN, maintenance.
+
+import { DbError, unsupported } from '../../base/errors.ts';
+import { columnType, TEXT } from '../../rows/types.ts';
+import type { CopyIn, ResultField, ResultSink } from '../api.ts';
+import type { CatalogView } from '../catalog/api.ts';
+import { runCopyTo } from '../copy/copy-to.ts';
+import { startCopyFrom } from '../copy/copy-from.ts';
+import { runDdl } from '../ddl/ddl.ts';
+import type {
+  CopyStatement,
+  ExplainStatement,
+  Statement,
+  TransactionStatement,
+} from '../parse/ast.ts';
+import type { StatementCompiler } from './compiler.ts';
+import { CountingSink } from './counting-sink.ts';
+import { DiscardSink } from './discard-sink.ts';
+import type { PlanRunner } from './runner.ts';
+import type { SessionServices } from './services.ts';
+import type { TransactionState } from './transaction-state.ts';
+import type { LiveValues } from './values.ts';
+
+export interface UtilityHost {
+  readonly services: SessionServices;
+  readonly catalog: CatalogView;
+  readonly state: TransactionState;
+  readonly values: LiveValues;
+  readonly runner: PlanRunner;
+  readonly compiler: StatementCompiler;
+  /** Undefined: all. */
+  dropPrepared(name: string | undefined): void;
+}
+
+export type UtilityOutcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'copyIn'; readonly copy: CopyIn };
+
+const DONE: UtilityOutcome = { kind: 'done' };
+
+function textField(name: string): ResultField {
+  return { name, type: columnType(TEXT), tableId: 0, columnNumber: 0 };
+}
+
+/** What Describe tells of a statement that is not planned. */
+export function utilityFields(
+  statement: Statement,
+  host: UtilityHost,
+): readonly ResultField[] | undefined {
+  switch (statement.kind) {
+    case 'show':
+      return statement.name === 'all'
+        ? [textField('name'), textField('setting'), textField('description')]
+        : [textField(host.services.settings.displayName(statement.name))];
+    case 'explain':
+      return [textField('QUERY PLAN')];
+    default:
+      return undefined;
+  }
+}
+
+/** `simple`: results need their fields said first, and what stands alone commits here. */
+export async function runUtility(
+  statement: Statement,
+  host: UtilityHost,
+  sink: ResultSink,
+  simple: boolean,
+): Promise<UtilityOutcome> {
+  const { state, services } = host;
+  if (statement.kind === 'transaction') {
+    await runTransaction(statement, host, sink);
+    return DONE;
+  }
+  state.check();
+  const fields = simple ? utilityFields(statement, host) : undefined;
+  switch (statement.kind) {
+    case 'set': {
+      const { settings } = services;
+      if (statement.name === 'transaction_read_only' && state.open) {
+        state.setReadOnly(isOn(statement.values?.[0]));
+      } else {
+        settings.set(statement.name, statement.values, statement.local, state.open, sink);
+      }
+      sink.complete('SET');
+      return DONE;
+    }
+    case 'reset':
+      services.settings.reset(statement.name, state.open, sink);
+      sink.complete('RESET');
+      return DONE;
+    case 'show': {
+      if (fields !== undefined) sink.fields(fields);
+      if (statement.name === 'all') {
+        for (const row of services.settings.all()) sink.tuple(row);
+      } else {
+        sink.tuple([
+          statement.name === 'transaction_read_only' && state.readOnly
+            ? 'on'
+            : services.settings.show(statement.name),
+        ]);
+      }
+      sink.complete('SHOW');
+      return DONE;
+    }
+    case 'explain':
+      if (fields !== undefined) sink.fields(fields);
+      await runExplain(statement, host, sink, simple);
+      sink.complete('EXPLAIN');
+      return DONE;
+    case 'copy':
+      return await runCopy(statement, host, sink, simple);
+    case 'createTable':
+    case 'dropTable':
+    case 'alterTable':
+    case 'truncate': {
+      const tag = await host.runner.guard(() =>
+        inBlock(host, simple, () =>
+          runDdl(statement, {
+            txn: state.transaction(),
+            catalog: host.catalog,
+            transactions: services.transactions,
+            searchPath: () => services.settings.searchPath(),
+            notice: (severity, code, message) => sink.notice(severity, code, message),
+            schemaChanged: (committed, rolledBack) => state.schemaChanged(committed, rolledBack),
+            checkCancelled: host.runner.checkCancelled,
+            log: services.log,
+          }),
+        ),
+      );
+      sink.complete(tag);
+      return DONE;
+    }
+    case 'maintenance':
+      for (const table of statement.tables) host.catalog.table(table);
+      if (statement.command === 'vacuum' && state.explicit) {
+        throw new DbError('25001', 'VACUUM cannot run inside a transaction block');
+      }
+      sink.complete(statement.command.toUpperCase());
+      return DONE;
+    case 'deallocate':
+      host.dropPrepared(statement.name);
+      sink.complete(statement.name === undefined ? 'DEALLOCATE ALL' : 'DEALLOCATE');
+      return DONE;
+    case 'discard':
+      if (statement.target === 'all') {
+        if (state.explicit) {
+          throw new DbError('25001', 'DISCARD ALL cannot run inside a transaction block');
+        }
+        host.dropPrepared(undefined);
+        services.settings.reset('all', false, sink);
+      }
+      sink.complete(`DISCARD ${statement.target.toUpperCase()}`);
+      return DONE;
+    case 'select':
+    case 'insert':
+    case 'update':
+    case 'delete':
+      throw new DbError('XX000', `a ${statement.kind} came without its plan`);
+  }
+}
+
+/** Runs in the open block, or in one of its own that commits here (simple) or at Sync (extended). */
+async function inBlock<T>(host: UtilityHost, simple: boolean, run: () => Promise<T>): Promise<T> {
+  const { state } = host;
+  const alone = !state.open;
+  if (alone) state.beginImplicit();
+  const result = await run();
+  if (alone && simple) await state.commit();
+  return result;
+}
+
+function isOn(value: string | undefined): boolean {
+  return value !== undefined && /^(on|true|yes|1)$/i.test(value);
+}
+
+async function runTransaction(
+  statement: TransactionStatement,
+  host: UtilityHost,
+  sink: ResultSink,
+): Promise<void> {
+  const { state, values } = host;
+  switch (statement.action) {
+    case 'begin':
+      state.check();
+      if (!state.begin(statement.readOnly ?? host.services.settings.defaultReadOnly)) {
+        sink.notice('WARNING', '25001', 'there is already a transaction in progress');
+      } else {
+        values.transactionBegins();
+      }
+      sink.complete('BEGIN');
+      return;
+    case 'commit':
+    case 'rollback': {
+      const wasFailed = state.status === 'E';
+      const wasReadOnly = state.readOnly;
+      if (state.status === 'I') {
+        sink.notice('WARNING', '25P01', 'there is no transaction in progress');
+      }
+      const commits = statement.action === 'commit' && !wasFailed;
+      if (commits) await state.commit();
+      else state.rollback();
+      if (statement.chain) {
+        state.begin(wasReadOnly);
+        values.transactionBegins();
+      }
+      sink.complete(commits ? 'COMMIT' : 'ROLLBACK');
+      return;
+    }
+    case 'savepoint':
+      state.check();
+      requireBlock(state, 'SAVEPOINT');
+      state.savepoint(statement.savepoint as string);
+      sink.complete('SAVEPOINT');
+      return;
+    case 'release':
+      state.check();
+      requireBlock(state, 'RELEASE SAVEPOINT');
+      state.release(statement.savepoint as string);
+      sink.complete('RELEASE');
+      return;
+    case 'rollbackTo':
+      requireBlock(state, 'ROLLBACK TO SAVEPOINT');
+      state.rollbackTo(statement.savepoint as string);
+      sink.complete('ROLLBACK');
+      return;
+  }
+}
+
+function requireBlock(state: TransactionState, what: string): void {
+  if (state.status === 'I') {
+    throw new DbError('25P01', `${what} can only be used in transaction blocks`);
+  }
+}
+
+async function runCopy(
+  statement: CopyStatement,
+  host: UtilityHost,
+  sink: ResultSink,
+  simple: boolean,
+): Promise<UtilityOutcome> {
+  const { state, services } = host;
+  if (statement.direction === 'from') {
+    if (!state.open) state.beginImplicit();
+    const copy = startCopyFrom(statement, {
+      txn: state.transaction(),
+      catalog: host.catalog,
+      transactions: services.transactions,
+      session: host.values,
+      nextRowId: () => services.catalog.nextRowId(),
+      compiler: host.compiler,
+      checkCancelled: host.runner.checkCancelled,
+    });
+    return { kind: 'copyIn', copy };
+  }
+  const tag = await host.runner.guard(() =>
+    inBlock(host, simple, () => {
+      const plan = host.compiler.planCopy(statement);
+      return runCopyTo(statement, plan, host.runner.context(readView(state), state.current), sink);
+    }),
+  );
+  sink.complete(tag);
+  return DONE;
+}
+
+/** COPY TO and EXPLAIN ANALYZE of a reading statement outside a block need no locks. */
+function readView(state: TransactionState): ReturnType<TransactionState['view']> {
+  if (!state.explicit) state.setReadOnly(true);
+  return state.view();
+}
+
+async function runExplain(
+  statement: ExplainStatement,
+  host: UtilityHost,
+  sink: ResultSink,
+  simple: boolean,
+): Promise<void> {
+  const inner = statement.statement;
+  const plan = host.compiler.planStatement(inner);
+  if (plan === undefined) throw unsupported(`EXPLAIN of ${inner.kind}`);
+  for (const line of plan.explain()) sink.tuple([line]);
+  if (!statement.analyze) return;
+  const { time } = host.services;
+  const counting = new CountingSink(new DiscardSink());
+  const started = time.monotonicMicros();
+  await host.runner.guard(() =>
+    inBlock(host, simple, async () => {
+      const view = plan.readOnly ? readView(host.state) : host.state.transaction();
+      await plan.execute(host.runner.context(view, host.state.current), [], counting, 0);
+    }),
+  );
+  const micros = time.monotonicMicros() - started;
+  sink.tuple([`Rows: ${counting.rows}`]);
+  sink.tuple([`Execution Time: ${(micros / 1000).toFixed(3)} ms`]);
+}

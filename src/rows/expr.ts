@@ -13,7 +13,12 @@ export type Expr =
   | { readonly kind: 'parameter'; readonly type: ColumnType; readonly index: number }
   /** A function of rows/functions.ts by its signature's name, such as 'int4+int4' or 'lower(text)'. Most are strict:
    * NULL in, NULL out. */
-  | { readonly kind: 'call'; readonly type: ColumnType; readonly name: string; readonly args: readonly Expr[] }
+  | {
+      readonly kind: 'call';
+      readonly type: ColumnType;
+      readonly name: string;
+      readonly args: readonly Expr[];
+    }
   /** A cast of rows/casts.ts; the type's modifier is applied (explicit casts truncate, assignments complain). */
   | {
       readonly kind: 'cast';
@@ -27,9 +32,24 @@ export type Expr =
   | { readonly kind: 'not'; readonly arg: Expr }
   | { readonly kind: 'isNull'; readonly arg: Expr; readonly negated: boolean }
   /** IS [NOT] TRUE / FALSE. */
-  | { readonly kind: 'isBool'; readonly arg: Expr; readonly value: boolean; readonly negated: boolean }
-  | { readonly kind: 'isDistinct'; readonly left: Expr; readonly right: Expr; readonly negated: boolean }
-  | { readonly kind: 'in'; readonly arg: Expr; readonly list: readonly Expr[]; readonly negated: boolean }
+  | {
+      readonly kind: 'isBool';
+      readonly arg: Expr;
+      readonly value: boolean;
+      readonly negated: boolean;
+    }
+  | {
+      readonly kind: 'isDistinct';
+      readonly left: Expr;
+      readonly right: Expr;
+      readonly negated: boolean;
+    }
+  | {
+      readonly kind: 'in';
+      readonly arg: Expr;
+      readonly list: readonly Expr[];
+      readonly negated: boolean;
+    }
   | {
       readonly kind: 'case';
       readonly type: ColumnType;
@@ -41,7 +61,16 @@ export type Expr =
 /** Both sides have the same type (after casts). */
 export type CompareOp = '=' | '<>' | '<' | '<=' | '>' | '>=';
 
-export type AggregateKind = 'count(*)' | 'count' | 'sum' | 'avg' | 'min' | 'max' | 'bool_and' | 'bool_or' | 'string_agg';
+export type AggregateKind =
+  | 'count(*)'
+  | 'count'
+  | 'sum'
+  | 'avg'
+  | 'min'
+  | 'max'
+  | 'bool_and'
+  | 'bool_or'
+  | 'string_agg';
 
 export interface AggregateCall {
   readonly kind: AggregateKind;

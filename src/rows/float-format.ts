@@ -1,0 +1,92 @@
+// Floats as text: the shortest digits that read back as the same value, laid out as PostgreSQL lays them out.
+
+import { DbError } from '../base/errors.ts';
+
+/** Plain notation for exponents from -4 up to the digits that the type surely holds, scientific beyond. */
+function layOut(scientific: string, plainBelow: number): string {
+  const at = scientific.indexOf('e');
+  const exponent = Number(scientific.slice(at + 1));
+  const negative = scientific.startsWith('-');
+  const digits = scientific.slice(negative ? 1 : 0, at).replace('.', '');
+  const sign = negative ? '-' : '';
+  if (exponent < -4 || exponent >= plainBelow) {
+    const mantissa = digits.length === 1 ? digits : `${digits[0]}.${digits.slice(1)}`;
+    const size = Math.abs(exponent);
+    return `${sign}${mantissa}e${exponent < 0 ? '-' : '+'}${size < 10 ? '0' : ''}${size}`;
+  }
+  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`;
+  if (digits.length <= exponent + 1)
+    return sign + digits + '0'.repeat(exponent + 1 - digits.length);
+  return `${sign}${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1)}`;
+}
+
+function special(value: number): string | undefined {
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0';
+  if (Number.isNaN(value)) return 'NaN';
+  if (value === Number.POSITIVE_INFINITY) return 'Infinity';
+  if (value === Number.NEGATIVE_INFINITY) return '-Infinity';
+  return undefined;
+}
+
+export function formatFloat8(value: number): string {
+  const size = Math.abs(value);
+  // Where JavaScript and PostgreSQL write the same.
+  if (size >= 1e-4 && size < 1e15) return String(value);
+  return special(value) ?? layOut(value.toExponential(), 15);
+}
+
+/** `value` is what Math.fround gave. */
+export function formatFloat4(value: number): string {
+  const known = special(value);
+  if (known !== undefined) return known;
+  for (let digits = 0; digits < 9; digits++) {
+    const text = value.toExponential(digits);
+    if (Math.fround(Number(text)) === value) {
+      const [mantissa = '', exponent = ''] = text.split('e');
+      const shortest = mantissa.includes('.') ? mantissa.replace(/\.?0+$/, '') : mantissa;
+      return layOut(`${shortest}e${exponent}`, 6);
+    }
+  }
+  return layOut(value.toExponential(8), 6);
+}
+
+const FLOAT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+
+export function parseFloat8(text: string, typeName = 'double precision'): number {
+  const trimmed = text.trim();
+  if (FLOAT.test(trimmed)) {
+    const value = Number(trimmed);
+    const lost = value === 0 && /[1-9]/.test(trimmed.replace(/[eE].*$/, ''));
+    if (!Number.isFinite(value) || lost) throw outOfRange(trimmed, typeName);
+    return value;
+  }
+  switch (trimmed.toLowerCase()) {
+    case 'nan':
+    case '+nan':
+    case '-nan':
+      return Number.NaN;
+    case 'infinity':
+    case '+infinity':
+    case 'inf':
+    case '+inf':
+      return Number.POSITIVE_INFINITY;
+    case '-infinity':
+    case '-inf':
+      return Number.NEGATIVE_INFINITY;
+    default:
+      throw new DbError('22P02', `invalid input syntax for type ${typeName}: "${text}"`);
+  }
+}
+
+export function parseFloat4(text: string): number {
+  const wide = parseFloat8(text, 'real');
+  const value = Math.fround(wide);
+  if (Number.isFinite(wide) && (!Number.isFinite(value) || (value === 0 && wide !== 0))) {
+    throw outOfRange(text.trim(), 'real');
+  }
+  return value;
+}
+
+function outOfRange(text: string, typeName: string): DbError {
+  return new DbError('22003', `"${text}" is out of range for type ${typeName}`);
+}

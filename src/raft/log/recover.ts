@@ -1,0 +1,231 @@
+// Reading the log back at start (P34). A write that power loss cut short leaves a torn tail, which is cut; but only one
+// write is ever in flight, and each begins with a batch header that proves everything before it synced. So a bad
+// record with a batch header after it can't be a torn tail: it was synced and is damaged, and the node must not start.
+
+import type { Files, Log } from '../../runtime/runtime.ts';
+import { ByteReader } from '../../base/bytes.ts';
+import { readHardState } from '../codec.ts';
+import type { GroupId } from '../types.ts';
+import { decodeIdentity, GroupLog } from './group-log.ts';
+import {
+  BATCH,
+  CHANGE,
+  COMMAND,
+  emptyRecordView,
+  HARD_STATE,
+  isBatchHeader,
+  MARK,
+  readRecord,
+  RECORD_HEADER_BYTES,
+  type RecordView,
+} from './record.ts';
+import {
+  checkSegmentHeader,
+  logDamage,
+  Segment,
+  SEGMENT_HEADER_BYTES,
+  segmentName,
+  segmentNumber,
+} from './segment.ts';
+
+export interface RecoveredLog {
+  /** Oldest first; the last is written on. Empty for a new log. */
+  readonly segments: readonly Segment[];
+  /** Preallocated before the crash, still unused. */
+  readonly prepared: Segment | undefined;
+  readonly groups: Map<GroupId, GroupLog>;
+}
+
+/** What reading one segment found. */
+interface Scan {
+  readonly segment: Segment;
+  readonly isBlank: boolean;
+  /** Where its first batch says that the log was synced up to. */
+  readonly firstWatermark: { readonly segment: number; readonly offset: number } | undefined;
+  /** Beyond `end`: the last byte that is not zero, and the first batch header. 0: none. */
+  readonly tornEnd: number;
+  readonly provenOffset: number;
+}
+
+const ZEROS_BYTES = 1024 * 1024;
+
+export async function recoverLog(files: Files, directory: string, log: Log): Promise<RecoveredLog> {
+  const groups = new Map<GroupId, GroupLog>();
+  const scans: Scan[] = [];
+  const numbers = await listSegments(files, directory);
+  for (const number of numbers) {
+    const isLast = number === numbers[numbers.length - 1];
+    const scan = await scanSegment(files, directory, number, isLast, groups);
+    if (scan !== undefined) scans.push(scan);
+  }
+  const lastUsed = Math.max(
+    0,
+    scans.findLastIndex((scan) => !scan.isBlank),
+  );
+  for (let i = 0; i < lastUsed; i++) checkSealed(scans[i] as Scan, scans[i + 1] as Scan);
+  for (const scan of scans.slice(lastUsed)) await cutTornTail(scan, log);
+  // A batch that was torn at the head of a new segment, and the segment prepared after that.
+  for (const surplus of scans.slice(lastUsed + 2)) await discard(files, directory, surplus.segment);
+  for (const group of groups.values()) checkGroup(group, scans);
+  return {
+    segments: scans.slice(0, lastUsed + 1).map((scan) => scan.segment),
+    prepared: scans[lastUsed + 1]?.segment,
+    groups,
+  };
+}
+
+async function listSegments(files: Files, directory: string): Promise<number[]> {
+  const numbers: number[] = [];
+  for (const name of await files.list(directory)) {
+    const number = segmentNumber(name);
+    if (number !== undefined) numbers.push(number);
+  }
+  numbers.sort((a, b) => a - b);
+  for (let i = 1; i < numbers.length; i++) {
+    const expected = (numbers[i - 1] as number) + 1;
+    if (numbers[i] !== expected) {
+      throw logDamage(`${directory}/${segmentName(expected)}`, 0, 'the file is missing');
+    }
+  }
+  return numbers;
+}
+
+async function scanSegment(
+  files: Files,
+  directory: string,
+  number: number,
+  isLast: boolean,
+  groups: Map<GroupId, GroupLog>,
+): Promise<Scan | undefined> {
+  const path = `${directory}/${segmentName(number)}`;
+  const file = await files.open(path, { create: false });
+  const capacity = await file.size();
+  const segment = new Segment(number, file, capacity);
+  const bytes = await file.read(0, capacity);
+  if (!checkSegmentHeader(bytes, number, path)) {
+    // Records are written only once the header is synced: without any, this was being prepared when power went.
+    if (!isLast || lastNonZero(bytes, SEGMENT_HEADER_BYTES) > 0) {
+      throw logDamage(path, 0, 'the header of the file is not whole');
+    }
+    await discard(files, directory, segment);
+    return undefined;
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const record = emptyRecordView();
+  let firstWatermark: Scan['firstWatermark'];
+  let at = SEGMENT_HEADER_BYTES;
+  while (readRecord(bytes, view, at, number, at, record) === 'record') {
+    firstWatermark ??= { segment: record.term, offset: record.index };
+    adopt(record, bytes, path, number, at, groups);
+    at = record.payloadEnd;
+  }
+  segment.end = at;
+  const tornEnd = lastNonZero(bytes, at);
+  return {
+    segment,
+    isBlank: at === SEGMENT_HEADER_BYTES,
+    firstWatermark,
+    tornEnd,
+    provenOffset: tornEnd === 0 ? 0 : findBatchHeader(bytes, view, number, at + 1, tornEnd),
+  };
+}
+
+function adopt(
+  record: RecordView,
+  bytes: Uint8Array,
+  path: string,
+  segment: number,
+  offset: number,
+  groups: Map<GroupId, GroupLog>,
+): void {
+  if (record.kind === BATCH) return;
+  let group = groups.get(record.group);
+  if (group === undefined) {
+    group = new GroupLog(record.group);
+    groups.set(record.group, group);
+  }
+  const { kind, term, index, payloadStart, payloadEnd } = record;
+  switch (kind) {
+    case COMMAND:
+    case CHANGE:
+      group.place(index, term, segment, offset, payloadEnd - payloadStart, undefined);
+      break;
+    case HARD_STATE:
+      group.hardState = readHardState(new ByteReader(bytes, payloadStart), term);
+      group.hardStateSegment = segment;
+      break;
+    case MARK:
+      group.adoptMark(index, term, decodeIdentity(bytes.slice(payloadStart, payloadEnd)), segment);
+      break;
+    default:
+      throw logDamage(path, offset, `a record of unknown kind ${kind}`);
+  }
+}
+
+/** Every segment but the last was synced to its end, and the next one's first batch says where that is. */
+function checkSealed(scan: Scan, next: Scan): void {
+  const { segment } = scan;
+  const sealed = next.firstWatermark;
+  if (sealed?.segment !== segment.number || sealed.offset !== segment.end) {
+    throw logDamage(segment.file.path, segment.end, 'a record that was synced is not whole');
+  }
+}
+
+async function cutTornTail(scan: Scan, log: Log): Promise<void> {
+  const { segment, tornEnd, provenOffset } = scan;
+  if (provenOffset > 0) {
+    throw logDamage(
+      segment.file.path,
+      segment.end,
+      `a record is not whole, though the log was synced up to offset ${provenOffset}`,
+    );
+  }
+  // Synced before anything is appended: otherwise a shorter batch could be followed by what is left of this one.
+  for (let at = segment.end; at < tornEnd; at += ZEROS_BYTES) {
+    await segment.file.writeSynced(at, new Uint8Array(Math.min(ZEROS_BYTES, tornEnd - at)));
+  }
+  if (tornEnd > 0) {
+    const cut = { path: segment.file.path, offset: segment.end, bytes: tornEnd - segment.end };
+    log.warn('cut the torn tail of the log', cut);
+  }
+  // After a crash of the process alone, what was read may not be on the disk yet (P29).
+  await segment.file.sync();
+}
+
+function checkGroup(group: GroupLog, scans: readonly Scan[]): void {
+  if (group.identity !== undefined && group.firstIndex <= group.markIndex + 1) return;
+  const oldest = (scans[0] as Scan).segment;
+  throw logDamage(
+    oldest.file.path,
+    SEGMENT_HEADER_BYTES,
+    `the log of group ${group.groupId} lacks its beginning`,
+  );
+}
+
+async function discard(files: Files, directory: string, segment: Segment): Promise<void> {
+  await segment.file.close();
+  await files.remove(segment.file.path);
+  await files.syncDirectory(directory);
+}
+
+/** One past the last byte at or after `from` that is not zero; 0 when there is none. */
+function lastNonZero(bytes: Uint8Array, from: number): number {
+  let at = bytes.length;
+  while (at > from && bytes[at - 1] === 0) at--;
+  return at > from ? at : 0;
+}
+
+function findBatchHeader(
+  bytes: Uint8Array,
+  view: DataView,
+  segment: number,
+  from: number,
+  to: number,
+): number {
+  // A header may end in zeros: it can reach beyond `to`.
+  const last = Math.min(to, bytes.length - RECORD_HEADER_BYTES);
+  for (let at = from; at <= last; at++) {
+    if (isBatchHeader(bytes, view, at, segment, at)) return at;
+  }
+  return 0;
+}

@@ -1,0 +1,73 @@
+// Records that wait for the next write, as parallel arrays: no object for each on the path of every proposal.
+
+import type { Entry } from '../types.ts';
+import type { GroupLog } from './group-log.ts';
+import { RECORD_HEADER_BYTES } from './record.ts';
+
+export class StagedRecords {
+  kinds: number[] = [];
+  groups: GroupLog[] = [];
+  terms: number[] = [];
+  indexes: number[] = [];
+  payloads: Uint8Array[] = [];
+  /** Undefined unless the record is an entry. */
+  entries: (Entry | undefined)[] = [];
+  /** Records taken for the write that is in flight. */
+  inFlight = 0;
+  /** Of those that wait. */
+  bytes = 0;
+
+  get count(): number {
+    return this.kinds.length;
+  }
+
+  get firstBytes(): number {
+    return this.bytesAt(0);
+  }
+
+  bytesAt(i: number): number {
+    return RECORD_HEADER_BYTES + (this.payloads[i] as Uint8Array).length;
+  }
+
+  push(
+    kind: number,
+    group: GroupLog,
+    term: number,
+    index: number,
+    payload: Uint8Array,
+    entry: Entry | undefined,
+  ): void {
+    this.kinds.push(kind);
+    this.groups.push(group);
+    this.terms.push(term);
+    this.indexes.push(index);
+    this.payloads.push(payload);
+    this.entries.push(entry);
+    this.bytes += RECORD_HEADER_BYTES + payload.length;
+  }
+
+  /** The first `count` are in flight now. */
+  take(count: number): void {
+    for (let i = 0; i < count; i++) this.bytes -= this.bytesAt(i);
+    this.inFlight += count;
+    if (count === this.count) {
+      this.kinds = [];
+      this.groups = [];
+      this.terms = [];
+      this.indexes = [];
+      this.payloads = [];
+      this.entries = [];
+      return;
+    }
+    this.kinds.splice(0, count);
+    this.groups.splice(0, count);
+    this.terms.splice(0, count);
+    this.indexes.splice(0, count);
+    this.payloads.splice(0, count);
+    this.entries.splice(0, count);
+  }
+
+  written(): void {
+    this.inFlight = 0;
+  }
+}

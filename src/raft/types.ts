@@ -1,0 +1,53 @@
+// The vocabulary between the core, the log and the scheduler: etcd's words for the same things.
+
+import type { ReplicaId } from './quorum.ts';
+
+export type { ReplicaId } from './quorum.ts';
+export type GroupId = number;
+
+/** A change entry carries an encoded Change (codec.ts); a command is the proposer's own bytes. A leader's first entry
+ * of its term is a command without bytes. */
+export type EntryKind = 'command' | 'change';
+
+export interface Entry {
+  readonly index: number;
+  readonly term: number;
+  readonly kind: EntryKind;
+  readonly data: Uint8Array;
+}
+
+/** What must survive power loss before anything is said that relies on it (Raft paper, figure 2). */
+export interface HardState {
+  readonly term: number;
+  /** 0: none in this term. */
+  readonly vote: ReplicaId;
+  /** Known committed when the record was written; a hint that restarts may use, never the truth. */
+  readonly commit: number;
+}
+
+export const NO_HARD_STATE: HardState = { term: 0, vote: 0, commit: 0 };
+
+export type Role = 'follower' | 'candidate' | 'leader';
+
+export interface SoftState {
+  readonly role: Role;
+  /** 0: unknown. */
+  readonly leader: ReplicaId;
+}
+
+/** Inclusive at both ends. */
+export interface IndexRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** What the core wants done, once. Whoever takes it writes `entries` and `hardState`, syncs, and gives the same
+ * object to advance(). */
+export interface Ready {
+  readonly softState: SoftState | undefined;
+  readonly hardState: HardState | undefined;
+  /** To append; the first replaces whatever the log holds from its index on. */
+  readonly entries: readonly Entry[];
+  /** To apply, in order: committed, and synced here (P29). Their bytes are in the log. */
+  readonly committed: IndexRange | undefined;
+}

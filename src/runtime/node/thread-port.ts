@@ -1,0 +1,22 @@
+// A port end over a MessagePort: bytes are transferred, not copied, where that is possible.
+
+import type { MessagePort } from 'node:worker_threads';
+import { PortEnd, type PortSignal } from '../inline-port.ts';
+
+export function portOver(channel: MessagePort, answersClose: boolean): PortEnd {
+  const end = new PortEnd((signal) => send(channel, signal), answersClose);
+  channel.on('message', (signal: PortSignal) => end.receive(signal));
+  return end;
+}
+
+function send(channel: MessagePort, signal: PortSignal): void {
+  if (signal === 'through') {
+    channel.postMessage(signal);
+    return;
+  }
+  // Cloning a view clones all of its buffer, and transferring a pooled one would take its neighbours along.
+  const { buffer } = signal;
+  const ownsIt = buffer instanceof ArrayBuffer && buffer.byteLength === signal.byteLength;
+  const message = ownsIt ? signal : new Uint8Array(signal);
+  channel.postMessage(message, [message.buffer as ArrayBuffer]);
+}

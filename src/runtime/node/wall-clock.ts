@@ -1,0 +1,101 @@
+// True time from this machine's clock, to microseconds, although Date.now() has steps of a millisecond.
+//
+// wall = monotonic + offset, and each pair of samples says where the offset lies: within a millisecond, or within the
+// time between the two samples when Date.now() has just stepped. The intersection of all samples pins it; between
+// samples it widens by the drift that the two clocks may have against each other.
+//
+// The offset is the machine's, not the process's: CLOCK_MONOTONIC and the wall are one each for a boot. So processes of
+// one boot derive intervals that all contain the same offset, and agree without talking (P7). After a step of the wall
+// they find out at different moments, at most SAMPLE_EVERY_MICROS of use apart; the clock room stops serving for longer
+// than that, so no two of them serve with different offsets.
+
+import { performance } from 'node:perf_hooks';
+import type { WallReading } from '../runtime.ts';
+import type { ClockSource } from './clock-source.ts';
+
+/** Linux slews both clocks alike; elsewhere the wall alone is slewed, by up to 500 ppm. */
+const DRIFT = process.platform === 'linux' ? 200e-6 : 700e-6;
+/** Doubles near 2e15 have steps of a quarter. */
+const ROUNDING_MICROS = 0.5;
+/** How long a step of the wall may go unseen while the clock is read. */
+const SAMPLE_EVERY_MICROS = 10_000;
+const TICK_MICROS = 1000;
+/** The first readings wait for a step of Date.now(), a millisecond away at most; a frozen clock must not hang us. */
+const FIRST_SAMPLES_MAX = 50_000;
+const PINNED_MICROS = 20;
+
+export function monotonicMicros(): number {
+  return performance.now() * 1000;
+}
+
+export class WallClock {
+  readonly #monotonic: () => number;
+  readonly #dateMillis: () => number;
+  readonly #halfWidthMicros: number;
+  /** low <= wall - monotonic <= high held at #pinnedAt. */
+  #low = Number.NEGATIVE_INFINITY;
+  #high = Number.POSITIVE_INFINITY;
+  #pinnedAt = 0;
+  #sampledAt = 0;
+  /** Reused, for the sake of a hot path; see Time.wall(). */
+  readonly #reading = { earliestMicros: 0, latestMicros: 0, monotonicMicros: 0 };
+
+  constructor(
+    source: ClockSource,
+    monotonic: () => number = monotonicMicros,
+    dateMillis: () => number = Date.now,
+  ) {
+    this.#monotonic = monotonic;
+    this.#dateMillis = dateMillis;
+    this.#halfWidthMicros = source.kind === 'fixed' ? source.halfWidthMicros : 0;
+    this.#pinnedAt = monotonic();
+    for (let i = 0; i < FIRST_SAMPLES_MAX && this.#high - this.#low > PINNED_MICROS; i++) {
+      this.#sample();
+    }
+  }
+
+  read(): WallReading {
+    let now = this.#monotonic();
+    let drift = (now - this.#pinnedAt) * DRIFT;
+    let earliest = now + this.#low - drift;
+    let latest = now + this.#high + drift;
+    // A sample can narrow the interval only when a step of Date.now() lies within it.
+    const straddles = Math.floor(earliest / TICK_MICROS) !== Math.floor(latest / TICK_MICROS);
+    if (straddles || now - this.#sampledAt > SAMPLE_EVERY_MICROS) {
+      now = this.#sample();
+      drift = 0;
+      earliest = now + this.#low;
+      latest = now + this.#high;
+    }
+    const missing = this.#halfWidthMicros - (latest - earliest) / 2;
+    if (missing > 0) {
+      earliest -= missing;
+      latest += missing;
+    }
+    const reading = this.#reading;
+    reading.earliestMicros = earliest;
+    reading.latestMicros = latest;
+    reading.monotonicMicros = now;
+    return reading;
+  }
+
+  /** Intersects with a fresh pair of samples; answers when. */
+  #sample(): number {
+    const before = this.#monotonic();
+    const date = this.#dateMillis() * TICK_MICROS;
+    const after = this.#monotonic();
+    const drift = (after - this.#pinnedAt) * DRIFT;
+    const low = date - after - ROUNDING_MICROS;
+    const high = date + TICK_MICROS - before + ROUNDING_MICROS;
+    this.#low = Math.max(low, this.#low - drift);
+    this.#high = Math.min(high, this.#high + drift);
+    if (this.#low > this.#high) {
+      // The wall was stepped. What it says now is all that is known; the jump shows in the readings (P7).
+      this.#low = low;
+      this.#high = high;
+    }
+    this.#pinnedAt = after;
+    this.#sampledAt = after;
+    return after;
+  }
+}

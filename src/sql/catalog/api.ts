@@ -1,5 +1,14 @@
 // What planning, sessions and DDL share: a cache of descriptors over the catalog's keys, and leases on them so that a
-// schema change waits for the transactions that use the version before.
+// schema change has its table alone, as PostgreSQL's ACCESS EXCLUSIVE does. How a change excludes everybody else:
+//
+// 1. exclusive() marks the table. From then on find() and use() of every other session throw SchemaBusyError, and
+//    `version` changes, so that no cached plan goes on without asking find() again.
+// 2. It then waits, for a bounded time (55P03), until no other session uses the table.
+// 3. What the DDL's transaction changed is seen by its own session at once, by the others when committed() is called;
+//    abandoned() takes it back. Either lifts the mark.
+//
+// So nobody reads or writes a table's old keys after its change has begun, and they may be cleared once it committed.
+// A session that meets SchemaBusyError may wait for it (whenFree) and then plan again.
 
 import type { Maybe } from '../../base/maybe.ts';
 import type { Transaction } from '../../txn/api.ts';
@@ -8,32 +17,53 @@ import type { TableDescriptor } from './descriptor.ts';
 
 /** Descriptors as one session's transaction sees them: committed ones, overlaid with its own uncommitted DDL. */
 export interface CatalogView {
-  /** Undefined when there is no such table. Search path: pg_temp is not there, then the session's, then public. */
+  /** Undefined when there is no such table. Search path: pg_temp is not there, then the session's, then public.
+   * Throws SchemaBusyError (55P03) while another session's DDL has the table. */
   find(name: Name): TableDescriptor | undefined;
   /** find(), or DbError 42P01 pointing at the name. */
   table(name: Name): TableDescriptor;
+  /** Every table that this transaction sees, busy ones as they were. */
+  tables(): readonly TableDescriptor[];
+  /** All that this view sees, in no particular order: what pg_catalog is made of. */
+  all(): readonly TableDescriptor[];
   /** Changes whenever any committed descriptor changes or this transaction's own DDL does: plans are cached with it. */
   readonly version: number;
-  /** Pins the table's version until releaseAll(): DDL on it waits. */
+  /** Pins the table's version until releaseAll(): DDL on it waits. Throws SchemaBusyError, and 40001 when the
+   * descriptor is no longer the table's. */
   use(table: TableDescriptor): void;
   releaseAll(): void;
 
-  /** DDL. Each takes effect for others when `txn` commits (call committed() or abandoned() then). */
-  create(txn: Transaction, table: Omit<TableDescriptor, 'id' | 'version' | 'layout'>): Maybe<TableDescriptor>;
-  /** Waits until no other transaction uses the old version. */
+  /** DDL. Each takes effect for others when `txn` commits (call committed() or abandoned() then). 42P07 when the name
+   * is taken. */
+  create(
+    txn: Transaction,
+    table: Omit<TableDescriptor, 'id' | 'version' | 'layout'>,
+  ): Maybe<TableDescriptor>;
+  /** Waits until no other transaction uses the table and keeps others off until this one ends. `check` is asked now
+   * and then while waiting and throws to give up. */
+  exclusive(txn: Transaction, table: TableDescriptor, check?: () => void): Promise<void>;
+  /** Implies exclusive(). The layout is derived anew. */
   replace(txn: Transaction, table: TableDescriptor): Promise<TableDescriptor>;
+  /** Implies exclusive(). */
   drop(txn: Transaction, table: TableDescriptor): Promise<void>;
   /** Ids are taken at once and never given back. */
   newIndexId(): Promise<number>;
+  /** Whether the table's rows are under keys that this very transaction made up: nobody else can see them, so that
+   * rows may be loaded around the transaction (Transactions.bulkWrite), after bulkLoads(). */
+  isFresh(table: TableDescriptor): boolean;
+  /** Before the first bulkWrite into a fresh table: after a crash before `txn` commits, its keys are cleared. */
+  bulkLoads(txn: Transaction, table: TableDescriptor): Promise<void>;
   committed(): void;
   abandoned(): void;
 }
 
 export interface Catalog {
-  /** Reads all descriptors; once, at start. */
+  /** Reads all descriptors and clears what crashed DDL left behind; once, at start. */
   load(): Promise<void>;
   view(searchPath: () => readonly string[]): CatalogView;
   tables(): readonly TableDescriptor[];
   /** Never repeats, also across restarts; for hidden keys. Sync: ids are taken in blocks ahead of use. */
   nextRowId(): number;
+  /** Clears the keys of an index that nobody can see any more, and the record that it has to be. */
+  clearIndex(indexId: number): Promise<void>;
 }

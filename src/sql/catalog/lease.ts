@@ -1,0 +1,140 @@
+// Who uses a table and whose DDL has it. One TableState for each table id that this node knows.
+
+import { DbError } from '../../base/errors.ts';
+import type { Timers } from '../../runtime/runtime.ts';
+import { SchemaBusyError } from './errors.ts';
+import type { TableDescriptor } from './descriptor.ts';
+
+/** How long DDL waits for users of its table, and users for DDL. */
+export const LEASE_WAIT_MICROS = 30_000_000;
+/** How often a waiting DDL asks whether it was cancelled or wounded: neither wakes it otherwise. */
+const CHECK_MICROS = 20_000;
+
+/** A session, as far as leases are concerned. */
+export type LeaseHolder = object;
+
+export class TableState {
+  readonly id: number;
+  /** Undefined: created by a transaction that is still open, or dropped. */
+  committed: TableDescriptor | undefined;
+  /** The session whose DDL has the table, or waits until it has it alone. */
+  owner: LeaseHolder | undefined;
+  readonly #users = new Set<LeaseHolder>();
+  #waiting: (() => void)[] = [];
+  readonly #timers: Timers;
+
+  constructor(id: number, committed: TableDescriptor | undefined, timers: Timers) {
+    this.id = id;
+    this.committed = committed;
+    this.#timers = timers;
+  }
+
+  use(holder: LeaseHolder): void {
+    this.#users.add(holder);
+  }
+
+  release(holder: LeaseHolder): void {
+    if (this.#users.delete(holder)) this.#changed();
+  }
+
+  busyFor(holder: LeaseHolder): boolean {
+    return this.owner !== undefined && this.owner !== holder;
+  }
+
+  busyError(name: string): SchemaBusyError {
+    return new SchemaBusyError(name, () =>
+      this.#until(
+        () => this.owner === undefined,
+        undefined,
+        () =>
+          new DbError('55P03', `relation "${name}" is still being changed by another session`, {
+            hint: 'That transaction is open for long: end it, or try again later.',
+            table: name,
+          }),
+      ),
+    );
+  }
+
+  /** Marks the table and waits until nobody else uses it. On failure the mark is off again. */
+  async own(holder: LeaseHolder, name: string, check: (() => void) | undefined): Promise<void> {
+    if (this.owner === holder) return;
+    if (this.owner !== undefined) throw this.busyError(name);
+    this.owner = holder;
+    if (this.#alone(holder)) return;
+    try {
+      await this.#until(
+        () => this.#alone(holder),
+        check,
+        () => this.#inUse(holder, name),
+      );
+    } catch (error) {
+      this.disown();
+      throw error;
+    }
+  }
+
+  disown(): void {
+    this.owner = undefined;
+    this.#changed();
+  }
+
+  #alone(holder: LeaseHolder): boolean {
+    return this.#users.size === (this.#users.has(holder) ? 1 : 0);
+  }
+
+  #inUse(holder: LeaseHolder, name: string): DbError {
+    const others = this.#users.size - (this.#users.has(holder) ? 1 : 0);
+    const sessions = others === 1 ? '1 other session uses' : `${others} other sessions use`;
+    return new DbError('55P03', `could not change relation "${name}" while it is in use`, {
+      hint: `${sessions} it in open transactions: end them, or try again later.`,
+      table: name,
+    });
+  }
+
+  #changed(): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
+  /** Bounded in time: two transactions that wait for each other here, or one here and one in the lock table, are
+   * brought apart by the one whose time is up first. */
+  #until(
+    done: () => boolean,
+    check: (() => void) | undefined,
+    tooLong: () => DbError,
+  ): Promise<void> {
+    if (done()) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      let over = false;
+      let checking: Disposable | undefined;
+      const end = (error?: unknown): void => {
+        if (over) return;
+        over = true;
+        deadline[Symbol.dispose]();
+        checking?.[Symbol.dispose]();
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const deadline = this.#timers.after(LEASE_WAIT_MICROS, () => end(tooLong()));
+      const look = (): void => {
+        if (over) return;
+        if (done()) end();
+        else this.#waiting.push(look);
+      };
+      const ask = (): void => {
+        if (over || check === undefined) return;
+        try {
+          check();
+        } catch (error) {
+          end(error);
+          return;
+        }
+        checking = this.#timers.after(CHECK_MICROS, ask);
+      };
+      this.#waiting.push(look);
+      ask();
+    });
+  }
+}

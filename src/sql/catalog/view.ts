@@ -1,0 +1,231 @@
+// The catalog as one session sees it: what is committed, under what its open transaction did itself.
+
+import { DbError } from '../../base/errors.ts';
+import { LOCK_EXCLUSIVE, type Transaction } from '../../txn/api.ts';
+import type { Name } from '../parse/ast.ts';
+import { inOwnTransaction } from './attempts.ts';
+import type { CatalogView } from './api.ts';
+import type { TableDescriptor } from './descriptor.ts';
+import { decodeDescriptor, encodeDescriptor, layoutOfColumns } from './encoding.ts';
+import { changedConcurrently, relationExists, relationMissing } from './errors.ts';
+import { descriptorKey, nameKey, pendingClearKey, tableIdBytes } from './keys.ts';
+import type { TableState } from './lease.ts';
+import { type DescriptorStore, qualified } from './store.ts';
+
+const PRESENT = new Uint8Array(1);
+
+export class SessionCatalogView implements CatalogView {
+  readonly #store: DescriptorStore;
+  readonly #searchPath: () => readonly string[];
+  /** Tables that this transaction made, changed or (undefined) dropped, by id and by name. */
+  readonly #changed = new Map<number, TableDescriptor | undefined>();
+  readonly #changedNames = new Map<string, TableDescriptor | undefined>();
+  readonly #owned = new Set<TableState>();
+  readonly #used = new Set<TableState>();
+  /** Index ids that this transaction gave to its tables; true once rows are loaded around the transaction. */
+  readonly #freshIndexes = new Map<number, boolean>();
+  #takenIds = new Set<number>();
+  /** The version while there are changes, and the committed version that it was made over. */
+  #ownVersion = 0;
+  #ownOver = 0;
+
+  constructor(store: DescriptorStore, searchPath: () => readonly string[]) {
+    this.#store = store;
+    this.#searchPath = searchPath;
+  }
+
+  get version(): number {
+    if (this.#changed.size === 0) return this.#store.version;
+    if (this.#ownOver !== this.#store.version) this.#changes();
+    return this.#ownVersion;
+  }
+
+  find(name: Name): TableDescriptor | undefined {
+    if (name.schema !== undefined) return this.#findIn(name.schema, name.name);
+    for (const schema of this.#searchPath()) {
+      const table = this.#findIn(schema, name.name);
+      if (table !== undefined) return table;
+    }
+    return undefined;
+  }
+
+  #findIn(schema: string, name: string): TableDescriptor | undefined {
+    if (this.#changedNames.size > 0) {
+      const key = qualified(schema, name);
+      if (this.#changedNames.has(key)) return this.#changedNames.get(key);
+    }
+    const state = this.#store.byName(schema, name);
+    if (state === undefined) return undefined;
+    if (state.busyFor(this)) throw state.busyError(name);
+    return state.committed;
+  }
+
+  table(name: Name): TableDescriptor {
+    const table = this.find(name);
+    if (table === undefined) throw relationMissing(name);
+    return table;
+  }
+
+  tables(): readonly TableDescriptor[] {
+    const committed = this.#store.tables();
+    if (this.#changed.size === 0) return committed;
+    const others = committed.filter((table) => !this.#changed.has(table.id));
+    for (const table of this.#changed.values()) if (table !== undefined) others.push(table);
+    return others;
+  }
+
+  use(table: TableDescriptor): void {
+    if (this.#changed.size > 0 && this.#changed.has(table.id)) {
+      if (this.#changed.get(table.id) !== table) throw changedConcurrently(table.name);
+      return;
+    }
+    const state = this.#store.byId(table.id);
+    if (state?.committed !== table) throw changedConcurrently(table.name);
+    if (this.#used.has(state)) return;
+    if (state.busyFor(this)) throw state.busyError(table.name);
+    state.use(this);
+    this.#used.add(state);
+  }
+
+  releaseAll(): void {
+    this.#disown();
+    if (this.#used.size === 0) return;
+    for (const state of this.#used) state.release(this);
+    this.#used.clear();
+  }
+
+  async create(
+    txn: Transaction,
+    fields: Omit<TableDescriptor, 'id' | 'version' | 'layout'>,
+  ): Promise<TableDescriptor> {
+    const key = nameKey(fields.schema, fields.name);
+    // The lock on the name decides between two sessions that create it at once.
+    const [taken] = await txn.getManyLocked([key], LOCK_EXCLUSIVE);
+    if (taken !== undefined) throw relationExists(fields.name);
+    const id = await this.#store.tableIds.take();
+    const table = { ...fields, id, version: 1, layout: layoutOfColumns(fields.columns) };
+    txn.put(key, tableIdBytes(id));
+    txn.put(descriptorKey(id), encodeDescriptor(table));
+    this.#claim(table);
+    this.#set(table);
+    return table;
+  }
+
+  async exclusive(txn: Transaction, table: TableDescriptor, check?: () => void): Promise<void> {
+    const state = this.#store.byId(table.id);
+    // Its own new table: nobody else knows of it.
+    if (state === undefined && this.#changed.get(table.id) !== undefined) return;
+    if (state === undefined) throw changedConcurrently(table.name);
+    if (state.owner === this) return;
+    await state.own(this, table.name, () => {
+      check?.();
+      if (txn.aborted !== undefined) throw txn.aborted;
+    });
+    this.#owned.add(state);
+    // Cached plans of all sessions must ask find() again, and meet the owner.
+    this.#store.bump();
+    if (state.committed !== table) throw changedConcurrently(table.name);
+    const [stored] = await txn.getManyLocked([descriptorKey(table.id)], LOCK_EXCLUSIVE);
+    if (stored === undefined || decodeDescriptor(stored).version !== table.version) {
+      throw changedConcurrently(table.name);
+    }
+  }
+
+  async replace(txn: Transaction, table: TableDescriptor): Promise<TableDescriptor> {
+    await this.#exclusiveById(txn, table);
+    const next = {
+      ...table,
+      version: table.version + 1,
+      layout: layoutOfColumns(table.columns),
+    };
+    txn.put(descriptorKey(table.id), encodeDescriptor(next));
+    this.#claim(next);
+    this.#set(next);
+    return next;
+  }
+
+  async drop(txn: Transaction, table: TableDescriptor): Promise<void> {
+    await this.#exclusiveById(txn, table);
+    const key = nameKey(table.schema, table.name);
+    await txn.getManyLocked([key], LOCK_EXCLUSIVE);
+    txn.delete(key);
+    txn.delete(descriptorKey(table.id));
+    this.#changed.set(table.id, undefined);
+    this.#changedNames.set(qualified(table.schema, table.name), undefined);
+    this.#changes();
+  }
+
+  /** The value given is changed already: what must hold is that its id's current version is the one it came from. */
+  async #exclusiveById(txn: Transaction, table: TableDescriptor): Promise<void> {
+    const current = this.#changed.get(table.id) ?? this.#store.byId(table.id)?.committed;
+    if (current === undefined || current.version !== table.version) {
+      throw changedConcurrently(table.name);
+    }
+    await this.exclusive(txn, current);
+  }
+
+  async newIndexId(): Promise<number> {
+    const id = await this.#store.indexIds.take();
+    this.#takenIds.add(id);
+    return id;
+  }
+
+  isFresh(table: TableDescriptor): boolean {
+    return this.#freshIndexes.has(table.primary.id);
+  }
+
+  async bulkLoads(txn: Transaction, table: TableDescriptor): Promise<void> {
+    const id = table.primary.id;
+    const recorded = this.#freshIndexes.get(id) ?? (this.#takenIds.has(id) ? false : undefined);
+    if (recorded === undefined) {
+      throw new DbError('XX000', `index ${id} of "${table.name}" is not this transaction's own`);
+    }
+    if (recorded) return;
+    const key = pendingClearKey(id);
+    await inOwnTransaction(this.#store.transactions, async (own) => own.put(key, PRESENT));
+    // Taken away by the commit that makes the index somebody's.
+    txn.delete(key);
+    this.#freshIndexes.set(id, true);
+  }
+
+  committed(): void {
+    for (const [id, table] of this.#changed) this.#store.install(id, table);
+    this.#end();
+  }
+
+  abandoned(): void {
+    this.#end();
+  }
+
+  /** New ids are free for bulk loads as long as the transaction that took them is open. */
+  #claim(table: TableDescriptor): void {
+    const id = table.primary.id;
+    if (this.#takenIds.has(id) && !this.#freshIndexes.has(id)) this.#freshIndexes.set(id, false);
+  }
+
+  #set(table: TableDescriptor): void {
+    this.#changed.set(table.id, table);
+    this.#changedNames.set(qualified(table.schema, table.name), table);
+    this.#changes();
+  }
+
+  #changes(): void {
+    this.#ownOver = this.#store.version;
+    this.#ownVersion = this.#store.nextVersion();
+  }
+
+  #end(): void {
+    this.#changed.clear();
+    this.#changedNames.clear();
+    this.#freshIndexes.clear();
+    this.#takenIds = new Set();
+    this.#store.bump();
+    this.#disown();
+  }
+
+  #disown(): void {
+    if (this.#owned.size === 0) return;
+    for (const state of this.#owned) state.disown();
+    this.#owned.clear();
+  }
+}

@@ -78,7 +78,6 @@ export interface Session {
     readonly parameterTypes: readonly number[];
     readonly fields: readonly ResultField[] | undefined;
   };
-  describePortal(name: string): { readonly fields: readonly ResultField[] | undefined };
   /** For the door to encode rows: fields and result formats of a bound portal. */
   portalShape(name: string): {
     readonly fields: readonly ResultField[] | undefined;

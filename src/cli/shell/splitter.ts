@@ -70,6 +70,8 @@ export class StatementSplitter {
       }
       const c = text[this.#at] as string;
       const two = text.slice(this.#at, this.#at + 2);
+      // What may be the first half of a comment's or a dollar quote's beginning waits for the rest.
+      if ((c === '-' || c === '/' || c === '$') && mayGrow(text.slice(this.#at, this.#at + 70))) return -1;
       if (two === '--' || two === '/*') {
         this.#inside = two;
         this.#comments = 1;
@@ -140,4 +142,9 @@ export class StatementSplitter {
     }
     return false;
   }
+}
+
+/** Whether the text ends in what more text could make the beginning of a comment or of a dollar quote. */
+function mayGrow(rest: string): boolean {
+  return /^(?:[-/]|\$[\w\u0080-\uffff]*)$/.test(rest);
 }

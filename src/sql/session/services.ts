@@ -7,7 +7,7 @@ import type { Catalog } from '../catalog/api.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { CachedPlan } from './compiler.ts';
 import type { PlanCache } from '../parse/plan-cache.ts';
-import type { SqlSession } from './session.ts';
+import type { Session } from '../api.ts';
 
 export interface SqlServices {
   readonly transactions: Transactions;
@@ -23,7 +23,7 @@ export interface SessionServices extends SqlServices {
   readonly planCache: PlanCache<CachedPlan>;
   readonly settings: Settings;
   readonly statistics: SqlStatistics;
-  sessionClosed(session: SqlSession): void;
+  sessionClosed(session: Session): void;
 }
 
 /** Counters for /metrics. */

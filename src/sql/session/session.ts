@@ -30,7 +30,6 @@ const DONE: ExecuteOutcome = { kind: 'done' };
 export class SqlSession implements Session {
   readonly #services: SessionServices;
   readonly #catalog: CatalogView;
-  readonly #values: LiveValues;
   readonly #state: TransactionState;
   readonly #runner: PlanRunner;
   readonly #compiler: StatementCompiler;
@@ -43,7 +42,6 @@ export class SqlSession implements Session {
 
   constructor(services: SessionServices, values: LiveValues) {
     this.#services = services;
-    this.#values = values;
     const settings = services.settings;
     this.#catalog = services.catalog.view(() => settings.searchPath());
     this.#state = new TransactionState(services.transactions, this.#catalog, {

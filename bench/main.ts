@@ -1,0 +1,53 @@
+// `npm run bench -- NAME [--short]`: finds the benchmark and runs it. --short shows that it runs, not how fast.
+
+import { micro } from './micro.ts';
+import { point } from './point.ts';
+import { tpcb } from './tpcb.ts';
+
+export interface BenchOptions {
+  readonly short: boolean;
+}
+
+const BENCHMARKS: Readonly<
+  Record<string, { readonly summary: string; run(options: BenchOptions): Promise<void> }>
+> = {
+  point: { summary: 'SELECT and INSERT of single rows, against PostgreSQL 15', run: point },
+  tpcb: { summary: 'TPC-B with pgbench, against PostgreSQL 15', run: tpcb },
+  micro: { summary: 'the pieces of the hot paths, in nanoseconds', run: micro },
+};
+
+const USAGE = `npm run bench -- NAME [--short]
+
+${Object.entries(BENCHMARKS)
+  .map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
+  .join('\n')}
+  all      each of them
+
+--short shows that it runs, not how fast.
+`;
+
+async function main(args: readonly string[]): Promise<number> {
+  const short = args.includes('--short');
+  const names = args.filter((arg) => arg !== '--short');
+  const [name] = names;
+  if (name === '--help' || name === '-h') {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const chosen =
+    name === 'all' ? Object.values(BENCHMARKS) : name !== undefined && Object.hasOwn(BENCHMARKS, name) ? [BENCHMARKS[name]] : [];
+  if (names.length !== 1 || chosen.length === 0) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  for (const benchmark of chosen) await benchmark?.run({ short });
+  return 0;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exit(1);
+  },
+);

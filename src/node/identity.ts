@@ -1,0 +1,75 @@
+// Who this data directory belongs to: written once, checked at every start.
+
+import { DbError } from '../base/errors.ts';
+import { fromUtf8, toHex, utf8 } from '../base/bytes.ts';
+import type { Files, Random } from '../runtime/runtime.ts';
+
+/** The layout of the whole data directory; a newer one is refused. */
+const FORMAT_VERSION = 1;
+
+export interface NodeIdentity {
+  readonly formatVersion: number;
+  readonly clusterId: string;
+  readonly nodeId: number;
+  /** A shard keeps its ranges, so their number is fixed with the first start. */
+  readonly shards: number;
+}
+
+export function identityPath(dataDirectory: string): string {
+  return `${dataDirectory}/node.json`;
+}
+
+export async function loadIdentity(
+  files: Files,
+  random: Random,
+  dataDirectory: string,
+  shards: number,
+): Promise<NodeIdentity> {
+  const path = identityPath(dataDirectory);
+  const bytes = await files.read(path);
+  if (bytes === undefined) {
+    const strange = (await files.list(dataDirectory)).filter((name) => !/^(LOCK|lock|\.)/.test(name));
+    if (strange.length > 0) {
+      throw new DbError(
+        '58P01',
+        `${dataDirectory} has files (${strange.slice(0, 3).join(', ')}) but no node.json: it is no data directory of ours`,
+        { hint: 'Give --data a directory that is empty or new.' },
+      );
+    }
+    const identity: NodeIdentity = {
+      formatVersion: FORMAT_VERSION,
+      clusterId: randomId(random),
+      nodeId: 1,
+      shards: Math.max(1, shards),
+    };
+    await files.replace(path, utf8(`${JSON.stringify(identity, null, 2)}\n`));
+    return identity;
+  }
+  let identity: NodeIdentity;
+  try {
+    identity = JSON.parse(fromUtf8(bytes)) as NodeIdentity;
+  } catch {
+    throw new DbError('XX001', `${path} can't be read as JSON`);
+  }
+  if (identity.formatVersion > FORMAT_VERSION) {
+    throw new DbError(
+      '58P01',
+      `${dataDirectory} has format version ${identity.formatVersion}, this program knows versions up to ${FORMAT_VERSION}`,
+      { hint: 'Use a newer version of the program.' },
+    );
+  }
+  if (shards > 0 && identity.shards !== Math.max(1, shards)) {
+    throw new DbError(
+      '22023',
+      `${dataDirectory} was made with ${identity.shards} storage shards; it can't be started with ${shards}`,
+      { hint: `Start it with --shards ${identity.shards}.` },
+    );
+  }
+  return identity;
+}
+
+function randomId(random: Random): string {
+  const bytes = new Uint8Array(16);
+  for (let i = 0; i < 16; i++) bytes[i] = random.below(256);
+  return toHex(bytes);
+}

@@ -1,0 +1,92 @@
+// A node as a process of its own, from the build, for tests that kill it.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const CLI: string = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+
+export function temporaryDirectory(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'meridian-test-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export interface NodePorts {
+  readonly sql: number;
+  readonly rpc: number;
+  readonly http: number;
+}
+
+export async function nodePorts(): Promise<NodePorts> {
+  return { sql: await freePort(), rpc: await freePort(), http: await freePort() };
+}
+
+export class NodeProcess {
+  readonly child: ChildProcess;
+  readonly ports: NodePorts;
+  readonly url: string;
+  #output = '';
+  readonly #exited: Promise<number | null>;
+
+  constructor(dataDirectory: string, ports: NodePorts, extra: readonly string[] = []) {
+    this.ports = ports;
+    this.url = `postgres://root@127.0.0.1:${ports.sql}/defaultdb`;
+    this.child = spawn(
+      process.execPath,
+      [
+        CLI,
+        'start',
+        ...['--data', dataDirectory, '--sql', `127.0.0.1:${ports.sql}`],
+        ...['--rpc', `127.0.0.1:${ports.rpc}`, '--http', `127.0.0.1:${ports.http}`],
+        ...extra,
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    const keep = (chunk: Buffer): void => {
+      this.#output += chunk.toString();
+    };
+    this.child.stdout?.on('data', keep);
+    this.child.stderr?.on('data', keep);
+    this.#exited = new Promise((resolve) => this.child.once('exit', (code) => resolve(code)));
+  }
+
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Resolves when it says that it serves; rejects with its output when it ends first. */
+  ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (this.#output.includes('postgres://')) resolve();
+      };
+      this.child.stdout?.on('data', look);
+      void this.#exited.then((code) => reject(new Error(`ended with ${code}:\n${this.#output}`)));
+      look();
+    });
+  }
+
+  /** The exit code, null after a signal. */
+  exited(): Promise<number | null> {
+    return this.#exited;
+  }
+
+  async signal(signal: NodeJS.Signals): Promise<number | null> {
+    this.child.kill(signal);
+    return await this.#exited;
+  }
+}

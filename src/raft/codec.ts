@@ -1,8 +1,8 @@
 // How configurations, changes and hard states are written down. Each begins where its record or entry says that it
 // does; the log's format version covers them.
 
-import { type ByteReader, ByteWriter } from '../base/bytes.ts';
-import { unreachable } from '../base/assert.ts';
+import { ByteReader, ByteWriter } from '../base/bytes.ts';
+import { assert, AssertionError, unreachable } from '../base/assert.ts';
 import type { Change, ChangeStep, Configuration } from './configuration.ts';
 import type { HardState, ReplicaId } from './types.ts';
 
@@ -33,12 +33,38 @@ export function encodeChange(change: Change): Uint8Array {
   return writer.take();
 }
 
+export function decodeChange(bytes: Uint8Array): Change {
+  const reader = new ByteReader(bytes);
+  const kind = reader.u8();
+  switch (kind) {
+    case SIMPLE:
+      return { kind: 'simple', steps: readSteps(reader) };
+    case ENTER_JOINT:
+      return { kind: 'enterJoint', autoLeave: reader.u8() === 1, steps: readSteps(reader) };
+    case LEAVE_JOINT:
+      return { kind: 'leaveJoint' };
+    default:
+      throw new AssertionError(`a membership change of unknown kind ${kind}`);
+  }
+}
+
 function writeSteps(writer: ByteWriter, steps: readonly ChangeStep[]): void {
   writer.u32(steps.length);
   for (const { kind, replica } of steps) {
     writer.u8(STEP_KINDS.indexOf(kind));
     writer.u53(replica);
   }
+}
+
+function readSteps(reader: ByteReader): ChangeStep[] {
+  const count = reader.u32();
+  const steps: ChangeStep[] = [];
+  for (let i = 0; i < count; i++) {
+    const kind = STEP_KINDS[reader.u8()];
+    assert(kind !== undefined, 'a membership change has an unknown step');
+    steps.push({ kind, replica: reader.u53() });
+  }
+  return steps;
 }
 
 export function writeConfiguration(writer: ByteWriter, configuration: Configuration): void {

@@ -191,6 +191,7 @@ export class RaftScheduler {
   /** Ends in order: what was proposed before is written; what has not committed by then is answered `unknown`. */
   async close(): Promise<void> {
     this.stopped ??= 'the node is stopping';
+    this.log.expectClose();
     while (!this.hasFailed && (this.isWriting || this.queue.length > 0)) {
       this.round();
       // finish() runs before this resolves: it waited first.

@@ -9,7 +9,7 @@
 import { assert } from '../../base/assert.ts';
 import { ByteWriter, EMPTY_BYTES } from '../../base/bytes.ts';
 import type { Maybe } from '../../base/maybe.ts';
-import type { Files, Log, Timers } from '../../runtime/runtime.ts';
+import { FileError, type Files, type Log, type Timers } from '../../runtime/runtime.ts';
 import { writeHardState } from '../codec.ts';
 import type { Entry, GroupId, HardState } from '../types.ts';
 import { encodeIdentity, type GroupIdentity, GroupLog } from './group-log.ts';
@@ -78,6 +78,9 @@ export class RaftLog {
   private syncedSequence = 0;
   private waiters: Waiter[] = [];
   private isWriting = false;
+  /** What is staged waits for space on the disk. */
+  private isStalled = false;
+  private isClosing = false;
   private removing: Promise<void> | undefined;
   private isClosed = false;
   private failure: Error | undefined;
@@ -227,6 +230,7 @@ export class RaftLog {
 
   /** Writes what was appended, and a last batch header: so even the last record is known to have been synced. */
   async close(): Promise<void> {
+    this.expectClose();
     if (this.failure === undefined) {
       await this.sync().catch(() => {});
       this.isClosed = true;
@@ -236,6 +240,16 @@ export class RaftLog {
     this.isClosed = true;
     await this.supply.close();
     for (const segment of this.segments) await segment.file.close();
+  }
+
+  /** From now on nothing waits for a full disk to get space. */
+  expectClose(): void {
+    this.isClosing = true;
+    if (this.isStalled) this.abandonStaged();
+  }
+
+  private abandonStaged(): void {
+    this.fail(new FileError('full', this.current.file.path, 'no space was left for the log'));
   }
 
   private async writeClosingBatch(): Promise<void> {
@@ -257,7 +271,12 @@ export class RaftLog {
 
   private async writeAll(): Promise<void> {
     while (this.staged.count > 0) {
-      if (!this.fits(this.current, this.staged.firstBytes) && !(await this.rotate())) break;
+      if (!this.fits(this.current, this.staged.firstBytes) && !(await this.rotate())) {
+        this.isStalled = true;
+        if (this.isClosing) this.abandonStaged();
+        break;
+      }
+      this.isStalled = false;
       const segment = this.current;
       const count = this.encodeBatch(segment);
       const bytes = this.writer.peek();

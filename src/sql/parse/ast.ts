@@ -84,7 +84,12 @@ export type Expression =
       readonly high: Expression;
       readonly at: number;
     }
-  | { readonly kind: 'cast'; readonly arg: Expression; readonly type: TypeName; readonly at: number }
+  | {
+      readonly kind: 'cast';
+      readonly arg: Expression;
+      readonly type: TypeName;
+      readonly at: number;
+    }
   | {
       readonly kind: 'case';
       readonly operand: Expression | undefined;
@@ -93,7 +98,12 @@ export type Expression =
       readonly at: number;
     }
   | { readonly kind: 'coalesce'; readonly args: readonly Expression[]; readonly at: number }
-  | { readonly kind: 'nullif'; readonly left: Expression; readonly right: Expression; readonly at: number }
+  | {
+      readonly kind: 'nullif';
+      readonly left: Expression;
+      readonly right: Expression;
+      readonly at: number;
+    }
   | {
       readonly kind: 'function';
       readonly schema: string | undefined;
@@ -185,7 +195,9 @@ export interface SelectStatement {
   readonly orderBy: readonly OrderItem[];
   readonly limit: Expression | undefined;
   readonly offset: Expression | undefined;
-  readonly locking: { readonly strength: 'update' | 'share'; readonly wait: 'block' | 'nowait' | 'skip' } | undefined;
+  readonly locking:
+    | { readonly strength: 'update' | 'share'; readonly wait: 'block' | 'nowait' | 'skip' }
+    | undefined;
   readonly at: number;
 }
 
@@ -250,7 +262,11 @@ export interface CreateTableStatement {
   readonly ifNotExists: boolean;
   readonly columns: readonly ColumnDefinition[];
   readonly primaryKey:
-    | { readonly name: string | undefined; readonly columns: readonly string[]; readonly at: number }
+    | {
+        readonly name: string | undefined;
+        readonly columns: readonly string[];
+        readonly at: number;
+      }
     | undefined;
   readonly at: number;
 }

@@ -1,0 +1,162 @@
+// INSERT, UPDATE and DELETE.
+
+import type {
+  DeleteStmt,
+  InsertStmt,
+  Node,
+  OnConflictClause,
+  ResTarget,
+  ReturningClause,
+  UpdateStmt,
+} from 'libpg-query';
+import type {
+  Assignment,
+  DeleteStatement,
+  Expression,
+  InsertStatement,
+  SelectItem,
+  UpdateStatement,
+} from './ast.ts';
+import { expectNode, locationOf, type Lowering } from './lower-context.ts';
+import { lowerExpression, lowerOptional } from './lower-expression.ts';
+import { lowerAlias, lowerName } from './lower-from.ts';
+import { lowerItems, lowerSelect, refuseWith } from './lower-select.ts';
+
+function lowerReturning(
+  ctx: Lowering,
+  clause: ReturningClause | undefined,
+): readonly SelectItem[] | undefined {
+  if (clause === undefined) return undefined;
+  const [option] = clause.options ?? [];
+  if (option !== undefined) throw ctx.unsupported('RETURNING WITH', locationOf(option));
+  return lowerItems(ctx, clause.exprs);
+}
+
+/** A column that is written: a name, no field or element of it. */
+function targetName(ctx: Lowering, target: ResTarget): string {
+  if ((target.indirection ?? []).length > 0) {
+    throw ctx.unsupported('assigning to a part of a column', target.location);
+  }
+  return target.name ?? '';
+}
+
+function targetOf(node: Node): ResTarget {
+  expectNode('ResTarget' in node, 'a column was expected');
+  return node.ResTarget;
+}
+
+export function lowerInsert(ctx: Lowering, node: InsertStmt): InsertStatement {
+  refuseWith(ctx, node.withClause);
+  const { relation, cols, selectStmt } = node;
+  expectNode(relation !== undefined, 'INSERT without a table');
+  if (node.override !== undefined && node.override !== 'OVERRIDING_NOT_SET') {
+    throw ctx.unsupported('OVERRIDING', relation.location);
+  }
+  expectNode(selectStmt === undefined || 'SelectStmt' in selectStmt, 'INSERT from something odd');
+  return {
+    kind: 'insert',
+    table: lowerName(ctx, relation),
+    alias: lowerAlias(ctx, relation),
+    columns: cols?.map((column) => {
+      const target = targetOf(column);
+      return { name: targetName(ctx, target), at: ctx.at(target.location) };
+    }),
+    source: selectStmt === undefined ? undefined : lowerSelect(ctx, selectStmt.SelectStmt),
+    onConflict:
+      node.onConflictClause === undefined ? undefined : lowerConflict(ctx, node.onConflictClause),
+    returning: lowerReturning(ctx, node.returningClause),
+    at: ctx.statementAt,
+  };
+}
+
+function lowerConflict(
+  ctx: Lowering,
+  node: OnConflictClause,
+): NonNullable<InsertStatement['onConflict']> {
+  const { infer } = node;
+  if (infer?.whereClause !== undefined) {
+    throw ctx.unsupported('ON CONFLICT (…) WHERE', infer.location);
+  }
+  const columns = infer?.indexElems?.map((element) => {
+    expectNode('IndexElem' in element, 'a conflict target was expected');
+    const { name, collation, opclass } = element.IndexElem;
+    if (name === undefined) throw ctx.unsupported('ON CONFLICT (expression)', infer.location);
+    if (collation !== undefined || opclass !== undefined) {
+      throw ctx.unsupported('a collation or operator class in ON CONFLICT', infer.location);
+    }
+    return name;
+  });
+  const action = node.action === 'ONCONFLICT_UPDATE' ? 'update' : 'nothing';
+  if (action === 'update' && infer === undefined) {
+    const message = 'ON CONFLICT DO UPDATE requires inference specification or constraint name';
+    throw ctx.fail('42601', message, node.location);
+  }
+  return {
+    columns,
+    constraint: infer?.conname,
+    action,
+    set: lowerAssignments(ctx, node.targetList),
+    where: lowerOptional(ctx, node.whereClause),
+    at: ctx.at(node.location),
+  };
+}
+
+function lowerAssignments(
+  ctx: Lowering,
+  nodes: readonly Node[] | undefined,
+): readonly Assignment[] {
+  return (nodes ?? []).map((node) => {
+    const target = targetOf(node);
+    expectNode(target.val !== undefined, 'an assignment without a value');
+    const column = targetName(ctx, target);
+    return { column, value: lowerAssigned(ctx, target.val), at: ctx.at(target.location) };
+  });
+}
+
+/** A value, or for `(a, b) = (1, 2)` the one of the row that is this column's. */
+function lowerAssigned(ctx: Lowering, node: Node): Expression {
+  if (!('MultiAssignRef' in node)) return lowerExpression(ctx, node);
+  const { source, colno = 1, ncolumns } = node.MultiAssignRef;
+  expectNode(source !== undefined, 'an assignment without a value');
+  if (!('RowExpr' in source)) {
+    throw ctx.unsupported('assigning several columns from a subquery', locationOf(source));
+  }
+  const values = source.RowExpr.args ?? [];
+  const value = values[colno - 1];
+  if (values.length !== ncolumns || value === undefined) {
+    const message = 'number of columns does not match number of values';
+    throw ctx.fail('42601', message, source.RowExpr.location);
+  }
+  return lowerExpression(ctx, value);
+}
+
+export function lowerUpdate(ctx: Lowering, node: UpdateStmt): UpdateStatement {
+  refuseWith(ctx, node.withClause);
+  expectNode(node.relation !== undefined, 'UPDATE without a table');
+  if (node.fromClause !== undefined) throw ctx.unsupported('UPDATE … FROM', node.relation.location);
+  return {
+    kind: 'update',
+    table: lowerName(ctx, node.relation),
+    alias: lowerAlias(ctx, node.relation),
+    set: lowerAssignments(ctx, node.targetList),
+    where: lowerOptional(ctx, node.whereClause),
+    returning: lowerReturning(ctx, node.returningClause),
+    at: ctx.statementAt,
+  };
+}
+
+export function lowerDelete(ctx: Lowering, node: DeleteStmt): DeleteStatement {
+  refuseWith(ctx, node.withClause);
+  expectNode(node.relation !== undefined, 'DELETE without a table');
+  if (node.usingClause !== undefined) {
+    throw ctx.unsupported('DELETE … USING', node.relation.location);
+  }
+  return {
+    kind: 'delete',
+    table: lowerName(ctx, node.relation),
+    alias: lowerAlias(ctx, node.relation),
+    where: lowerOptional(ctx, node.whereClause),
+    returning: lowerReturning(ctx, node.returningClause),
+    at: ctx.statementAt,
+  };
+}

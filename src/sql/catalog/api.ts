@@ -22,9 +22,7 @@ export interface CatalogView {
   find(name: Name): TableDescriptor | undefined;
   /** find(), or DbError 42P01 pointing at the name. */
   table(name: Name): TableDescriptor;
-  /** Every table that this transaction sees, busy ones as they were. */
-  tables(): readonly TableDescriptor[];
-  /** All that this view sees, in no particular order: what pg_catalog is made of. */
+  /** All that this view sees, busy tables as they were, in no particular order: what pg_catalog is made of. */
   all(): readonly TableDescriptor[];
   /** Changes whenever any committed descriptor changes or this transaction's own DDL does: plans are cached with it. */
   readonly version: number;

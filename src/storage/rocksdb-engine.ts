@@ -30,8 +30,9 @@ const OPTIONS: Options = {
 };
 
 const DEFAULT_BATCH_BYTES = 64 << 10;
-/** Rows of the first chunk of a scan: few, since neither their size nor how many are wanted is known yet. */
-const FIRST_CHUNK_ROWS = 8;
+/** Rows of a scan's first chunk: as if they had this size, and few, since their real size is not known yet. */
+const ASSUMED_ROW_BYTES = 1 << 10;
+const FIRST_CHUNK_ROWS_MAX = 64;
 const CHUNK_ROWS_MAX = 2048;
 const CHUNK_GROWTH = 8;
 const IDLE_BATCHES_MAX = 8;
@@ -278,7 +279,7 @@ class RocksEngine implements Engine {
     const iterator = session.iterator(
       end === undefined ? { gte: span.start } : { gte: span.start, lt: end },
       {
-        capacity: FIRST_CHUNK_ROWS,
+        capacity: Math.max(1, Math.min(batchBytes / ASSUMED_ROW_BYTES, FIRST_CHUNK_ROWS_MAX)) >>> 0,
         reverse: options.reverse ?? false,
       },
     );

@@ -1,0 +1,319 @@
+// Applies committed entries: packed commands become versions (mvcc.ts), in one atomic engine write together with the
+// index up to which each range is applied. So after a crash the store is as of some applied index, and replaying the
+// log from there gives the same state; entries at or below it are skipped.
+
+import { assert } from '../base/assert.ts';
+import { ByteReader, compareBytes, equalBytes, hashBytes, prefixEnd } from '../base/bytes.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
+import {
+  COMMAND_CLEAR,
+  COMMAND_WRITES,
+  CommandReader,
+  WRITE_DELETE,
+} from './command-format.ts';
+import type { Engine, EngineOp, Span } from './engine.ts';
+import {
+  HEADER_BYTES,
+  HISTORY_PREFIX,
+  headerIsTombstone,
+  headerTimestamp,
+  LATEST_PREFIX,
+  META_PREFIX,
+  prefixedSpan,
+  TIMESTAMP_BYTES,
+  writeHeader,
+  writeInverted,
+} from './mvcc.ts';
+import type { AppliedRange, RangeId } from './shard.ts';
+import { TailKeys } from './tail-keys.ts';
+
+/** Second byte, after META_PREFIX, of the keys of applied indexes; then the range's id (u32, big-endian). */
+const APPLIED_TAG = 0x61;
+
+/** Committed entries of one range, as Shard.apply takes them. */
+export interface ApplyRequest {
+  readonly range: RangeId;
+  readonly entries: Uint8Array;
+  readonly lastIndex: number;
+}
+
+/** The one writer of an engine. */
+export class Applier {
+  entriesApplied = 0;
+  bytesApplied = 0;
+  private readonly engine: Engine;
+  private readonly applied = new Map<RangeId, number>();
+  private readonly tails = new TailKeys();
+  private readonly command = new CommandReader();
+  private busy = false;
+
+  private constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  static async open(engine: Engine): Promise<Applier> {
+    const applier = new Applier(engine);
+    const span = {
+      start: Uint8Array.of(META_PREFIX, APPLIED_TAG),
+      end: Uint8Array.of(META_PREFIX, APPLIED_TAG + 1),
+    };
+    for await (const batch of engine.scan(span)) {
+      batch.keys.forEach((key, i) => {
+        const range = new ByteReader(key, 2).u32be();
+        applier.applied.set(range, new ByteReader(batch.values[i] as Uint8Array).u53());
+      });
+    }
+    return applier;
+  }
+
+  /** What the engine holds of each range, whether it survives power loss or not. */
+  appliedRanges(): AppliedRange[] {
+    return [...this.applied].map(([range, appliedIndex]) => ({ range, appliedIndex }));
+  }
+
+  /** In order. An error leaves the engine at some entry before the last; nothing may be applied after it. */
+  async apply(requests: readonly ApplyRequest[]): Promise<void> {
+    assert(!this.busy, 'one apply at a time');
+    this.busy = true;
+    const batch = new VersionBatch();
+    for (const request of requests) {
+      const reader = new ByteReader(request.entries);
+      let previous = this.applied.get(request.range) ?? 0;
+      while (reader.remaining > 0) {
+        const index = reader.u53();
+        const payload = reader.block();
+        if (index <= previous) continue;
+        previous = index;
+        this.entriesApplied++;
+        this.bytesApplied += payload.length;
+        const { command } = this;
+        command.start(payload);
+        if (command.kind === COMMAND_WRITES) {
+          while (command.nextWrite()) batch.add(command);
+        } else if (command.kind === COMMAND_CLEAR) {
+          // A clear reads what lies around its span, so what came before it must be there.
+          await this.write(batch);
+          batch.ops.push(...(await clearOps(this.engine, command.clearedSpan())));
+        }
+        batch.applied.set(request.range, index);
+        if (command.kind === COMMAND_CLEAR) await this.write(batch);
+      }
+      assert(previous >= request.lastIndex, 'an apply ends before its last index');
+    }
+    await this.write(batch);
+    this.busy = false;
+  }
+
+  private async write(batch: VersionBatch): Promise<void> {
+    if (batch.applied.size === 0) return;
+    await batch.finish(this.engine, this.tails);
+    for (const [range, index] of batch.applied) {
+      batch.ops.push({ kind: 'put', key: appliedKey(range), value: appliedValue(index) });
+    }
+    await this.engine.write(batch.ops);
+    this.tails.settle();
+    for (const [range, index] of batch.applied) this.applied.set(range, index);
+    batch.reset();
+  }
+}
+
+function appliedKey(range: RangeId): Uint8Array {
+  const key = new Uint8Array(6);
+  key[0] = META_PREFIX;
+  key[1] = APPLIED_TAG;
+  new DataView(key.buffer).setUint32(2, range, false);
+  return key;
+}
+
+function appliedValue(index: number): Uint8Array {
+  const value = new Uint8Array(8);
+  writeHeader(value, 0, index as Timestamp, false);
+  return value;
+}
+
+/**
+ * Drops newest and older versions of the rows in a span. A bound may be a row's key plus something (the key after it):
+ * that row's older versions then lie on the other side of the bound than its key does, so bounds are moved past them.
+ */
+async function clearOps(engine: Engine, span: Span): Promise<EngineOp[]> {
+  const latest = prefixedSpan(LATEST_PREFIX, span);
+  const history = prefixedSpan(HISTORY_PREFIX, span);
+  return [
+    { kind: 'deleteSpan', span: latest },
+    {
+      kind: 'deleteSpan',
+      span: {
+        start: await historyBound(engine, latest.start, history.start),
+        end: await historyBound(engine, latest.end, history.end),
+      },
+    },
+  ];
+}
+
+async function historyBound<B extends Uint8Array | undefined>(
+  engine: Engine,
+  bound: B,
+  ordinary: B,
+): Promise<B> {
+  if (bound === undefined) return ordinary;
+  const below = { start: Uint8Array.of(LATEST_PREFIX), end: bound };
+  for await (const batch of engine.scan(below, { reverse: true, batchBytes: 1 })) {
+    const key = batch.keys[0] as Uint8Array;
+    if (compareBytes(key, bound.subarray(0, key.length)) !== 0) return ordinary;
+    const older = key.slice();
+    older[0] = HISTORY_PREFIX;
+    return prefixEnd(older) as B;
+  }
+  return ordinary;
+}
+
+/** Hands out pieces of blocks: thousands of small keys and values without an allocation for each. */
+class Arena {
+  private block = new Uint8Array(0);
+  private used = 0;
+
+  take(length: number): Uint8Array {
+    if (this.used + length > this.block.length) {
+      this.block = new Uint8Array(Math.max(length, 64 << 10));
+      this.used = 0;
+    }
+    const piece = this.block.subarray(this.used, this.used + length);
+    this.used += length;
+    return piece;
+  }
+}
+
+/** The writes of several commands, on their way to become one engine write. */
+class VersionBatch {
+  /** Filled by finish(); clears put theirs in before. */
+  ops: EngineOp[] = [];
+  readonly applied = new Map<RangeId, number>();
+
+  private arena = new Arena();
+  /** Engine keys of newest versions, one for each row. */
+  private keys: Uint8Array[] = [];
+  /** The record that is to be the row's newest version; parallel to keys. */
+  private records: Uint8Array[] = [];
+  private readonly places = new KeyPlaces();
+  /** Records that rows of this batch got before their last one: [place, record]. */
+  private earlier: { readonly place: number; readonly record: Uint8Array }[] = [];
+
+  add(write: CommandReader): void {
+    const source = write.reader.bytes;
+    const key = this.arena.take(1 + write.keyEnd - write.keyStart);
+    key[0] = LATEST_PREFIX;
+    key.set(source.subarray(write.keyStart, write.keyEnd), 1);
+    const record = this.arena.take(HEADER_BYTES + write.valueEnd - write.valueStart);
+    writeHeader(record, 0, write.timestamp, write.op === WRITE_DELETE);
+    if (write.valueEnd > write.valueStart) {
+      record.set(source.subarray(write.valueStart, write.valueEnd), HEADER_BYTES);
+    }
+    const place = this.places.find(key, this.keys);
+    if (place === this.keys.length) {
+      this.keys.push(key);
+      this.records.push(record);
+    } else {
+      this.earlier.push({ place, record: this.records[place] as Uint8Array });
+      this.records[place] = record;
+    }
+  }
+
+  /** Looks up what the new versions supersede, and fills ops. */
+  async finish(engine: Engine, tails: TailKeys): Promise<void> {
+    if (this.keys.length === 0) return;
+    await tails.load(engine, this.keys);
+    const unsure: number[] = [];
+    for (let place = 0; place < this.keys.length; place++) {
+      if (!tails.extends(this.keys[place] as Uint8Array)) unsure.push(place);
+    }
+    const stored = await engine.getMany(unsure.map((place) => this.keys[place] as Uint8Array));
+    // Rows go through their versions in log order, from the stored one on.
+    const last = this.records;
+    const current = new Array<Uint8Array | undefined>(last.length);
+    for (let i = 0; i < unsure.length; i++) current[unsure[i] as number] = stored[i];
+    for (const { place, record } of this.earlier) {
+      current[place] = this.succeed(place, current[place], record);
+    }
+    for (let place = 0; place < last.length; place++) {
+      const value = this.succeed(place, current[place], last[place] as Uint8Array);
+      this.ops.push({ kind: 'put', key: this.keys[place] as Uint8Array, value });
+    }
+  }
+
+  reset(): void {
+    this.ops = [];
+    this.applied.clear();
+    this.arena = new Arena();
+    this.keys = [];
+    this.records = [];
+    this.places.clear();
+    this.earlier = [];
+  }
+
+  /** Which of the two is the newest version; the other moves among the older ones. */
+  private succeed(place: number, old: Uint8Array | undefined, record: Uint8Array): Uint8Array {
+    if (old === undefined) return record;
+    const before = headerTimestamp(old);
+    const after = headerTimestamp(record);
+    // One transaction wrote the row twice: its last word counts.
+    if (before === after) return record;
+    if (before < after) {
+      this.supersede(place, old, before, after);
+      return record;
+    }
+    // Locks make the versions of a row arrive in order. Were one late, it would still be found where it belongs, and
+    // kept for longer than need be.
+    this.supersede(place, record, after, before);
+    return old;
+  }
+
+  private supersede(place: number, record: Uint8Array, at: Timestamp, by: Timestamp): void {
+    const latest = this.keys[place] as Uint8Array;
+    const key = this.arena.take(latest.length + TIMESTAMP_BYTES);
+    key.set(latest);
+    key[0] = HISTORY_PREFIX;
+    writeInverted(key, latest.length, at);
+    const value = this.arena.take(record.length);
+    value.set(record);
+    writeHeader(value, 0, by, headerIsTombstone(record));
+    this.ops.push({ kind: 'put', key, value });
+  }
+}
+
+/** Finds a key's place in a list of distinct keys. */
+class KeyPlaces {
+  /** Place + 1; 0 is free. */
+  private slots = new Int32Array(64);
+  private count = 0;
+
+  /** The place of `key` in `keys`; keys.length when it is not there: the caller then appends it. */
+  find(key: Uint8Array, keys: readonly Uint8Array[]): number {
+    if (this.count * 2 >= this.slots.length) this.grow(keys);
+    const mask = this.slots.length - 1;
+    for (let at = hashBytes(key) & mask; ; at = (at + 1) & mask) {
+      const slot = this.slots[at] as number;
+      if (slot === 0) {
+        this.count++;
+        this.slots[at] = keys.length + 1;
+        return keys.length;
+      }
+      if (equalBytes(keys[slot - 1] as Uint8Array, key)) return slot - 1;
+    }
+  }
+
+  clear(): void {
+    this.slots = new Int32Array(64);
+    this.count = 0;
+  }
+
+  private grow(keys: readonly Uint8Array[]): void {
+    const slots = new Int32Array(this.slots.length * 4);
+    const mask = slots.length - 1;
+    for (let place = 0; place < keys.length; place++) {
+      let at = hashBytes(keys[place] as Uint8Array) & mask;
+      while (slots[at] !== 0) at = (at + 1) & mask;
+      slots[at] = place + 1;
+    }
+    this.slots = slots;
+  }
+}

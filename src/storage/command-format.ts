@@ -1,0 +1,108 @@
+// The commands in a range's log, packed: what a leader proposes (ranges/command.ts writes them) and a shard applies
+// (apply.ts). Layout, little-endian:
+//   [u8 format version][u8 kind]
+//   kind 0, empty: nothing more. A leader's first entry of its term.
+//   kind 1, writes: u53 timestamp, 16 bytes transaction id, u53 deadline, u32 count, then count times
+//           [u8 0: delete, 1: put][u32 key length][key], for a put also [u32 value length][value]
+//   kind 2, clear span: u53 timestamp, block start, block end (empty: to the end of the keyspace)
+// A block is a u32 length and the bytes. Shard.apply takes several: repeated [u53 index][block command].
+
+import { DbError } from '../base/errors.ts';
+import { ByteReader } from '../base/bytes.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
+import type { Span } from './engine.ts';
+
+export const COMMAND_VERSION = 1;
+export const COMMAND_EMPTY = 0;
+export const COMMAND_WRITES = 1;
+export const COMMAND_CLEAR = 2;
+
+export const WRITE_DELETE = 0;
+export const WRITE_PUT = 1;
+
+export const TXN_ID_BYTES = 16;
+
+/** Walks one command in place. After start(): kind and, unless it is empty, timestamp. */
+export class CommandReader {
+  reader: ByteReader = new ByteReader(new Uint8Array(0));
+  kind: number = COMMAND_EMPTY;
+  timestamp: Timestamp = 0 as Timestamp;
+
+  // Of kind COMMAND_WRITES.
+  /** A view into the command. */
+  txnId: Uint8Array = new Uint8Array(0);
+  deadline: Timestamp = 0 as Timestamp;
+  count = 0;
+
+  // Of the write that nextWrite() stands at: offsets into `reader.bytes`.
+  op: number = WRITE_DELETE;
+  keyStart = 0;
+  keyEnd = 0;
+  /** Both 0 for a delete. */
+  valueStart = 0;
+  valueEnd = 0;
+
+  private left = 0;
+
+  /** Reads up to the first write. */
+  start(command: Uint8Array): void {
+    const reader = new ByteReader(command);
+    this.reader = reader;
+    this.left = 0;
+    const version = reader.u8();
+    if (version !== COMMAND_VERSION) {
+      throw new DbError(
+        'XX001',
+        `a log entry has format version ${version}, this program knows version ${COMMAND_VERSION}`,
+        { hint: 'Start the version of Meridian that wrote this data directory, or a newer one.' },
+      );
+    }
+    this.kind = reader.u8();
+    switch (this.kind) {
+      case COMMAND_EMPTY:
+        return;
+      case COMMAND_WRITES:
+        this.timestamp = reader.u53() as Timestamp;
+        this.txnId = reader.raw(TXN_ID_BYTES);
+        this.deadline = reader.u53() as Timestamp;
+        this.count = reader.u32();
+        this.left = this.count;
+        return;
+      case COMMAND_CLEAR:
+        this.timestamp = reader.u53() as Timestamp;
+        return;
+      default:
+        throw new DbError('XX001', `a log entry has the unknown kind ${this.kind}`);
+    }
+  }
+
+  nextWrite(): boolean {
+    if (this.left === 0) return false;
+    this.left--;
+    const { reader } = this;
+    this.op = reader.u8();
+    const keyLength = reader.u32();
+    this.keyStart = reader.at;
+    this.keyEnd = this.keyStart + keyLength;
+    reader.at = this.keyEnd;
+    this.valueStart = 0;
+    this.valueEnd = 0;
+    if (this.op === WRITE_PUT) {
+      const valueLength = reader.u32();
+      this.valueStart = reader.at;
+      this.valueEnd = this.valueStart + valueLength;
+      reader.at = this.valueEnd;
+    } else if (this.op !== WRITE_DELETE) {
+      throw new DbError('XX001', `a log entry has the unknown operation ${this.op}`);
+    }
+    if (reader.at > reader.bytes.length) throw new RangeError('a log entry ends within a write');
+    return true;
+  }
+
+  /** Of kind COMMAND_CLEAR; views into the command. */
+  clearedSpan(): Span {
+    const start = this.reader.block();
+    const end = this.reader.block();
+    return { start, end: end.length === 0 ? undefined : end };
+  }
+}

@@ -8,7 +8,8 @@ export const MIN_TIMESTAMP: Timestamp = 0 as Timestamp;
 export const MAX_TIMESTAMP: Timestamp = Number.MAX_SAFE_INTEGER as Timestamp;
 
 export function timestamp(micros: number): Timestamp {
-  if (!Number.isSafeInteger(micros) || micros < 0) throw new RangeError(`not a timestamp: ${micros}`);
+  if (!Number.isSafeInteger(micros) || micros < 0)
+    throw new RangeError(`not a timestamp: ${micros}`);
   return micros as Timestamp;
 }
 

@@ -65,6 +65,9 @@ export type LockedGetAnswer =
     }
   | Refusal;
 
+/** Of one key, into the caller's slice. */
+export type LockedReadAnswer = { readonly kind: 'row'; readonly session: LockSession } | Refusal;
+
 export interface ScanRequest {
   readonly span: Span;
   readonly reverse: boolean;
@@ -119,6 +122,8 @@ export interface Ranges {
   getAt(keys: readonly Uint8Array[], t: Timestamp): Maybe<readonly (Uint8Array | undefined)[]>;
   scanAt(request: ScanRequest, t: Timestamp): RowScan;
 
+  /** lockedGet of one key without an object or a copy for it: the slice is as readAt leaves it (no row when skipped). */
+  lockedRead(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer>;
   lockedGet(request: LockedGet): Maybe<LockedGetAnswer>;
   lockedScan(request: LockedScan): Maybe<LockedScanAnswer>;
   /** Takes exclusive locks on what is written and not yet locked, picks s, replicates, waits out s (P11). */

@@ -16,7 +16,7 @@ export class LockOwner {
   readonly age: Timestamp;
   state: OwnerState = 'active';
   /** Each once, whatever its mode. */
-  readonly keys: KeyLock[] = [];
+  keys: KeyLock[] = [];
   /** Made when first used: most transactions lock no span and wait for nothing. */
   spans: SpanLock[] | undefined = undefined;
   waits: LockWait[] | undefined = undefined;

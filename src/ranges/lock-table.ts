@@ -21,6 +21,8 @@ import {
   type WaitDone,
 } from './lock-owner.ts';
 
+const NO_KEYS: KeyLock[] = [];
+
 export class LockTable {
   private readonly keys = new KeyLocks();
   /** Held ones and waiting ones. */
@@ -33,7 +35,6 @@ export class LockTable {
   /** Decided but not told yet: told when the table is consistent again. */
   private readonly decided: LockWait[] = [];
   private telling = false;
-  private readonly scratch: SpanLock[] = [];
 
   /** Since the start. */
   wounds = 0;
@@ -190,7 +191,8 @@ export class LockTable {
       if (lock.hasWaits()) (freedKeys ??= []).push(lock);
       else if (lock.holder === undefined) this.keys.remove(lock);
     }
-    keys.length = 0;
+    // Cheaper than emptying the array; nothing is added to an owner that is no longer active.
+    owner.keys = NO_KEYS;
 
     let freedSpans = spans;
     if (spans !== undefined) {
@@ -340,17 +342,16 @@ export class LockTable {
     return conflict;
   }
 
-  /** Valid until the next call of this or overlapping(). */
   private covering(key: Uint8Array): readonly SpanLock[] {
-    this.scratch.length = 0;
-    this.spans.collectCovering(key, this.scratch);
-    return this.scratch;
+    const found: SpanLock[] = [];
+    this.spans.collectCovering(key, found);
+    return found;
   }
 
   private overlapping(start: Uint8Array, end: Uint8Array | undefined): readonly SpanLock[] {
-    this.scratch.length = 0;
-    this.spans.collectOverlapping(start, end, this.scratch);
-    return this.scratch;
+    const found: SpanLock[] = [];
+    this.spans.collectOverlapping(start, end, found);
+    return found;
   }
 }
 

@@ -1,0 +1,103 @@
+// Log entries of a range: what the leader proposes and every replica applies. Their layout: storage/command-format.ts.
+
+import { ByteWriter, EMPTY_BYTES } from '../base/bytes.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
+import {
+  COMMAND_CLEAR,
+  COMMAND_EMPTY,
+  COMMAND_VERSION,
+  COMMAND_WRITES,
+  WRITE_DELETE,
+  WRITE_PUT,
+} from '../storage/command-format.ts';
+import type { Span, Write } from './api.ts';
+
+/** A writer that grew beyond this for one large transaction is let go. */
+const WRITER_BYTES_KEPT_MAX = 1 << 20;
+
+/** Stands for entries that carry nothing for the state: a leader's first one, configuration changes. */
+export const EMPTY_COMMAND: Uint8Array = Uint8Array.of(COMMAND_VERSION, COMMAND_EMPTY);
+
+// Where a command has what its leader looks at again when it is committed.
+const TIMESTAMP_AT = 2;
+const TXN_AT = 10;
+const DEADLINE_AT = 26;
+
+export class CommandEncoder {
+  private writer = new ByteWriter(1024);
+
+  writes(
+    timestamp: Timestamp,
+    /** Four words. */
+    txn: Uint32Array,
+    deadline: Timestamp,
+    writes: readonly Write[],
+  ): Uint8Array {
+    const { writer } = this;
+    writer.u8(COMMAND_VERSION);
+    writer.u8(COMMAND_WRITES);
+    writer.u53(timestamp);
+    for (let word = 0; word < 4; word++) writer.u32be(txn[word] as number);
+    writer.u53(deadline);
+    writer.u32(writes.length);
+    for (let i = 0; i < writes.length; i++) {
+      const { key, value } = writes[i] as Write;
+      writer.u8(value === undefined ? WRITE_DELETE : WRITE_PUT);
+      writer.block(key);
+      if (value !== undefined) writer.block(value);
+    }
+    return this.take();
+  }
+
+  clearSpan(timestamp: Timestamp, span: Span): Uint8Array {
+    const { writer } = this;
+    writer.u8(COMMAND_VERSION);
+    writer.u8(COMMAND_CLEAR);
+    writer.u53(timestamp);
+    writer.block(span.start);
+    writer.block(span.end ?? EMPTY_BYTES);
+    return this.take();
+  }
+
+  private take(): Uint8Array {
+    const command = this.writer.take();
+    if (this.writer.bytes.length > WRITER_BYTES_KEPT_MAX) this.writer = new ByteWriter(1024);
+    else this.writer.reset();
+    return command;
+  }
+}
+
+/** Undefined for a command that has none. */
+export function commandTimestamp(command: Uint8Array): Timestamp | undefined {
+  if (command.length < TIMESTAMP_AT + 8 || command[1] === COMMAND_EMPTY) return undefined;
+  return u53(command, TIMESTAMP_AT) as Timestamp;
+}
+
+/** Of a transaction's writes: puts its id into `txn` (four words) and answers its deadline; undefined for others. */
+export function commandTxn(command: Uint8Array, txn: Uint32Array): Timestamp | undefined {
+  if (command[1] !== COMMAND_WRITES) return undefined;
+  for (let word = 0; word < 4; word++) {
+    const at = TXN_AT + word * 4;
+    txn[word] =
+      ((command[at] as number) << 24) |
+      ((command[at + 1] as number) << 16) |
+      ((command[at + 2] as number) << 8) |
+      (command[at + 3] as number);
+  }
+  return u53(command, DEADLINE_AT) as Timestamp;
+}
+
+/** As ByteReader.u53, without making a reader for each entry. */
+function u53(bytes: Uint8Array, at: number): number {
+  return u32(bytes, at) + u32(bytes, at + 4) * 0x100000000;
+}
+
+function u32(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)) >>>
+    0
+  );
+}

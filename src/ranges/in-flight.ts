@@ -1,0 +1,116 @@
+// Writes that were proposed and whose outcome is not known yet. A read at or above such a write's timestamp waits for
+// it (P22). What is read meanwhile must not get into the row cache (P14): storage/row-cache.ts sees to that.
+
+import { compareBytes, equalBytes } from '../base/bytes.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
+import type { Span, Write } from './api.ts';
+
+/** One proposal. */
+export interface InFlight {
+  readonly timestamp: Timestamp;
+  readonly writes: readonly Write[];
+  /** hashBytes of each key. */
+  readonly hashes: readonly number[];
+  /** Called once, when the outcome is visible. */
+  waiters: (() => void)[] | undefined;
+}
+
+const SLOTS = 1 << 13;
+/** A proposal of more writes is taken to write into every span: waiting for it costs less than looking. */
+const EXACT_WRITES_MAX = 1024;
+
+export class InFlightWrites<T extends InFlight = InFlight> {
+  /** By hash of the key: how many writes are in flight. */
+  private readonly counts = new Int32Array(SLOTS);
+  /** In the order of proposing, which is the order of timestamps and, nearly always, of completion. */
+  private readonly queue: T[] = [];
+
+  get size(): number {
+    return this.queue.length;
+  }
+
+  add(proposal: T): void {
+    for (const hash of proposal.hashes) {
+      const slot = hash & (SLOTS - 1);
+      this.counts[slot] = (this.counts[slot] as number) + 1;
+    }
+    this.queue.push(proposal);
+  }
+
+  /** Its outcome is visible (or it surely never will be): readers go on, and look again. */
+  remove(proposal: T): void {
+    for (const hash of proposal.hashes) {
+      const slot = hash & (SLOTS - 1);
+      this.counts[slot] = (this.counts[slot] as number) - 1;
+    }
+    if (this.queue[0] === proposal) {
+      this.queue.shift();
+    } else {
+      const at = this.queue.indexOf(proposal);
+      if (at >= 0) this.queue.splice(at, 1);
+    }
+    const waiters = proposal.waiters;
+    proposal.waiters = undefined;
+    if (waiters !== undefined) for (const wake of waiters) wake();
+  }
+
+  /** The proposal of this timestamp: they are unique. */
+  find(timestamp: Timestamp): T | undefined {
+    const first = this.queue[0];
+    if (first === undefined || first.timestamp === timestamp) return first;
+    return this.queue.find((proposal) => proposal.timestamp === timestamp);
+  }
+
+  /** A copy. */
+  all(): readonly T[] {
+    return [...this.queue];
+  }
+
+  /** False: surely nobody is writing a key with this hash. */
+  mayTouch(hash: number): boolean {
+    return this.counts[hash & (SLOTS - 1)] !== 0;
+  }
+
+  /** A write to the key at or below t. */
+  blockingKey(key: Uint8Array, hash: number, t: Timestamp): InFlight | undefined {
+    if (!this.mayTouch(hash)) return undefined;
+    for (const proposal of this.queue) {
+      if (proposal.timestamp <= t && writesKey(proposal, key, hash)) return proposal;
+    }
+    return undefined;
+  }
+
+  /** A write into the span at or below t. */
+  blockingSpan(span: Span, t: Timestamp): InFlight | undefined {
+    for (const proposal of this.queue) {
+      if (proposal.timestamp <= t && writesInto(proposal, span)) return proposal;
+    }
+    return undefined;
+  }
+
+  /** Resolves when the proposal is out of the way. */
+  wait(proposal: InFlight): Promise<void> {
+    return new Promise((resolve) => {
+      proposal.waiters ??= [];
+      proposal.waiters.push(resolve);
+    });
+  }
+}
+
+function writesKey(proposal: InFlight, key: Uint8Array, hash: number): boolean {
+  const { hashes, writes } = proposal;
+  for (let i = 0; i < hashes.length; i++) {
+    if (hashes[i] === hash && equalBytes((writes[i] as Write).key, key)) return true;
+  }
+  return false;
+}
+
+function writesInto(proposal: InFlight, span: Span): boolean {
+  const { writes } = proposal;
+  if (writes.length > EXACT_WRITES_MAX) return true;
+  for (const { key } of writes) {
+    if (compareBytes(key, span.start) < 0) continue;
+    if (span.end === undefined || compareBytes(key, span.end) < 0) return true;
+  }
+  return false;
+}

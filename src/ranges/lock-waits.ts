@@ -1,0 +1,85 @@
+// Waiting for a lock with a time limit: the lock table's callbacks joined with the runtime's timers.
+
+import type { Runtime } from '../runtime/runtime.ts';
+import type { LockMode, Refusal, Span } from './api.ts';
+import type { LockWait } from './lock-owner.ts';
+import type { LockTable } from './lock-table.ts';
+import type { Session, Sessions } from './sessions.ts';
+
+/** Undefined: the lock is held. */
+export type LockOutcome = Refusal | undefined;
+
+export interface LockWish {
+  readonly mode: LockMode;
+  readonly wait: 'block' | 'nowait' | 'skip';
+  readonly timeoutMicros: number;
+}
+
+export class LockWaits {
+  private readonly locks: LockTable;
+  private readonly sessions: Sessions;
+  private readonly runtime: Runtime;
+
+  constructor(locks: LockTable, sessions: Sessions, runtime: Runtime) {
+    this.locks = locks;
+    this.sessions = sessions;
+    this.runtime = runtime;
+  }
+
+  /** After tryKey said no. `done` is called once, perhaps before this returns. */
+  waitKey(
+    session: Session,
+    key: Uint8Array,
+    hash: number,
+    exclusive: boolean,
+    timeoutMicros: number,
+    done: (outcome: LockOutcome) => void,
+  ): void {
+    this.wait(session, key, timeoutMicros, done, (told) =>
+      this.locks.waitKey(session.owner, key, hash, exclusive, told),
+    );
+  }
+
+  /** After trySpan said no. */
+  waitSpan(
+    session: Session,
+    span: Span,
+    exclusive: boolean,
+    timeoutMicros: number,
+    done: (outcome: LockOutcome) => void,
+  ): void {
+    this.wait(session, span.start, timeoutMicros, done, (told) =>
+      this.locks.waitSpan(session.owner, span.start, span.end, exclusive, told),
+    );
+  }
+
+  private wait(
+    session: Session,
+    key: Uint8Array,
+    timeoutMicros: number,
+    done: (outcome: LockOutcome) => void,
+    begin: (told: (granted: boolean) => void) => LockWait | undefined,
+  ): void {
+    let timer: Disposable | undefined;
+    let isTold = false;
+    const wait = begin((granted) => {
+      isTold = true;
+      timer?.[Symbol.dispose]();
+      done(granted ? undefined : this.whyRefused(session));
+    });
+    if (wait === undefined) {
+      done(undefined);
+    } else if (!isTold && Number.isFinite(timeoutMicros)) {
+      timer = this.runtime.timers.after(Math.max(0, timeoutMicros), () => {
+        this.locks.cancel(wait);
+        done({ kind: 'lockTimeout', key });
+      });
+    }
+  }
+
+  private whyRefused(session: Session): Refusal {
+    return (
+      this.sessions.whyNotLive(session) ?? { kind: 'sessionGone', message: 'the wait was ended' }
+    );
+  }
+}

@@ -1,0 +1,122 @@
+// The transactions that committed here lately, by id, so that an attempt that is sent again is answered and not carried
+// out twice (P20). An id is kept until its attempt's deadline has surely passed; two generations of typed arrays make
+// that cheap: no object for each, and forgetting is dropping a generation.
+
+import type { Timestamp } from '../clock/timestamp.ts';
+
+const SLOTS_MIN = 1024;
+const LOOK_EVERY = 256;
+
+class Generation {
+  private ids = new Uint32Array(SLOTS_MIN * 4);
+  /** 0: an empty slot. */
+  private timestamps = new Float64Array(SLOTS_MIN);
+  private mask = SLOTS_MIN - 1;
+  size = 0;
+  latestDeadline = 0;
+
+  add(id: Uint32Array, timestamp: Timestamp, deadline: Timestamp): void {
+    if (this.size * 2 > this.mask) this.grow();
+    this.insert(id, 0, timestamp);
+    if (deadline > this.latestDeadline) this.latestDeadline = deadline;
+  }
+
+  find(id: Uint32Array): Timestamp | undefined {
+    const slot = this.slotOf(id, 0);
+    const timestamp = this.timestamps[slot] as Timestamp;
+    return timestamp === 0 ? undefined : timestamp;
+  }
+
+  clear(): void {
+    if (this.mask > SLOTS_MIN * 64) {
+      this.ids = new Uint32Array(SLOTS_MIN * 4);
+      this.timestamps = new Float64Array(SLOTS_MIN);
+      this.mask = SLOTS_MIN - 1;
+    } else {
+      this.timestamps.fill(0);
+    }
+    this.size = 0;
+    this.latestDeadline = 0;
+  }
+
+  private insert(ids: Uint32Array, from: number, timestamp: number): void {
+    const slot = this.slotOf(ids, from);
+    if (this.timestamps[slot] === 0) this.size++;
+    for (let word = 0; word < 4; word++) {
+      this.ids[slot * 4 + word] = ids[from + word] as number;
+    }
+    this.timestamps[slot] = timestamp;
+  }
+
+  /** Its slot, or the empty one where it belongs. Ids are random or counted: any of their bits mixed will do. */
+  private slotOf(ids: Uint32Array, from: number): number {
+    const mixed = Math.imul((ids[from + 3] as number) ^ (ids[from] as number), 0x9e3779b1);
+    let slot = (mixed ^ (mixed >>> 15)) & this.mask;
+    while (this.timestamps[slot] !== 0 && !this.isAt(slot, ids, from)) {
+      slot = (slot + 1) & this.mask;
+    }
+    return slot;
+  }
+
+  private isAt(slot: number, ids: Uint32Array, from: number): boolean {
+    for (let word = 0; word < 4; word++) {
+      if (this.ids[slot * 4 + word] !== ids[from + word]) return false;
+    }
+    return true;
+  }
+
+  private grow(): void {
+    const { ids, timestamps } = this;
+    const slots = timestamps.length * 2;
+    this.ids = new Uint32Array(slots * 4);
+    this.timestamps = new Float64Array(slots);
+    this.mask = slots - 1;
+    this.size = 0;
+    for (let slot = 0; slot < timestamps.length; slot++) {
+      const timestamp = timestamps[slot] as number;
+      if (timestamp !== 0) this.insert(ids, slot * 4, timestamp);
+    }
+  }
+}
+
+export class RecentTransactions {
+  private current = new Generation();
+  private previous = new Generation();
+  private readonly idsMax: number;
+  /** The clock is looked at when `current` has grown to this. */
+  private nextLook = LOOK_EVERY;
+
+  constructor(idsMax: number) {
+    this.idsMax = idsMax;
+  }
+
+  get size(): number {
+    return this.current.size + this.previous.size;
+  }
+
+  /** Whether one more can be remembered. */
+  hasRoom(clock: { earliest(): Timestamp }): boolean {
+    if (this.current.size >= this.nextLook) this.forget(clock.earliest());
+    return this.size < this.idsMax;
+  }
+
+  private forget(earliest: Timestamp): void {
+    if (earliest > this.previous.latestDeadline) {
+      const oldest = this.previous;
+      oldest.clear();
+      this.previous = this.current;
+      this.current = oldest;
+    }
+    this.nextLook = this.current.size + LOOK_EVERY;
+  }
+
+  /** `id`: four words. */
+  add(id: Uint32Array, timestamp: Timestamp, deadline: Timestamp): void {
+    this.current.add(id, timestamp, deadline);
+  }
+
+  /** The timestamp at which it committed. */
+  find(id: Uint32Array): Timestamp | undefined {
+    return this.current.find(id) ?? this.previous.find(id);
+  }
+}

@@ -12,7 +12,6 @@ import {
 } from './calendar.ts';
 import type { Datum } from './datum.ts';
 import { Decimal } from './decimal.ts';
-import { formatFloat4 } from './float-format.ts';
 import { Interval } from './interval.ts';
 import { parseJsonb } from './json.ts';
 import { applyModifier, trimBlanks } from './modifiers.ts';
@@ -233,9 +232,7 @@ function fromFloat(value: number, from: number, to: number): Datum {
     case FLOAT4:
       return numbers.toFloat4(value);
     case NUMERIC:
-      return from === FLOAT4
-        ? Decimal.fromFloat(Number(formatFloat4(value)), 6)
-        : Decimal.fromFloat(value);
+      return Decimal.fromFloat(value, from === FLOAT4 ? 6 : 15);
     default:
       return value;
   }

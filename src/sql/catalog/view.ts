@@ -66,7 +66,7 @@ export class SessionCatalogView implements CatalogView {
     return table;
   }
 
-  tables(): readonly TableDescriptor[] {
+  all(): readonly TableDescriptor[] {
     const committed = this.#store.tables();
     if (this.#changed.size === 0) return committed;
     const others = committed.filter((table) => !this.#changed.has(table.id));

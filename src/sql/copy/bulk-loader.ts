@@ -1,0 +1,119 @@
+// Rows into an index that only its transaction can see, around the transaction: batches of a few megabytes, a few of
+// them under way. Keys must be new: while they arrive in ascending order, each is above all before it and there is
+// nothing to ask; otherwise a batch is compared with itself and then looked up, after all before it have landed.
+
+import { compareBytes } from '../../base/bytes.ts';
+import type { Maybe } from '../../base/maybe.ts';
+import type { Write } from '../../ranges/api.ts';
+
+const BATCH_BYTES = 2 << 20;
+const BATCH_ROWS = 32_768;
+const IN_FLIGHT_MAX = 3;
+/** What a write costs beside its bytes. */
+const WRITE_OVERHEAD_BYTES = 32;
+
+export interface BulkTarget {
+  bulkWrite(writes: readonly Write[]): Promise<void>;
+  /** Of keys that may have been loaded, or written by the transaction, before. */
+  existing(keys: readonly Uint8Array[]): Maybe<readonly (Uint8Array | undefined)[]>;
+  /** The second row of a key; `tag` is what add() was given with it. */
+  duplicate(row: Uint8Array, tag: number): Error;
+}
+
+export class BulkLoader {
+  readonly #target: BulkTarget;
+  /** Whether the index may hold rows that this loader did not load. */
+  readonly #mayHoldRows: boolean;
+  #writes: Write[] = [];
+  #tags: number[] = [];
+  #bytes = 0;
+  /** Whether the batch's keys ascend, from above all keys before it. */
+  #ascending = true;
+  #greatest: Uint8Array | undefined;
+  readonly #inFlight = new Set<Promise<void>>();
+  #failure: unknown;
+
+  constructor(target: BulkTarget, mayHoldRows: boolean) {
+    this.#target = target;
+    this.#mayHoldRows = mayHoldRows;
+  }
+
+  /** Takes both over. */
+  add(key: Uint8Array, row: Uint8Array, tag: number): void {
+    if (this.#greatest === undefined || compareBytes(key, this.#greatest) > 0) this.#greatest = key;
+    else this.#ascending = false;
+    this.#writes.push({ key, value: row });
+    this.#tags.push(tag);
+    this.#bytes += key.length + row.length + WRITE_OVERHEAD_BYTES;
+  }
+
+  get full(): boolean {
+    return this.#bytes >= BATCH_BYTES || this.#writes.length >= BATCH_ROWS;
+  }
+
+  /** Sends the batch. Resolves when there is room for the next. */
+  async flush(): Promise<void> {
+    const writes = this.#writes;
+    const tags = this.#tags;
+    const checked = !this.#ascending || this.#mayHoldRows;
+    this.#writes = [];
+    this.#tags = [];
+    this.#bytes = 0;
+    this.#ascending = true;
+    if (writes.length > 0) {
+      if (checked) {
+        this.#refuseTwins(writes, tags);
+        await this.#drain(0);
+        await this.#refuseExisting(writes, tags);
+      }
+      this.#send(writes);
+    }
+    await this.#drain(IN_FLIGHT_MAX - 1);
+  }
+
+  async finish(): Promise<void> {
+    await this.flush();
+    await this.#drain(0);
+  }
+
+  #send(writes: readonly Write[]): void {
+    const sent: Promise<void> = this.#target
+      .bulkWrite(writes)
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => this.#inFlight.delete(sent));
+    this.#inFlight.add(sent);
+  }
+
+  /** Waits until at most so many batches are under way. */
+  async #drain(most: number): Promise<void> {
+    while (this.#inFlight.size > most) await Promise.race(this.#inFlight);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Of two rows with one key the later is to blame; of several such, the first. */
+  #refuseTwins(writes: readonly Write[], tags: readonly number[]): void {
+    const keyAt = (i: number): Uint8Array => (writes[i] as Write).key;
+    const order = Uint32Array.from(writes, (_, i) => i).sort(
+      (a, b) => compareBytes(keyAt(a), keyAt(b)) || a - b,
+    );
+    let first = -1;
+    for (let i = 1; i < order.length; i++) {
+      const later = order[i] as number;
+      if (first >= 0 && later > first) continue;
+      if (compareBytes(keyAt(order[i - 1] as number), keyAt(later)) === 0) first = later;
+    }
+    if (first >= 0) throw this.#duplicate(writes, tags, first);
+  }
+
+  async #refuseExisting(writes: readonly Write[], tags: readonly number[]): Promise<void> {
+    const found = await this.#target.existing(writes.map((write) => write.key));
+    const first = found.findIndex((value) => value !== undefined);
+    if (first >= 0) throw this.#duplicate(writes, tags, first);
+  }
+
+  #duplicate(writes: readonly Write[], tags: readonly number[], i: number): Error {
+    return this.#target.duplicate((writes[i] as Write).value as Uint8Array, tags[i] as number);
+  }
+}

@@ -1,0 +1,147 @@
+// ALTER TABLE … ADD PRIMARY KEY on a table that may be full of rows: they are copied under keys of a fresh index, which
+// nobody sees until the descriptor that names it commits. The shards drop the hidden column on the way.
+
+import { DbError } from '../../base/errors.ts';
+import { PackedRowReader } from '../../rows/packed-rows.ts';
+import { encodeProgram } from '../../rows/program.ts';
+import { RowView } from '../../rows/row-codec.ts';
+import type { RowScan } from '../../ranges/api.ts';
+import type { ColumnDescriptor, TableDescriptor } from '../catalog/descriptor.ts';
+import { layoutOfColumns } from '../catalog/encoding.ts';
+import { relationMissing } from '../catalog/errors.ts';
+import { indexSpan } from '../catalog/keys.ts';
+import { BulkLoader } from '../copy/bulk-loader.ts';
+import type { AlterTableStatement } from '../parse/ast.ts';
+import { ascending, checkKeyColumns, positionAt, primaryKeyName } from './create-table.ts';
+import type { DdlContext } from './ddl.ts';
+import { describeKey, KeyEncoder } from './keys.ts';
+import { takeTable } from './tables.ts';
+import { switchIndex } from './truncate.ts';
+
+const SCAN_BATCH_BYTES = 1 << 20;
+
+export async function addPrimaryKey(
+  statement: AlterTableStatement,
+  ctx: DdlContext,
+): Promise<string> {
+  const table = await takeTable(ctx, statement.table);
+  if (table === undefined) {
+    if (!statement.ifExists) throw relationMissing(statement.table);
+    ctx.notice('NOTICE', '00000', `relation "${statement.table.name}" does not exist, skipping`);
+    return 'ALTER TABLE';
+  }
+  const { action } = statement;
+  if (table.hasPrimaryKey) {
+    const message = `multiple primary keys for table "${table.name}" are not allowed`;
+    throw new DbError('42P16', message).at(positionAt(action.at));
+  }
+  checkKeyColumns(
+    action.columns,
+    action.at,
+    (name) => table.columns.find((c) => c.name === name && !c.hidden)?.type.oid,
+  );
+  const id = await ctx.catalog.newIndexId();
+  const keyed = keyedTable(table, action.columns, action.name, id);
+  const next = await switchIndex(ctx, table, keyed, id);
+  await copyRows(ctx, table, next);
+  return 'ALTER TABLE';
+}
+
+/** What is different with the key: the hidden column is gone and the others lie one after another. */
+function keyedTable(
+  table: TableDescriptor,
+  key: readonly string[],
+  name: string | undefined,
+  id: number,
+): Pick<TableDescriptor, 'columns' | 'primary' | 'hasPrimaryKey' | 'layout'> {
+  const columns = keptColumns(table).map(
+    (column, position): ColumnDescriptor => ({
+      ...column,
+      position,
+      notNull: column.notNull || key.includes(column.name),
+    }),
+  );
+  const positions = key.map((column) => columns.findIndex((c) => c.name === column));
+  return {
+    columns,
+    primary: { id, name: name ?? primaryKeyName(table.name), columns: positions.map(ascending) },
+    hasPrimaryKey: true,
+    layout: layoutOfColumns(columns),
+  };
+}
+
+function keptColumns(table: TableDescriptor): readonly ColumnDescriptor[] {
+  return table.columns.filter((c) => !c.hidden).sort((a, b) => a.position - b.position);
+}
+
+async function copyRows(ctx: DdlContext, from: TableDescriptor, to: TableDescriptor): Promise<void> {
+  const scan = await ctx.txn.scan({
+    span: indexSpan(from.primary.id),
+    reverse: false,
+    program: encodeProgram({
+      layout: from.layout,
+      filter: undefined,
+      output: {
+        kind: 'rows',
+        withKeys: false,
+        columns: keptColumns(from).map((column) => column.position),
+      },
+    }),
+    parameters: undefined,
+    limitRows: 0,
+    batchBytes: SCAN_BATCH_BYTES,
+  });
+  try {
+    await loadRows(ctx, scan, to);
+  } finally {
+    scan.close();
+  }
+}
+
+async function loadRows(ctx: DdlContext, scan: RowScan, to: TableDescriptor): Promise<void> {
+  const loader = new BulkLoader(
+    {
+      bulkWrite: (writes) => ctx.transactions.bulkWrite(writes),
+      existing: (keys) => ctx.transactions.snapshot().getMany(keys),
+      duplicate: (row) =>
+        new DbError('23505', `could not create unique index "${to.primary.name}"`, {
+          detail: `${describeKey(to, row)} is duplicated.`,
+          table: to.name,
+          constraint: to.primary.name,
+        }),
+    },
+    false,
+  );
+  const encoder = new KeyEncoder(to.primary, to.layout.types);
+  const reader = new PackedRowReader();
+  const view = new RowView();
+  let recorded = false;
+  for (let batch = await scan.next(); batch !== undefined; batch = await scan.next()) {
+    ctx.checkCancelled();
+    if (!recorded) await ctx.catalog.bulkLoads(ctx.txn, to);
+    recorded = true;
+    reader.reset(batch.rows);
+    while (reader.next()) {
+      const { rowStart, rowEnd } = reader;
+      view.reset(to.layout, batch.rows, rowStart, rowEnd - rowStart);
+      refuseNulls(view, to);
+      loader.add(encoder.encode(view), batch.rows.slice(rowStart, rowEnd), 0);
+      if (loader.full) await loader.flush();
+    }
+  }
+  await loader.finish();
+}
+
+function refuseNulls(row: RowView, table: TableDescriptor): void {
+  const { columns } = table.primary;
+  for (let i = 0; i < columns.length; i++) {
+    const { position } = columns[i] as (typeof columns)[number];
+    if (!row.isNull(position)) continue;
+    const column = table.columns.find((c) => c.position === position)?.name ?? '';
+    throw new DbError(
+      '23502',
+      `column "${column}" of relation "${table.name}" contains null values`,
+      { table: table.name, column },
+    );
+  }
+}

@@ -1,0 +1,52 @@
+// Schema changes. Each runs inside the session's transaction and is taken back with it. This room turns statements into
+// new descriptors and moves rows where a change needs it; how descriptors are kept and who waits for whom is the
+// catalog's.
+
+import type { Log } from '../../runtime/runtime.ts';
+import type { Transaction, Transactions } from '../../txn/api.ts';
+import type { CatalogView } from '../catalog/api.ts';
+import type {
+  AlterTableStatement,
+  CreateTableStatement,
+  DropTableStatement,
+  TruncateStatement,
+} from '../parse/ast.ts';
+import { addPrimaryKey } from './add-primary-key.ts';
+import { createTable } from './create-table.ts';
+import { dropTables } from './drop-table.ts';
+import { truncateTables } from './truncate.ts';
+
+export interface DdlContext {
+  readonly txn: Transaction;
+  readonly catalog: CatalogView;
+  readonly transactions: Transactions;
+  /** Catalog.clearIndex */
+  clearIndex(indexId: number): Promise<void>;
+  /** Schemas that exist, in order. */
+  searchPath(): readonly string[];
+  notice(severity: 'NOTICE' | 'WARNING', code: string, message: string): void;
+  /** The transaction changed the schema: what to do once it has committed, or has not. */
+  schemaChanged(committed: () => void, rolledBack: () => void): void;
+  checkCancelled(): void;
+  readonly log: Log;
+}
+
+export type DdlStatement =
+  | CreateTableStatement
+  | DropTableStatement
+  | AlterTableStatement
+  | TruncateStatement;
+
+/** The command tag. Throws DbError; the transaction must then be rolled back. */
+export function runDdl(statement: DdlStatement, ctx: DdlContext): Promise<string> {
+  switch (statement.kind) {
+    case 'createTable':
+      return createTable(statement, ctx);
+    case 'dropTable':
+      return dropTables(statement, ctx);
+    case 'alterTable':
+      return addPrimaryKey(statement, ctx);
+    case 'truncate':
+      return truncateTables(statement, ctx);
+  }
+}

@@ -1,0 +1,35 @@
+// DROP TABLE.
+
+import type { TableDescriptor } from '../catalog/descriptor.ts';
+import type { DropTableStatement, Name } from '../parse/ast.ts';
+import type { DdlContext } from './ddl.ts';
+import { clearNow, clearWhenCommitted, findTable, missingTable, nothingToDo } from './tables.ts';
+
+export async function dropTables(
+  statement: DropTableStatement,
+  ctx: DdlContext,
+): Promise<string> {
+  const tables = new Set<TableDescriptor>();
+  for (const name of statement.tables) {
+    const table = await findTable(ctx, name);
+    if (table !== undefined) tables.add(table);
+    else if (statement.ifExists) tellMissing(ctx, name);
+    else throw missingTable(name);
+  }
+  // In one order everywhere, so that two such statements don't wait for each other.
+  for (const table of [...tables].sort((a, b) => a.id - b.id)) {
+    await ctx.catalog.exclusive(ctx.txn, table, () => ctx.checkCancelled());
+    await ctx.catalog.drop(ctx.txn, table);
+    clearWhenCommitted(ctx, table.primary.id);
+    ctx.schemaChanged(() => clearNow(ctx, table.primary.id), nothingToDo);
+  }
+  return 'DROP TABLE';
+}
+
+function tellMissing(ctx: DdlContext, name: Name): void {
+  if (name.schema !== undefined && !['public', 'pg_catalog', 'information_schema'].includes(name.schema)) {
+    ctx.notice('NOTICE', '00000', `schema "${name.schema}" does not exist, skipping`);
+    return;
+  }
+  ctx.notice('NOTICE', '00000', `table "${name.name}" does not exist, skipping`);
+}

@@ -1,0 +1,56 @@
+// What all schema changes do with tables: find them whoever else may be changing them, have them alone, and get rid of
+// keys that nobody sees any more.
+
+import { DbError } from '../../base/errors.ts';
+import { SchemaBusyError } from '../catalog/errors.ts';
+import type { TableDescriptor } from '../catalog/descriptor.ts';
+import type { Name } from '../parse/ast.ts';
+import { pendingClearKey } from '../catalog/keys.ts';
+import type { DdlContext } from './ddl.ts';
+
+const PRESENT = new Uint8Array(1);
+/** Another DDL may have the table again each time that it becomes free; each wait is bounded too. */
+const LOOKS_MAX = 100;
+
+/** Waits while another session's DDL has the table. */
+export async function findTable(ctx: DdlContext, name: Name): Promise<TableDescriptor | undefined> {
+  for (let look = 1; ; look++) {
+    try {
+      return ctx.catalog.find(name);
+    } catch (error) {
+      if (!(error instanceof SchemaBusyError) || look === LOOKS_MAX) throw error;
+      await error.whenFree();
+      ctx.checkCancelled();
+    }
+  }
+}
+
+/** The table, with everybody else kept off until this transaction ends; undefined when there is none. */
+export async function takeTable(ctx: DdlContext, name: Name): Promise<TableDescriptor | undefined> {
+  const table = await findTable(ctx, name);
+  if (table !== undefined) await ctx.catalog.exclusive(ctx.txn, table, () => ctx.checkCancelled());
+  return table;
+}
+
+/** DROP and TRUNCATE know a name's place only sometimes. */
+export function missingTable(name: Name): DbError {
+  const shown = name.schema === undefined ? name.name : `${name.schema}.${name.name}`;
+  return new DbError('42P01', `table "${shown}" does not exist`);
+}
+
+/** Remembers, in the transaction itself, that an index's keys are to be cleared once it has committed. */
+export function clearWhenCommitted(ctx: DdlContext, indexId: number): void {
+  ctx.txn.put(pendingClearKey(indexId), PRESENT);
+}
+
+/** Clears in the background: a failure leaves the record, and the next start clears. */
+export function clearNow(ctx: DdlContext, indexId: number): void {
+  ctx.clearIndex(indexId).catch((error: unknown) => {
+    ctx.log.warn('keys of a dropped index could not be cleared yet; the next start tries again', {
+      index: indexId,
+      error: String(error),
+    });
+  });
+}
+
+export function nothingToDo(): void {}

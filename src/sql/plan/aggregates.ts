@@ -1,0 +1,124 @@
+// Binding of aggregate calls.
+
+import { DbError, unsupported } from '../../base/errors.ts';
+import type { AggregateKind, Expr } from '../../rows/expr.ts';
+import * as t from '../../rows/types.ts';
+import type { Expression } from '../parse/ast.ts';
+import { canCoerceImplicitly, typeOf } from '../types/coercion.ts';
+import { positionOf } from '../types/names.ts';
+import { chooseOverload, type Signature } from '../types/overloads.ts';
+import type { Binder } from './binder.ts';
+import { noFunction } from './calls.ts';
+
+interface AggregateSignature extends Signature {
+  readonly kind: AggregateKind;
+  readonly resultOid: number;
+}
+
+function each(kind: AggregateKind, oids: readonly number[], result?: number): AggregateSignature[] {
+  return oids.map((oid) => ({ kind, argOids: [oid], resultOid: result ?? oid }));
+}
+
+const ORDERED: readonly number[] = [
+  ...[t.INT2, t.INT4, t.INT8, t.FLOAT4, t.FLOAT8, t.NUMERIC, t.OID, t.TEXT, t.BPCHAR],
+  ...[t.DATE, t.TIME, t.TIMESTAMP, t.TIMESTAMPTZ, t.INTERVAL],
+];
+
+const SIGNATURES: ReadonlyMap<string, readonly AggregateSignature[]> = new Map([
+  [
+    'sum',
+    [
+      ...each('sum', [t.INT2, t.INT4], t.INT8),
+      ...each('sum', [t.INT8, t.NUMERIC], t.NUMERIC),
+      ...each('sum', [t.FLOAT4, t.FLOAT8]),
+    ],
+  ],
+  [
+    'avg',
+    [
+      ...each('avg', [t.INT2, t.INT4, t.INT8, t.NUMERIC], t.NUMERIC),
+      ...each('avg', [t.FLOAT4, t.FLOAT8], t.FLOAT8),
+    ],
+  ],
+  ['min', each('min', ORDERED)],
+  ['max', each('max', ORDERED)],
+  ['bool_and', each('bool_and', [t.BOOL])],
+  ['every', each('bool_and', [t.BOOL])],
+  ['bool_or', each('bool_or', [t.BOOL])],
+  ['string_agg', [{ kind: 'string_agg', argOids: [t.TEXT, t.TEXT], resultOid: t.TEXT }]],
+]);
+
+/** Aggregates that PostgreSQL has and this database has not yet. */
+const LATER: ReadonlySet<string> = new Set([
+  ...['array_agg', 'json_agg', 'jsonb_agg', 'json_object_agg', 'jsonb_object_agg', 'bit_and'],
+  ...['bit_or', 'stddev', 'stddev_pop', 'stddev_samp', 'variance', 'var_pop', 'var_samp', 'corr'],
+  ...['percentile_cont', 'percentile_disc', 'mode'],
+]);
+
+type FunctionCall = Expression & { kind: 'function' };
+
+export function isAggregate(ast: FunctionCall): boolean {
+  if (ast.schema !== undefined && ast.schema !== 'pg_catalog') return false;
+  return ast.name === 'count' || SIGNATURES.has(ast.name) || LATER.has(ast.name);
+}
+
+export function bindAggregate(binder: Binder, ast: FunctionCall): Expr {
+  const { aggregates } = binder;
+  if (LATER.has(ast.name)) throw unsupported(`aggregate ${ast.name}()`, ast.at + 1);
+  if (aggregates?.inside === true) {
+    throw new DbError('42803', 'aggregate function calls cannot be nested', positionOf(ast.at));
+  }
+  if (aggregates === undefined) {
+    throw new DbError(
+      '42803',
+      `aggregate functions are not allowed in ${binder.place}`,
+      positionOf(ast.at),
+    );
+  }
+  if (ast.orderBy.length > 0) throw unsupported('ORDER BY in an aggregate', ast.at + 1);
+  aggregates.inside = true;
+  try {
+    const filter = ast.filter === undefined ? undefined : binder.condition(ast.filter, 'FILTER');
+    const call = resolve(binder, ast);
+    return aggregates.add({ ...call, distinct: ast.distinct, filter });
+  } finally {
+    aggregates.inside = false;
+  }
+}
+
+function resolve(
+  binder: Binder,
+  ast: FunctionCall,
+): { kind: AggregateKind; args: readonly Expr[]; type: t.ColumnType } {
+  if (ast.name === 'count') {
+    if (ast.star) return { kind: 'count(*)', args: [], type: t.columnType(t.INT8) };
+    const [arg] = ast.args;
+    if (arg === undefined && ast.args.length === 0) {
+      throw new DbError(
+        '42809',
+        'count(*) must be used to call a parameterless aggregate function',
+        positionOf(ast.at),
+      );
+    }
+    if (arg === undefined || ast.args.length > 1) {
+      const oids = ast.args.map((a) => typeOf(binder.bind(a)).oid);
+      throw noFunction(ast.name, oids, 'none', ast.at);
+    }
+    const bound = binder.settled(binder.bind(arg), arg.at);
+    return { kind: 'count', args: [bound], type: t.columnType(t.INT8) };
+  }
+  const args = ast.args.map((arg) => binder.bind(arg));
+  const oids = args.map((arg) => typeOf(arg).oid);
+  const choice = chooseOverload(SIGNATURES.get(ast.name) ?? [], oids, canCoerceImplicitly);
+  if (ast.star || choice.kind !== 'one') {
+    throw noFunction(ast.name, oids, choice.kind === 'one' ? 'none' : choice.kind, ast.at);
+  }
+  const { kind, argOids, resultOid } = choice.signature;
+  return {
+    kind,
+    args: args.map((arg, i) =>
+      binder.coerced(arg, t.columnType(argOids[i] as number), ast.args[i]?.at ?? ast.at),
+    ),
+    type: t.columnType(resultOid),
+  };
+}

@@ -1,0 +1,189 @@
+// Binding of operators and functions: which of those in rows/functions.ts a call means.
+
+import { DbError, unsupported } from '../../base/errors.ts';
+import type { Expr } from '../../rows/expr.ts';
+import { ANY, type ScalarFunction } from '../../rows/function-types.ts';
+import { candidates } from '../../rows/functions.ts';
+import { sqlTypeName } from '../../rows/type-names.ts';
+import { columnType, TEXT, UNKNOWN } from '../../rows/types.ts';
+import type { Expression } from '../parse/ast.ts';
+import { canCoerceImplicitly, coerce, typeOf } from '../types/coercion.ts';
+import { isComparable } from '../types/comparison.ts';
+import { positionOf, resolveTypeName } from '../types/names.ts';
+import { chooseOverload } from '../types/overloads.ts';
+import type { Binder } from './binder.ts';
+import { compare, noOperator } from './conditions.ts';
+import { hasColumns } from './expr-tools.ts';
+import { sessionFunction } from './session-functions.ts';
+
+export function bindOperator(
+  binder: Binder,
+  op: string,
+  asts: readonly Expression[],
+  at: number,
+): Expr {
+  const args = asts.map((ast) => binder.bind(ast));
+  const oids = args.map((arg) => typeOf(arg).oid);
+  const named = candidates(op);
+  // One operand of unknown type: first suppose that it is of the other's type.
+  if (oids.length === 2 && (oids[0] === UNKNOWN) !== (oids[1] === UNKNOWN)) {
+    const known = (oids[0] === UNKNOWN ? oids[1] : oids[0]) as number;
+    const exact = named.find((f) => f.argOids.length === 2 && f.argOids.every((o) => o === known));
+    if (exact !== undefined) return call(binder, exact, args, asts, at);
+  }
+  const choice = chooseOverload(named, oids, acceptsImplicitly);
+  if (choice.kind !== 'one') throw noOperator(op, oids, choice.kind, at);
+  return call(binder, choice.signature, args, asts, at);
+}
+
+type FunctionCall = Expression & { kind: 'function' };
+
+export function bindFunction(binder: Binder, ast: FunctionCall): Expr {
+  const { name, at } = ast;
+  refuseAggregateSyntax(ast);
+  if (ast.schema !== undefined && ast.schema !== 'pg_catalog') {
+    const oids = ast.args.map((arg) => typeOf(binder.bind(arg)).oid);
+    throw noFunction(`${ast.schema}.${name}`, oids, 'none', at);
+  }
+  if (name === 'greatest' || name === 'least') return bindExtreme(binder, ast);
+  const args = ast.args.map((arg) => binder.bind(arg));
+  const oids = args.map((arg) => typeOf(arg).oid);
+  if (name === 'pg_typeof' && args.length === 1) {
+    const shown = sqlTypeName(columnType(oids[0] as number));
+    return { kind: 'constant', type: columnType(TEXT), value: shown };
+  }
+  const session = sessionFunction(name);
+  if (
+    session !== undefined &&
+    args.length <= session.argOids.length &&
+    args.length >= session.argOids.length - session.optional
+  ) {
+    const bound = args.map((arg, i) =>
+      binder.coerced(arg, columnType(session.argOids[i] as number), ast.args[i]?.at ?? at),
+    );
+    if (bound.some(hasColumns)) throw unsupported(`${name}() of a column`, at + 1);
+    return binder.context.sessionCall(session, bound);
+  }
+  const named = candidates(name).map((f) => spread(f, args.length));
+  const choice = chooseOverload(named, oids, acceptsImplicitly);
+  if (choice.kind === 'one') return call(binder, choice.signature.of, args, ast.args, at);
+  return castByName(binder, ast, args) ?? fail(noFunction(name, oids, choice.kind, at));
+}
+
+/** A variadic function as one of as many arguments as the call has. */
+function spread(
+  f: ScalarFunction,
+  count: number,
+): { readonly argOids: readonly number[]; readonly of: ScalarFunction } {
+  if (!f.variadic || count < f.argOids.length) return { argOids: f.argOids, of: f };
+  const last = f.argOids[f.argOids.length - 1] as number;
+  const argOids = Array.from({ length: count }, (_, i) => f.argOids[i] ?? last);
+  return { argOids, of: f };
+}
+
+function acceptsImplicitly(from: number, to: number): boolean {
+  return to === ANY || canCoerceImplicitly(from, to);
+}
+
+function call(
+  binder: Binder,
+  f: ScalarFunction,
+  args: readonly Expr[],
+  asts: readonly Expression[],
+  at: number,
+): Expr {
+  const bound = args.map((arg, i) => {
+    const wanted = f.argOids[i] ?? (f.argOids[f.argOids.length - 1] as number);
+    const place = asts[i]?.at ?? at;
+    if (wanted !== ANY) return binder.coerced(arg, columnType(wanted), place);
+    const text = columnType(TEXT);
+    return coerce(arg, text, 'explicit', binder.context.parameters, place) ?? arg;
+  });
+  return { kind: 'call', type: columnType(f.resultOid), name: f.name, args: bound };
+}
+
+/** text(x), int4(x): a type's name as a function of one argument is a cast. */
+function castByName(binder: Binder, ast: FunctionCall, args: readonly Expr[]): Expr | undefined {
+  const [arg] = args;
+  if (arg === undefined || args.length > 1) return undefined;
+  try {
+    const name = { schema: undefined, name: ast.name, modifiers: [], array: false, at: ast.at };
+    const target = resolveTypeName(name);
+    return coerce(arg, target, 'explicit', binder.context.parameters, ast.args[0]?.at ?? -1);
+  } catch (error) {
+    if (error instanceof DbError && error.code !== '22P02') return undefined;
+    throw error;
+  }
+}
+
+/** greatest() and least(): NULLs do not count. */
+function bindExtreme(binder: Binder, ast: FunctionCall): Expr {
+  const ats = ast.args.map((arg) => arg.at);
+  const { args, type } = binder.unifiedExprs(
+    ast.args.map((arg) => binder.bind(arg)),
+    ast.name.toUpperCase(),
+    ats,
+  );
+  if (!isComparable(type.oid)) {
+    throw new DbError(
+      '42883',
+      `could not identify a comparison function for type ${sqlTypeName(columnType(type.oid))}`,
+      positionOf(ast.at),
+    );
+  }
+  const op = ast.name === 'greatest' ? '>=' : '<=';
+  const places = { at: ast.at, leftAt: ast.at, rightAt: ast.at };
+  // The first that is not NULL and that no other beats.
+  const whens = args.map((arg, i) => ({
+    when: {
+      kind: 'and',
+      args: [
+        { kind: 'isNull', arg, negated: true },
+        ...args
+          .filter((_, j) => j !== i)
+          .map((other): Expr => {
+            const unknown: Expr = { kind: 'isNull', arg: other, negated: false };
+            return { kind: 'or', args: [unknown, compare(binder, op, arg, other, places)] };
+          }),
+      ],
+    } satisfies Expr as Expr,
+    result: arg,
+  }));
+  return { kind: 'case', type, whens, otherwise: undefined };
+}
+
+function refuseAggregateSyntax(ast: FunctionCall): void {
+  const refuse = (what: string): never => {
+    throw new DbError(
+      '42809',
+      `${what}, but ${ast.name} is not an aggregate function`,
+      positionOf(ast.at),
+    );
+  };
+  if (ast.star) refuse(`${ast.name}(*) specified`);
+  if (ast.distinct) refuse('DISTINCT specified');
+  if (ast.filter !== undefined) refuse('FILTER specified');
+  if (ast.orderBy.length > 0) refuse('ORDER BY specified');
+}
+
+export function noFunction(
+  name: string,
+  oids: readonly number[],
+  why: 'none' | 'ambiguous',
+  at: number,
+): DbError {
+  const shown = `${name}(${oids.map((oid) => sqlTypeName(columnType(oid))).join(', ')})`;
+  return why === 'none'
+    ? new DbError('42883', `function ${shown} does not exist`, {
+        hint: 'No function matches the given name and argument types. You might need to add explicit type casts.',
+        ...positionOf(at),
+      })
+    : new DbError('42725', `function ${shown} is not unique`, {
+        hint: 'Could not choose a best candidate function. You might need to add explicit type casts.',
+        ...positionOf(at),
+      });
+}
+
+function fail(error: DbError): never {
+  throw error;
+}

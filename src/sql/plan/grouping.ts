@@ -1,0 +1,74 @@
+// GROUP BY: expressions above an aggregation may use only what it makes, groups and aggregates.
+
+import { DbError } from '../../base/errors.ts';
+import type { Expr } from '../../rows/expr.ts';
+import { positionOf } from '../types/names.ts';
+import { AGGREGATE_SLOT } from './aggregate-collector.ts';
+import { mapSlots, rewrite, sameExpr } from './expr-tools.ts';
+import type { Scope } from './scope.ts';
+
+export class Grouping {
+  /** Grows by columns that a grouped primary key determines. */
+  readonly groups: Expr[];
+  readonly #scope: Scope;
+  readonly #columnAt: WeakMap<Expr, number>;
+
+  constructor(groups: readonly Expr[], scope: Scope, columnAt: WeakMap<Expr, number>) {
+    this.groups = [...groups];
+    this.#scope = scope;
+    this.#columnAt = columnAt;
+  }
+
+  /** In terms of groups (slots 0…) and aggregates (still from AGGREGATE_SLOT); throws 42803. */
+  regroup(expr: Expr): Expr {
+    return rewrite(expr, (e) => {
+      const at = this.groups.findIndex((group) => sameExpr(group, e));
+      if (at >= 0) return this.#slot(at);
+      if (e.kind !== 'column') return undefined;
+      if (e.index >= AGGREGATE_SLOT) return e;
+      if (this.#determined(e.index)) return this.#slot(this.groups.push(e) - 1);
+      throw this.#ungrouped(e);
+    });
+  }
+
+  /** The aggregates' slots, once all groups are known. */
+  finish(expr: Expr): Expr {
+    const { length } = this.groups;
+    return mapSlots(expr, (slot) =>
+      slot >= AGGREGATE_SLOT ? length + (slot - AGGREGATE_SLOT) : slot,
+    );
+  }
+
+  #slot(index: number): Expr {
+    const group = this.groups[index] as Expr;
+    const type = 'type' in group ? group.type : { oid: 16, modifier: -1 };
+    return { kind: 'column', type, index };
+  }
+
+  /** Whether the groups hold the whole primary key of the column's table. */
+  #determined(slot: number): boolean {
+    const relation = this.#scope.relations.find((r) => r.columns.some((c) => c.slot === slot));
+    const table = relation?.table;
+    if (relation === undefined || table === undefined || !table.hasPrimaryKey) return false;
+    const first = relation.columns[0];
+    const base = (first?.slot ?? 0) - (table.columns[0]?.position ?? 0);
+    return table.primary.columns.every((key) =>
+      this.groups.some((g) => g.kind === 'column' && g.index === base + key.position),
+    );
+  }
+
+  #ungrouped(column: Expr & { kind: 'column' }): DbError {
+    let shown = '?';
+    for (const relation of this.#scope.relations) {
+      const found = relation.columns.find((c) => c.slot === column.index);
+      if (found !== undefined) {
+        shown = relation.alias === '' ? found.name : `${relation.alias}.${found.name}`;
+      }
+    }
+    return new DbError(
+      '42803',
+      `column "${shown}" must appear in the GROUP BY clause or be used in an aggregate function`,
+      positionOf(this.#columnAt.get(column) ?? -1),
+    );
+  }
+}

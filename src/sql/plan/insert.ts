@@ -1,0 +1,193 @@
+// Binding of INSERT.
+
+import { DbError } from '../../base/errors.ts';
+import type { Expr } from '../../rows/expr.ts';
+import type { ColumnDescriptor, TableDescriptor } from '../catalog/descriptor.ts';
+import type { Expression, InsertStatement, SelectItem } from '../parse/ast.ts';
+import { typeOf } from '../types/coercion.ts';
+import { positionOf } from '../types/names.ts';
+import { assign, bindSet, columnNamed, defaultOf } from './assign.ts';
+import type { PlanContext } from './context.ts';
+import { ExpressionBinder } from './expressions.ts';
+import type { ConflictPlan, InsertPlan, ReturningPlan } from './nodes.ts';
+import { Scope, tableRelation } from './scope.ts';
+import { bindSelect } from './select.ts';
+import { bindTargets } from './targets.ts';
+
+type Row = readonly (Expr | undefined)[];
+
+export function bindInsert(context: PlanContext, ast: InsertStatement): InsertPlan {
+  const table = context.table(ast.table);
+  const columns = insertColumns(table, ast);
+  const { source } = ast;
+  const plain =
+    source?.values !== undefined && source.orderBy.length === 0 && source.limit === undefined;
+  const filled = new RowFiller(context, table);
+  let values: Row = [];
+  let rows: readonly Row[] | undefined;
+  let query: InsertPlan['source'];
+  if (source === undefined) {
+    rows = [filled.row(new Map())];
+  } else if (plain && source.offset === undefined) {
+    rows = (source.values ?? []).map((row) => valuesRow(context, ast, filled, columns, row));
+  } else {
+    const wanted = columns.map((c) => c.type);
+    query = bindSelect(context, source, wanted);
+    checkWidth(ast, columns, query.outputs.length, source.at);
+    const given = new Map(
+      query.outputs.map((output, index) => {
+        const column = columns[index] as ColumnDescriptor;
+        const slot: Expr = { kind: 'column', type: typeOf(output), index };
+        return [column.position, assign(context, slot, column, source.at)] as const;
+      }),
+    );
+    values = filled.row(given);
+  }
+  return {
+    kind: 'insert',
+    table,
+    values,
+    rows,
+    source: query,
+    conflict: bindConflict(context, ast, table),
+    returning: bindReturning(context, table, ast.alias, ast.returning),
+  };
+}
+
+function insertColumns(table: TableDescriptor, ast: InsertStatement): readonly ColumnDescriptor[] {
+  if (ast.columns === undefined) return table.columns.filter((c) => !c.hidden);
+  const seen = new Set<string>();
+  return ast.columns.map(({ name, at }) => {
+    const column = columnNamed(table, name, at);
+    if (seen.has(name)) {
+      throw new DbError('42701', `column "${name}" specified more than once`, positionOf(at));
+    }
+    seen.add(name);
+    return column;
+  });
+}
+
+function checkWidth(
+  ast: InsertStatement,
+  columns: readonly ColumnDescriptor[],
+  width: number,
+  at: number,
+): void {
+  if (width > columns.length) {
+    throw new DbError('42601', 'INSERT has more expressions than target columns', positionOf(at));
+  }
+  if (ast.columns !== undefined && width < columns.length) {
+    const place = ast.columns[width]?.at ?? at;
+    throw new DbError(
+      '42601',
+      'INSERT has more target columns than expressions',
+      positionOf(place),
+    );
+  }
+}
+
+function valuesRow(
+  context: PlanContext,
+  ast: InsertStatement,
+  filled: RowFiller,
+  columns: readonly ColumnDescriptor[],
+  row: readonly Expression[],
+): Row {
+  checkWidth(ast, columns, row.length, row[columns.length]?.at ?? row[0]?.at ?? ast.at);
+  const binder = new ExpressionBinder(context, new Scope([]));
+  binder.place = 'VALUES';
+  const given = new Map<number, Expr>();
+  row.forEach((cell, i) => {
+    const column = columns[i] as ColumnDescriptor;
+    if (cell.kind === 'default') return;
+    given.set(column.position, assign(context, binder.bind(cell), column, cell.at));
+  });
+  return filled.row(given);
+}
+
+/** Rows in storage order: what was given, defaults for the rest, nothing for the hidden key. */
+class RowFiller {
+  readonly #context: PlanContext;
+  readonly #table: TableDescriptor;
+
+  constructor(context: PlanContext, table: TableDescriptor) {
+    this.#context = context;
+    this.#table = table;
+  }
+
+  /** Volatile defaults are bound anew for each row: every one has a slot of its own. */
+  row(given: ReadonlyMap<number, Expr>): Row {
+    const row: (Expr | undefined)[] = this.#table.layout.types.map((type) => ({
+      kind: 'constant',
+      type,
+      value: null,
+    }));
+    for (const column of this.#table.columns) {
+      row[column.position] = column.hidden
+        ? undefined
+        : (given.get(column.position) ?? defaultOf(this.#context, column));
+    }
+    return row;
+  }
+}
+
+function bindConflict(
+  context: PlanContext,
+  ast: InsertStatement,
+  table: TableDescriptor,
+): ConflictPlan | undefined {
+  const { onConflict } = ast;
+  if (onConflict === undefined) return undefined;
+  const { columns, constraint, action, at } = onConflict;
+  if (constraint !== undefined && (!table.hasPrimaryKey || constraint !== table.primary.name)) {
+    throw new DbError(
+      '42704',
+      `constraint "${constraint}" for table "${table.name}" does not exist`,
+      positionOf(at),
+    );
+  }
+  if (columns !== undefined) {
+    const wanted = new Set(columns.map((name) => columnNamed(table, name, at).position));
+    const key = new Set(table.primary.columns.map((c) => c.position));
+    const matches = wanted.size === key.size && [...wanted].every((p) => key.has(p));
+    if (!matches || !table.hasPrimaryKey) {
+      throw new DbError(
+        '42P10',
+        'there is no unique or exclusion constraint matching the ON CONFLICT specification',
+      );
+    }
+  }
+  if (action === 'nothing') return { kind: 'nothing' };
+  if (columns === undefined && constraint === undefined) {
+    throw new DbError(
+      '42601',
+      'ON CONFLICT DO UPDATE requires inference specification or constraint name',
+      { hint: 'For example, ON CONFLICT (column_name).', ...positionOf(at) },
+    );
+  }
+  const excludedBase = table.layout.types.length;
+  const target = tableRelation(table, ast.alias, 0);
+  const excluded = tableRelation(table, 'excluded', excludedBase);
+  const visible = target.columns.filter((c) => !c.hidden);
+  const binder = new ExpressionBinder(context, new Scope([target, excluded], visible));
+  binder.place = 'UPDATE';
+  const set = bindSet(binder, table, onConflict.set);
+  binder.place = 'WHERE';
+  const where =
+    onConflict.where === undefined ? undefined : binder.condition(onConflict.where, 'WHERE');
+  return { kind: 'update', set, where, excludedBase };
+}
+
+export function bindReturning(
+  context: PlanContext,
+  table: TableDescriptor,
+  alias: string | undefined,
+  items: readonly SelectItem[] | undefined,
+): ReturningPlan | undefined {
+  if (items === undefined) return undefined;
+  const scope = new Scope([tableRelation(table, alias, 0)]);
+  const binder = new ExpressionBinder(context, scope);
+  binder.place = 'RETURNING';
+  const targets = bindTargets(binder, items);
+  return { outputs: targets.map((t) => t.expr), fields: targets.map((t) => t.field) };
+}

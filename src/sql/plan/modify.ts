@@ -1,0 +1,60 @@
+// Binding of UPDATE and DELETE: one table, locked as it is read.
+
+import { assert } from '../../base/assert.ts';
+import type { Expr } from '../../rows/expr.ts';
+import { LOCK_EXCLUSIVE } from '../../txn/api.ts';
+import type { DeleteStatement, Expression, UpdateStatement } from '../parse/ast.ts';
+import { bindSet } from './assign.ts';
+import type { PlanContext } from './context.ts';
+import { conjunction, conjunctsOf } from './expr-tools.ts';
+import { ExpressionBinder } from './expressions.ts';
+import { bindReturning } from './insert.ts';
+import type { DeletePlan, PlanNode, TableNode, UpdatePlan } from './nodes.ts';
+import { placeConditions } from './place.ts';
+import { Scope, tableRelation } from './scope.ts';
+
+export function bindUpdate(context: PlanContext, ast: UpdateStatement): UpdatePlan {
+  const table = context.table(ast.table);
+  const binder = new ExpressionBinder(context, new Scope([tableRelation(table, ast.alias, 0)]));
+  // PostgreSQL learns parameters from WHERE before SET.
+  const where = bindWhere(binder, ast.where);
+  binder.place = 'UPDATE';
+  const set = bindSet(binder, table, ast.set);
+  const returning = bindReturning(context, table, ast.alias, ast.returning);
+  return { kind: 'update', ...locked(context, table, where), set, returning };
+}
+
+export function bindDelete(context: PlanContext, ast: DeleteStatement): DeletePlan {
+  const table = context.table(ast.table);
+  const binder = new ExpressionBinder(context, new Scope([tableRelation(table, ast.alias, 0)]));
+  const where = bindWhere(binder, ast.where);
+  const returning = bindReturning(context, table, ast.alias, ast.returning);
+  return { kind: 'delete', ...locked(context, table, where), returning };
+}
+
+function bindWhere(binder: ExpressionBinder, where: Expression | undefined): Expr | undefined {
+  binder.place = 'WHERE';
+  return where === undefined ? undefined : binder.condition(where, 'WHERE');
+}
+
+function locked(
+  context: PlanContext,
+  table: TableNode['table'],
+  where: Expr | undefined,
+): { readonly input: TableNode; readonly residual: Expr | undefined } {
+  const source = {
+    kind: 'table',
+    table,
+    base: 0,
+    width: table.layout.types.length,
+    lock: LOCK_EXCLUSIVE,
+  } as const;
+  let node: PlanNode = placeConditions(context, source, where);
+  const residual: Expr[] = [];
+  while (node.kind === 'filter') {
+    residual.push(...conjunctsOf(node.predicate));
+    node = node.input;
+  }
+  assert(node.kind === 'table', 'conditions above one table are filters');
+  return { input: node, residual: conjunction(residual) };
+}

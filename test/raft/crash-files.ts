@@ -19,11 +19,12 @@ interface Content {
   unsynced: { readonly offset: number; readonly bytes: Uint8Array }[];
 }
 
-export class CrashFiles implements Files {
-  private names = new Map<string, Content>();
-  private durableNames = new Map<string, Content>();
-  /** Operations of a node that has crashed never end. */
-  private life = 0;
+/** The disk, which outlives the nodes that use it. */
+export class CrashDisk {
+  names: Map<string, Content> = new Map();
+  durableNames: Map<string, Content> = new Map();
+  /** Counts crashes. */
+  life = 0;
   /** Total bytes that files may have. */
   capacityBytes: number = Number.POSITIVE_INFINITY;
   /** Synced writes and syncs so far. */
@@ -71,36 +72,6 @@ export class CrashFiles implements Files {
     return this.content(path).bytes;
   }
 
-  async open(path: string, options: { readonly create: boolean }): Promise<OpenFile> {
-    await this.step('open', path);
-    if (!this.names.has(path)) {
-      if (!options.create) throw new FileError('missing', path, `${path} is missing`);
-      this.names.set(path, { bytes: new Uint8Array(0), durable: new Uint8Array(0), unsynced: [] });
-    }
-    return new CrashFile(this, path, this.content(path));
-  }
-
-  async read(path: string): Promise<Uint8Array | undefined> {
-    await this.step('read', path);
-    return this.names.get(path)?.bytes.slice();
-  }
-
-  async replace(path: string, bytes: Uint8Array): Promise<void> {
-    await this.step('replace', path);
-    const content = { bytes: bytes.slice(), durable: bytes.slice(), unsynced: [] };
-    this.names.set(path, content);
-    this.durableNames.set(path, content);
-  }
-
-  makeDirectory(path: string): Promise<void> {
-    return this.step('makeDirectory', path);
-  }
-
-  async list(directory: string): Promise<readonly string[]> {
-    await this.step('list', directory);
-    return this.namesIn(directory);
-  }
-
   namesIn(directory: string): string[] {
     const prefix = `${directory}/`;
     return [...this.names.keys()]
@@ -109,33 +80,15 @@ export class CrashFiles implements Files {
       .sort();
   }
 
-  async remove(path: string): Promise<void> {
-    await this.step('remove', path);
-    this.names.delete(path);
-  }
-
-  async syncDirectory(directory: string): Promise<void> {
-    await this.step('syncDirectory', directory);
-    this.durableNames = new Map(this.names);
-  }
-
-  freeBytes(): Promise<number> {
-    return Promise.resolve(this.capacityBytes - this.usedBytes);
-  }
-
-  lockDirectory(): Promise<Disposable> {
-    return Promise.resolve({ [Symbol.dispose]: () => {} });
-  }
-
   get usedBytes(): number {
     let total = 0;
     for (const { bytes } of this.names.values()) total += bytes.length;
     return total;
   }
 
-  /** What every operation does first. */
-  async step(operation: string, path: string): Promise<void> {
-    const { life } = this;
+  /** What every operation of a node that lives in `life` does first; after a crash it never ends. */
+  async step(life: number, operation: string, path: string): Promise<void> {
+    if (life !== this.life) await new Promise<never>(() => {});
     this.calls.push(`${operation} ${path}`);
     if (operation === 'writeSynced' && this.gate !== undefined) await this.gate;
     await Promise.resolve();
@@ -147,10 +100,73 @@ export class CrashFiles implements Files {
     }
   }
 
-  private content(path: string): Content {
+  content(path: string): Content {
     const content = this.names.get(path);
     if (content === undefined) throw new FileError('missing', path, `${path} is missing`);
     return content;
+  }
+}
+
+/** The disk as a node sees it that started after the last crash. */
+class CrashFiles implements Files {
+  private readonly disk: CrashDisk;
+  private readonly life: number;
+
+  constructor(disk: CrashDisk) {
+    this.disk = disk;
+    this.life = disk.life;
+  }
+
+  async open(path: string, options: { readonly create: boolean }): Promise<OpenFile> {
+    await this.disk.step(this.life, 'open', path);
+    if (!this.disk.names.has(path)) {
+      if (!options.create) throw new FileError('missing', path, `${path} is missing`);
+      this.disk.names.set(path, {
+        bytes: new Uint8Array(0),
+        durable: new Uint8Array(0),
+        unsynced: [],
+      });
+    }
+    return new CrashFile(this.disk, this.life, path);
+  }
+
+  async read(path: string): Promise<Uint8Array | undefined> {
+    await this.disk.step(this.life, 'read', path);
+    return this.disk.names.get(path)?.bytes.slice();
+  }
+
+  async replace(path: string, bytes: Uint8Array): Promise<void> {
+    await this.disk.step(this.life, 'replace', path);
+    const content = { bytes: bytes.slice(), durable: bytes.slice(), unsynced: [] };
+    this.disk.names.set(path, content);
+    this.disk.durableNames.set(path, content);
+  }
+
+  makeDirectory(path: string): Promise<void> {
+    return this.disk.step(this.life, 'makeDirectory', path);
+  }
+
+  async list(directory: string): Promise<readonly string[]> {
+    await this.disk.step(this.life, 'list', directory);
+    return this.disk.namesIn(directory);
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.disk.step(this.life, 'remove', path);
+    this.disk.names.delete(path);
+  }
+
+  async syncDirectory(directory: string): Promise<void> {
+    await this.disk.step(this.life, 'syncDirectory', directory);
+    this.disk.durableNames = new Map(this.disk.names);
+  }
+
+  freeBytes(): Promise<number> {
+    return Promise.resolve(this.disk.capacityBytes - this.disk.usedBytes);
+  }
+
+  lockDirectory(): Promise<Disposable> {
+    return Promise.resolve({ [Symbol.dispose]: () => {} });
   }
 }
 
@@ -180,14 +196,16 @@ function extended(bytes: Uint8Array, size: number): Uint8Array {
 
 class CrashFile implements OpenFile {
   readonly path: string;
-  private readonly files: CrashFiles;
+  private readonly disk: CrashDisk;
   private readonly content: Content;
+  private readonly life: number;
   private isClosed = false;
 
-  constructor(files: CrashFiles, path: string, content: Content) {
-    this.files = files;
+  constructor(disk: CrashDisk, life: number, path: string) {
+    this.disk = disk;
+    this.life = life;
     this.path = path;
-    this.content = content;
+    this.content = disk.content(path);
   }
 
   async size(): Promise<number> {
@@ -210,20 +228,20 @@ class CrashFile implements OpenFile {
     // On its way from now on: a crash before it resolves may keep any part of it.
     this.put(offset, mine);
     await this.begin('writeSynced');
-    this.files.syncs++;
+    this.disk.syncs++;
     this.flush();
   }
 
   async sync(): Promise<void> {
     await this.begin('sync');
-    this.files.syncs++;
+    this.disk.syncs++;
     this.flush();
   }
 
   async preallocate(bytes: number): Promise<void> {
     await this.begin('preallocate');
     const more = bytes - this.content.bytes.length;
-    if (more > 0 && this.files.usedBytes + more > this.files.capacityBytes) {
+    if (more > 0 && this.disk.usedBytes + more > this.disk.capacityBytes) {
       throw new FileError('full', this.path, `no space is left for ${this.path}`);
     }
     this.content.bytes = extended(this.content.bytes, bytes);
@@ -241,6 +259,8 @@ class CrashFile implements OpenFile {
   }
 
   private put(offset: number, bytes: Uint8Array): void {
+    // A node that has crashed writes nothing more.
+    if (this.life !== this.disk.life) return;
     this.content.bytes = extended(this.content.bytes, offset + bytes.length);
     this.content.bytes.set(bytes, offset);
     this.content.unsynced.push({ offset, bytes });
@@ -252,14 +272,16 @@ class CrashFile implements OpenFile {
   }
 
   private async begin(operation: string): Promise<void> {
-    await this.files.step(operation, this.path);
+    await this.disk.step(this.life, operation, this.path);
     if (this.isClosed) throw new FileError('io', this.path, `${operation} of ${this.path}: closed`);
   }
 }
 
 /** A runtime with these files; timers run when the test says so, but for soon(). */
 export interface TestRuntime {
-  readonly files: CrashFiles;
+  readonly disk: CrashDisk;
+  /** Those of a node that starts now. */
+  readonly files: Files;
   readonly timers: TestTimers;
   readonly log: Log & { readonly warnings: string[] };
   readonly faults: { sometimes(point: string): boolean };
@@ -290,12 +312,15 @@ export class TestTimers {
 }
 
 export function testRuntime(
-  files: CrashFiles = new CrashFiles(),
+  disk: CrashDisk = new CrashDisk(),
   faults: ReadonlySet<string> = new Set(),
 ): TestRuntime {
   const warnings: string[] = [];
   return {
-    files,
+    disk,
+    get files(): Files {
+      return new CrashFiles(disk);
+    },
     timers: new TestTimers(),
     log: {
       warnings,

@@ -40,11 +40,8 @@ export interface RecoveredLog {
 interface Scan {
   readonly segment: Segment;
   readonly isBlank: boolean;
-  /** Where its first batch says that the log was synced up to. */
-  readonly firstWatermark: { readonly segment: number; readonly offset: number } | undefined;
-  /** Beyond `end`: the last byte that is not zero, and the first batch header. 0: none. */
+  /** One past the last byte beyond `end` that is not zero; 0 when all are. */
   readonly tornEnd: number;
-  readonly provenOffset: number;
 }
 
 const ZEROS_BYTES = 1024 * 1024;
@@ -55,14 +52,14 @@ export async function recoverLog(files: Files, directory: string, log: Log): Pro
   const numbers = await listSegments(files, directory);
   for (const number of numbers) {
     const isLast = number === numbers[numbers.length - 1];
-    const scan = await scanSegment(files, directory, number, isLast, groups);
+    const previous = scans[scans.length - 1];
+    const scan = await scanSegment(files, directory, number, isLast, previous?.segment, groups);
     if (scan !== undefined) scans.push(scan);
   }
   const lastUsed = Math.max(
     0,
     scans.findLastIndex((scan) => !scan.isBlank),
   );
-  for (let i = 0; i < lastUsed; i++) checkSealed(scans[i] as Scan, scans[i + 1] as Scan);
   for (const scan of scans.slice(lastUsed)) await cutTornTail(scan, log);
   // A batch that was torn at the head of a new segment, and the segment prepared after that.
   for (const surplus of scans.slice(lastUsed + 2)) await discard(files, directory, surplus.segment);
@@ -95,6 +92,7 @@ async function scanSegment(
   directory: string,
   number: number,
   isLast: boolean,
+  previous: Segment | undefined,
   groups: Map<GroupId, GroupLog>,
 ): Promise<Scan | undefined> {
   const path = `${directory}/${segmentName(number)}`;
@@ -112,22 +110,19 @@ async function scanSegment(
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const record = emptyRecordView();
-  let firstWatermark: Scan['firstWatermark'];
   let at = SEGMENT_HEADER_BYTES;
   while (readRecord(bytes, view, at, number, at, record) === 'record') {
-    firstWatermark ??= { segment: record.term, offset: record.index };
+    if (at === SEGMENT_HEADER_BYTES && previous !== undefined) checkSealed(previous, record);
     adopt(record, bytes, path, number, at, groups);
     at = record.payloadEnd;
   }
   segment.end = at;
   const tornEnd = lastNonZero(bytes, at);
-  return {
-    segment,
-    isBlank: at === SEGMENT_HEADER_BYTES,
-    firstWatermark,
-    tornEnd,
-    provenOffset: tornEnd === 0 ? 0 : findBatchHeader(bytes, view, number, at + 1, tornEnd),
-  };
+  const proof = tornEnd === 0 ? 0 : findBatchHeader(bytes, view, number, at + 1, tornEnd);
+  if (proof > 0) {
+    throw logDamage(path, at, `a record is not whole, though the log was synced up to ${proof}`);
+  }
+  return { segment, isBlank: at === SEGMENT_HEADER_BYTES, tornEnd };
 }
 
 function adopt(
@@ -162,24 +157,20 @@ function adopt(
   }
 }
 
-/** Every segment but the last was synced to its end, and the next one's first batch says where that is. */
-function checkSealed(scan: Scan, next: Scan): void {
-  const { segment } = scan;
-  const sealed = next.firstWatermark;
-  if (sealed?.segment !== segment.number || sealed.offset !== segment.end) {
-    throw logDamage(segment.file.path, segment.end, 'a record that was synced is not whole');
+/** A segment was synced to its end before the next was written on, whose first batch says where that is. */
+function checkSealed(segment: Segment, firstBatch: RecordView): void {
+  const { term: sealedSegment, index: sealedOffset } = firstBatch;
+  if (sealedSegment !== segment.number || sealedOffset !== segment.end) {
+    throw logDamage(
+      segment.file.path,
+      segment.end,
+      `a record is not whole, though the log was synced up to ${sealedOffset}`,
+    );
   }
 }
 
 async function cutTornTail(scan: Scan, log: Log): Promise<void> {
-  const { segment, tornEnd, provenOffset } = scan;
-  if (provenOffset > 0) {
-    throw logDamage(
-      segment.file.path,
-      segment.end,
-      `a record is not whole, though the log was synced up to offset ${provenOffset}`,
-    );
-  }
+  const { segment, tornEnd } = scan;
   // Synced before anything is appended: otherwise a shorter batch could be followed by what is left of this one.
   for (let at = segment.end; at < tornEnd; at += ZEROS_BYTES) {
     await segment.file.writeSynced(at, new Uint8Array(Math.min(ZEROS_BYTES, tornEnd - at)));

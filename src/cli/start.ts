@@ -10,7 +10,7 @@ import {
   parseAddress,
 } from '../node/config.ts';
 import { startNode } from '../node/server.ts';
-import { createNodeRuntime } from '../runtime/node/runtime.ts';
+import { createNodeRuntime } from '../runtime/node/node-runtime.ts';
 import { type CommandSpec, EXIT_DONE, EXIT_FAILED, parseOptions, UsageError } from './usage.ts';
 
 const MIB = 1024 * 1024;

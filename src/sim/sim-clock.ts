@@ -35,6 +35,7 @@ export class SimClock implements Time {
     return {
       earliestMicros: centre - this.uncertaintyMicros,
       latestMicros: centre + this.uncertaintyMicros,
+      monotonicMicros: this.monotonicMicros(),
     };
   }
 }

@@ -1,6 +1,6 @@
 // The Runtime of one life of a simulated node.
 
-import { inlineThreads } from '../runtime/inline-port.ts';
+import { startInline } from '../runtime/inline-port.ts';
 import type { Faults, Log, LogFields, Runtime } from '../runtime/runtime.ts';
 import type { SimDisk } from './disk.ts';
 import type { SimNetwork } from './network.ts';
@@ -46,7 +46,9 @@ export function simRuntime(parts: SimNodeParts): Runtime {
     files: disk.files(life),
     network: network.attach(life),
     // Messages between threads keep their order, so they must not take random delays one by one.
-    threads: inlineThreads((run) => void world.after(1, life, run)),
+    threads: {
+      start: (entry, data) => startInline((run) => void world.after(1, life, run), entry, data),
+    },
     log,
     faults,
   };

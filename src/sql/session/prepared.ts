@@ -13,18 +13,31 @@ import type { Statement } from '../parse/ast.ts';
 /** Statements that a session may keep prepared; portals likewise. */
 export const PREPARED_MAX = 10_000;
 
-export interface PreparedStatement {
+export type PreparedStatement =
+  | { readonly kind: 'empty' }
+  | {
+      readonly kind: 'utility';
+      readonly statement: Statement;
+      readonly fields: readonly ResultField[] | undefined;
+    }
+  | PreparedPlan;
+
+export interface PreparedPlan {
+  readonly kind: 'plan';
   readonly text: string;
-  /** Undefined for an empty text. */
-  readonly statement: Statement | undefined;
   readonly declaredTypes: readonly number[];
-  /** How many parameters the text has. */
-  readonly parameterCount: number;
-  /** Undefined for statements that are not planned (utility statements). */
-  plan: CompiledPlan | undefined;
+  plan: CompiledPlan;
   /** CatalogView.version that the plan was made under. */
-  planVersion: number;
+  version: number;
+  /** How many parameters the client binds; the text's literals follow them. */
+  readonly parameterCount: number;
+  readonly literals: readonly Datum[];
+  /** As the client was told. */
   readonly fields: readonly ResultField[] | undefined;
+}
+
+export function fieldsOf(prepared: PreparedStatement): readonly ResultField[] | undefined {
+  return prepared.kind === 'empty' ? undefined : prepared.fields;
 }
 
 export interface Portal {
@@ -41,14 +54,17 @@ export function decodeParameters(
   prepared: PreparedStatement,
 ): readonly Datum[] {
   const { parameters, parameterFormats } = request;
-  if (parameters.length !== prepared.parameterCount) {
+  const wanted = prepared.kind === 'plan' ? prepared.parameterCount : 0;
+  if (parameters.length !== wanted) {
     throw new DbError(
       '08P01',
-      `bind message supplies ${parameters.length} parameters, but prepared statement "${request.statement}" requires ${prepared.parameterCount}`,
+      `bind message supplies ${parameters.length} parameters, but prepared statement "${request.statement}" requires ${wanted}`,
     );
   }
-  const types = prepared.plan?.parameterTypes;
-  if (types === undefined || parameters.length === 0) return NO_DATUMS;
+  if (prepared.kind !== 'plan') return NO_DATUMS;
+  const { literals } = prepared;
+  if (parameters.length === 0) return literals;
+  const types = prepared.plan.parameterTypes;
   if (parameterFormats.length > 1 && parameterFormats.length !== parameters.length) {
     throw new DbError(
       '08P01',
@@ -62,6 +78,7 @@ export function decodeParameters(
       parameterFormats.length === 1 ? (parameterFormats[0] as number) : (parameterFormats[i] ?? 0);
     datums.push(bytes === undefined ? null : decodeParameter(types[i] as ColumnType, bytes, format, i));
   }
+  for (let i = 0; i < literals.length; i++) datums.push(literals[i] as Datum);
   return datums;
 }
 

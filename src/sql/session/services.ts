@@ -30,7 +30,5 @@ export interface SessionServices extends SqlServices {
 export interface SqlStatistics {
   statements: number;
   retries: number;
-  planCacheHits: number;
-  planCacheMisses: number;
   sessions: number;
 }

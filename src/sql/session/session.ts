@@ -15,11 +15,19 @@ import type {
   TransactionStatus,
 } from '../api.ts';
 import type { CatalogView } from '../catalog/api.ts';
+import type { CompiledPlan } from '../exec/plan-api.ts';
 import type { Statement } from '../parse/ast.ts';
-import { decodeParameters, type Portal, PREPARED_MAX, type PreparedStatement } from './prepared.ts';
+import {
+  decodeParameters,
+  fieldsOf,
+  type Portal,
+  PREPARED_MAX,
+  type PreparedPlan,
+  type PreparedStatement,
+} from './prepared.ts';
 import { PlanRunner } from './runner.ts';
 import type { SessionServices } from './services.ts';
-import { type ParsedText, StatementCompiler } from './compiler.ts';
+import { type ParsedText, type PlannedText, StatementCompiler } from './compiler.ts';
 import { TransactionState } from './transaction-state.ts';
 import { runUtility, type UtilityHost, utilityFields } from './utility.ts';
 import type { LiveValues } from './values.ts';
@@ -48,7 +56,7 @@ export class SqlSession implements Session {
       transactionEnded: (committed) => settings.transactionEnded(committed),
     });
     this.#runner = new PlanRunner(services, this.#state, this.#catalog, values);
-    this.#compiler = new StatementCompiler(services.planCache, this.#catalog, settings);
+    this.#compiler = new StatementCompiler(services.planCache, this.#catalog);
     this.#utility = {
       services,
       catalog: this.#catalog,
@@ -71,10 +79,10 @@ export class SqlSession implements Session {
     this.#statements.delete('');
     try {
       if (!this.#state.open) {
-        const cached = this.#compiler.cached(text);
+        const cached = this.#compiler.cached(text, undefined);
         if (cached !== undefined) {
           if (cached.plan.fields !== undefined) sink.fields(cached.plan.fields);
-          const result = this.#runner.runAlone(cached.plan, cached.parameters, sink, 0);
+          const result = this.#runner.runAlone(cached.plan, cached.literals, sink, 0);
           if (!isPromise(result)) {
             sink.complete(result as string);
             return DONE;
@@ -123,14 +131,14 @@ export class SqlSession implements Session {
 
   async #runText(one: ParsedText, sink: ResultSink, last: boolean): Promise<SimpleOutcome> {
     const { statement } = one;
-    const planned = this.#compiler.plan(one, NO_TYPES);
+    const planned = this.#compiler.plan(one, undefined);
     if (planned === undefined) return await this.#runUtility(statement, sink, true);
     this.#state.check();
     if (planned.plan.fields !== undefined) sink.fields(planned.plan.fields);
     const tag =
       this.#state.open || !last
-        ? await this.#runner.runInBlock(planned.plan, planned.parameters, sink, 0)
-        : await this.#runner.runAlone(planned.plan, planned.parameters, sink, 0);
+        ? await this.#runner.runInBlock(planned.plan, planned.literals, sink, 0)
+        : await this.#runner.runAlone(planned.plan, planned.literals, sink, 0);
     sink.complete(tag as string);
     return DONE;
   }
@@ -154,26 +162,47 @@ export class SqlSession implements Session {
         hint: 'DEALLOCATE those that are not needed.',
       });
     }
+    const cached =
+      this.#state.status === 'E' ? undefined : this.#compiler.cached(text, parameterTypes);
+    if (cached !== undefined) {
+      this.#statements.set(name, this.#planned(text, parameterTypes, cached));
+      return;
+    }
     const parsed = this.#compiler.parse(text);
     if (parsed.length > 1) {
       throw new DbError('42601', 'cannot insert multiple commands into a prepared statement');
     }
     const one = parsed[0];
     if (one === undefined) {
-      this.#statements.set(name, emptyStatement(text, parameterTypes));
+      this.#statements.set(name, { kind: 'empty' });
       return;
     }
     if (this.#state.status === 'E' && !endsBlock(one.statement)) this.#state.check();
     const planned = this.#compiler.plan(one, parameterTypes);
-    this.#statements.set(name, {
+    this.#statements.set(
+      name,
+      planned !== undefined
+        ? this.#planned(text, parameterTypes, planned)
+        : {
+            kind: 'utility',
+            statement: one.statement,
+            fields: utilityFields(one.statement, this.#utility),
+          },
+    );
+  }
+
+  #planned(text: string, declaredTypes: readonly number[], planned: PlannedText): PreparedPlan {
+    const { plan, literals } = planned;
+    return {
+      kind: 'plan',
       text,
-      statement: one.statement,
-      declaredTypes: parameterTypes,
-      parameterCount: planned === undefined ? 0 : planned.plan.parameterTypes.length,
-      plan: planned?.plan,
-      planVersion: this.#catalog.version,
-      fields: planned === undefined ? utilityFields(one.statement, this.#utility) : planned.plan.fields,
-    });
+      declaredTypes,
+      plan,
+      version: this.#catalog.version,
+      parameterCount: plan.parameterTypes.length - literals.length,
+      literals,
+      fields: plan.fields,
+    };
   }
 
   bind(request: BindRequest): Maybe<void> {
@@ -188,7 +217,7 @@ export class SqlSession implements Session {
     } else if (this.#portals.size > 0) {
       this.closePortal('');
     }
-    if (prepared.plan !== undefined) this.#refresh(prepared);
+    if (prepared.kind === 'plan') this.#refresh(prepared);
     this.#portals.set(request.portal, {
       prepared,
       parameters: decodeParameters(request, prepared),
@@ -203,7 +232,8 @@ export class SqlSession implements Session {
     fields: readonly ResultField[] | undefined;
   } {
     const prepared = this.#prepared(name);
-    const types = prepared.plan?.parameterTypes ?? [];
+    if (prepared.kind !== 'plan') return { parameterTypes: [], fields: fieldsOf(prepared) };
+    const types = prepared.plan.parameterTypes.slice(0, prepared.parameterCount);
     return { parameterTypes: types.map((type) => type.oid), fields: prepared.fields };
   }
 
@@ -212,7 +242,7 @@ export class SqlSession implements Session {
     resultFormats: readonly number[];
   } {
     const portal = this.#portal(name);
-    const fields = portal.prepared.fields;
+    const fields = fieldsOf(portal.prepared);
     const { resultFormats } = portal;
     if (fields !== undefined && resultFormats.length > 1 && resultFormats.length !== fields.length) {
       throw new DbError(
@@ -226,12 +256,12 @@ export class SqlSession implements Session {
   execute(name: string, maxRows: number, sink: ResultSink): Maybe<ExecuteOutcome> {
     const portal = this.#portal(name);
     const { prepared } = portal;
-    const { statement, plan } = prepared;
-    if (statement === undefined) {
+    if (prepared.kind === 'empty') {
       sink.emptyQuery();
       return DONE;
     }
-    if (plan === undefined) return this.#runUtility(statement, sink, false);
+    if (prepared.kind === 'utility') return this.#runUtility(prepared.statement, sink, false);
+    const { plan } = prepared;
     if (portal.finished !== undefined) {
       sink.complete(portal.finished as string);
       return DONE;
@@ -249,7 +279,7 @@ export class SqlSession implements Session {
 
   /** Writes and cursors of the extended protocol live until Sync, together. */
   #runInBatch(
-    plan: NonNullable<PreparedStatement['plan']>,
+    plan: CompiledPlan,
     parameters: readonly Datum[],
     sink: ResultSink,
     maxRows: number,
@@ -344,17 +374,16 @@ export class SqlSession implements Session {
   }
 
   /** Plans again after a schema change; what the client was told of the result must still be true. */
-  #refresh(prepared: PreparedStatement): void {
-    if (prepared.planVersion === this.#catalog.version) return;
+  #refresh(prepared: PreparedPlan): void {
+    if (prepared.version === this.#catalog.version) return;
     this.#state.check();
     const one = this.#compiler.parse(prepared.text)[0] as ParsedText;
     const planned = this.#compiler.plan(one, prepared.declaredTypes);
-    const plan = planned?.plan;
-    if (plan === undefined || !sameShape(plan.fields, prepared.fields)) {
+    if (planned === undefined || !sameShape(planned.plan.fields, prepared.fields)) {
       throw new DbError('0A000', 'cached plan must not change result type');
     }
-    prepared.plan = plan;
-    prepared.planVersion = this.#catalog.version;
+    prepared.plan = planned.plan;
+    prepared.version = this.#catalog.version;
   }
 
   #runUtility(statement: Statement, sink: ResultSink, simple: boolean): Promise<ExecuteOutcome> {
@@ -364,20 +393,6 @@ export class SqlSession implements Session {
       return { kind: 'copyIn', copy };
     });
   }
-}
-
-const NO_TYPES: readonly number[] = [];
-
-function emptyStatement(text: string, declaredTypes: readonly number[]): PreparedStatement {
-  return {
-    text,
-    statement: undefined,
-    declaredTypes,
-    parameterCount: 0,
-    plan: undefined,
-    planVersion: 0,
-    fields: undefined,
-  };
 }
 
 /** COMMIT and ROLLBACK are the only statements that a failed block takes. */

@@ -119,6 +119,7 @@ export async function runUtility(
             txn: state.transaction(),
             catalog: host.catalog,
             transactions: services.transactions,
+            clearIndex: (indexId) => services.catalog.clearIndex(indexId),
             searchPath: () => services.settings.searchPath(),
             notice: (severity, code, message) => sink.notice(severity, code, message),
             schemaChanged: (committed, rolledBack) => state.schemaChanged(committed, rolledBack),
@@ -247,7 +248,9 @@ async function runCopy(
       transactions: services.transactions,
       session: host.values,
       nextRowId: () => services.catalog.nextRowId(),
-      compiler: host.compiler,
+      clearIndex: (indexId) => services.catalog.clearIndex(indexId),
+      schemaChanged: (committed, rolledBack) => state.schemaChanged(committed, rolledBack),
+      log: services.log,
       checkCancelled: host.runner.checkCancelled,
     });
     return { kind: 'copyIn', copy };

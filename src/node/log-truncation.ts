@@ -1,0 +1,73 @@
+// Keeps the log short: now and then the shard makes what it has applied durable, and the log forgets what lies below
+// (P30: the index that counts was read before the flush).
+
+import type { Log, Timers } from '../runtime/runtime.ts';
+import type { Shard } from '../storage/shard.ts';
+
+/** A flush writes the memtable out, so it is not done for little. */
+const LOOK_MICROS = 1_000_000;
+const ENTRIES_PER_FLUSH = 100_000;
+/** Even little is flushed after this many looks, so that a restart replays little. */
+const LOOKS_PER_FLUSH = 60;
+
+export interface LogTruncationParts {
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly shard: Shard;
+  readonly range: number;
+  appliedIndex(): number;
+  truncate(index: number): void;
+  broken(error: unknown): void;
+}
+
+export class LogTruncation {
+  readonly #parts: LogTruncationParts;
+  #truncatedTo = 0;
+  #looks = 0;
+  #timer: Disposable | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(parts: LogTruncationParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#truncatedTo = this.#parts.appliedIndex();
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.[Symbol.dispose]();
+  }
+
+  /** One flush now; for a clean stop. */
+  flush(): Promise<void> {
+    this.#running ??= this.#flush().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #flush(): Promise<void> {
+    const { shard, range, truncate } = this.#parts;
+    this.#looks = 0;
+    const durable = await shard.flush();
+    const index = durable.find((one) => one.range === range)?.appliedIndex;
+    if (index === undefined || index <= this.#truncatedTo || this.#stopped) return;
+    this.#truncatedTo = index;
+    truncate(index);
+  }
+
+  #schedule(): void {
+    this.#timer = this.#parts.timers.after(LOOK_MICROS, () => {
+      if (this.#stopped) return;
+      this.#looks += 1;
+      const behind = this.#parts.appliedIndex() - this.#truncatedTo;
+      const due = behind >= ENTRIES_PER_FLUSH || (behind > 0 && this.#looks >= LOOKS_PER_FLUSH);
+      if (due) this.flush().catch((error: unknown) => this.#parts.broken(error));
+      this.#schedule();
+    });
+  }
+}

@@ -125,7 +125,7 @@ function concat(...values: Datum[]): string {
 
 function concatWithSeparator(separator: Datum, ...values: Datum[]): Datum {
   if (separator === null) return null;
-  return values.filter((value) => value !== null).join(separator as string);
+  return (values.filter((value) => value !== null) as string[]).join(separator as string);
 }
 
 function concatBytea(a: Uint8Array, b: Uint8Array): Uint8Array {

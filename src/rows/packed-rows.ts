@@ -83,12 +83,16 @@ export class PackedRowWriter {
     this.end();
   }
 
-  /** The row is then appended to `writer`, and end() called. */
+  /** The row is then appended, here or to `writer`, and end() called. */
   begin(key: Uint8Array, keyStart: number, keyEnd: number): void {
     this.writer.u32(keyEnd - keyStart);
     copyInto(this.writer, key, keyStart, keyEnd);
     this.writer.u32(0);
     this.rowAt = this.writer.length;
+  }
+
+  append(bytes: Uint8Array, start: number, end: number): void {
+    copyInto(this.writer, bytes, start, end);
   }
 
   end(): void {

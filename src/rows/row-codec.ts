@@ -90,7 +90,7 @@ function encodeWith(
     }
   }
   const variable = plan.variable[count] as number;
-  const offsetsAt = writeHeader(writer, count, nulls, wide, variable);
+  const offsetsAt = writeRowHeader(writer, count, nulls, wide, variable);
   const { forms } = plan;
   for (let i = 0; i < count; i++) {
     const storedForm = forms[i] as number;
@@ -123,8 +123,8 @@ function encodeWith(
   return true;
 }
 
-/** Room for header, bitmap and offsets; answers where the offsets lie. */
-function writeHeader(
+/** Room for header, bitmap (cleared) and offsets; answers where the offsets lie. */
+export function writeRowHeader(
   writer: ByteWriter,
   count: number,
   nulls: boolean,
@@ -145,13 +145,13 @@ function writeHeader(
   return at + 3 + bitmap;
 }
 
-function writeZeros(writer: ByteWriter, plan: LayoutPlan, i: number): void {
+export function writeZeros(writer: ByteWriter, plan: LayoutPlan, i: number): void {
   const width = (plan.fixedBytes[i + 1] as number) - (plan.fixedBytes[i] as number);
   writer.reserve(width);
-  for (let end = writer.length + width; writer.length < end; ) writer.bytes[writer.length++] = 0;
+  for (let left = width; left > 0; left--) writer.bytes[writer.length++] = 0;
 }
 
-function writeOffset(bytes: Uint8Array, at: number, value: number, wide: boolean): number {
+export function writeOffset(bytes: Uint8Array, at: number, value: number, wide: boolean): number {
   bytes[at] = value & 0xff;
   bytes[at + 1] = (value >> 8) & 0xff;
   if (!wide) return at + 2;

@@ -13,7 +13,7 @@ import { writeInteger } from './utf8.ts';
 export function storedToText(type: ColumnType, view: RowView, i: number, writer: ByteWriter): void {
   if (view.has(i)) {
     const { bytes } = view;
-    switch (view.plan.forms[i]) {
+    switch (view.plan.forms[i] as number) {
       case form.STORED_INT4:
         writeInteger(writer, view.int4(i));
         return;
@@ -46,7 +46,7 @@ export function storedToBinary(
   if (view.has(i)) {
     const { bytes } = view;
     const start = view.start(i);
-    switch (view.plan.forms[i]) {
+    switch (view.plan.forms[i] as number) {
       case form.STORED_INT4:
       case form.STORED_OID:
       case form.STORED_FLOAT4:

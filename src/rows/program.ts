@@ -1,0 +1,107 @@
+// Scan programs: what a shard does with the rows of a scan before they travel. Filter, then either keep rows (whole or
+// some columns) or aggregate them into partial states, which whoever asked merges (HashAggregation.merge, with rows of
+// programOutputLayout).
+
+import type { Datum } from './datum.ts';
+import { compilePackedPredicate, type PackedPredicate } from './compile-packed.ts';
+import { HashAggregation } from './hash-aggregation.ts';
+import { PackedRowWriter } from './packed-rows.ts';
+import { encodeRowInto, layoutOf, type RowLayout, RowView } from './row-codec.ts';
+import { projectRow } from './row-projection.ts';
+import type { ScanProgram } from './scan-program.ts';
+
+export {
+  decodeParameters,
+  decodeProgram,
+  encodeParameters,
+  encodeProgram,
+} from './program-codec.ts';
+export type { ScanProgram } from './scan-program.ts';
+
+/** How the program's output rows are to be read. */
+export function programOutputLayout(program: ScanProgram): RowLayout {
+  const { output, layout } = program;
+  if (output.kind === 'aggregate') {
+    return new HashAggregation(output.groupBy, output.aggregates).partialLayout;
+  }
+  if (output.columns === undefined) return layout;
+  return layoutOf(
+    output.columns.map((column) => layout.types[column] as RowLayout['types'][number]),
+  );
+}
+
+/** Above so many groups a shard hands out what it has and starts over: partial states merge on the other side. */
+const SHARD_GROUPS_MAX = 100_000;
+const NO_KEY = new Uint8Array(0);
+
+export class ProgramRunner {
+  /** Output rows so far are in here; whoever runs the program takes batches out of it between rows. */
+  readonly out: PackedRowWriter;
+  private readonly program: ScanProgram;
+  private readonly params: readonly Datum[];
+  private readonly filter: PackedPredicate | undefined;
+  private readonly aggregation: HashAggregation | undefined;
+  private readonly withKeys: boolean;
+  private readonly columns: readonly number[] | undefined;
+  private readonly outputLayout: RowLayout;
+  private readonly view = new RowView();
+
+  constructor(
+    program: ScanProgram,
+    params: readonly Datum[],
+    out: PackedRowWriter = new PackedRowWriter(),
+  ) {
+    const { output } = program;
+    this.program = program;
+    this.params = params;
+    this.out = out;
+    this.filter = program.filter === undefined ? undefined : compilePackedPredicate(program.filter);
+    this.aggregation =
+      output.kind === 'aggregate'
+        ? new HashAggregation(output.groupBy, output.aggregates)
+        : undefined;
+    this.withKeys = output.kind === 'rows' && output.withKeys;
+    this.columns = output.kind === 'rows' ? output.columns : undefined;
+    this.outputLayout = this.aggregation?.partialLayout ?? programOutputLayout(program);
+  }
+
+  /** One row, at [start, end) of `bytes`, its key at [keyStart, keyEnd) of `key`. True when it became an output row:
+   * what a scan's limit counts. */
+  add(
+    key: Uint8Array,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    keyStart = 0,
+    keyEnd: number = key.length,
+  ): boolean {
+    const { view, out } = this;
+    view.reset(this.program.layout, bytes, start, end - start);
+    if (this.filter !== undefined && !this.filter(view, this.params)) return false;
+    if (this.aggregation !== undefined) {
+      this.aggregation.step(view, this.params);
+      if (this.aggregation.groupCount >= SHARD_GROUPS_MAX) this.flushGroups();
+      return false;
+    }
+    if (!this.withKeys) out.begin(NO_KEY, 0, 0);
+    else out.begin(key, keyStart, keyEnd);
+    if (this.columns === undefined) out.append(bytes, start, end);
+    else projectRow(view, this.columns, this.outputLayout, out.writer);
+    out.end();
+    return true;
+  }
+
+  /** After the last row. */
+  finish(): void {
+    if (this.aggregation !== undefined) this.flushGroups();
+  }
+
+  private flushGroups(): void {
+    const { out } = this;
+    this.aggregation?.takePartials((values) => {
+      out.begin(NO_KEY, 0, 0);
+      encodeRowInto(this.outputLayout, values, out.writer);
+      out.end();
+    });
+  }
+}

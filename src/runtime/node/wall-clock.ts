@@ -22,7 +22,10 @@ const SAMPLE_EVERY_MICROS = 10_000;
 const TICK_MICROS = 1000;
 /** The first readings wait for a step of Date.now(), a millisecond away at most; a frozen clock must not hang us. */
 const FIRST_SAMPLES_MAX = 50_000;
-const PINNED_MICROS = 20;
+const FIRST_PINNED_MICROS = 20;
+/** Looking at a step of Date.now() until it comes pins the offset, and takes no longer than the interval is wide. */
+const SAMPLES_MAX = 400;
+const PINNED_MICROS = 5;
 
 export function monotonicMicros(): number {
   return performance.now() * 1000;
@@ -49,21 +52,30 @@ export class WallClock {
     this.#dateMillis = dateMillis;
     this.#halfWidthMicros = source.kind === 'fixed' ? source.halfWidthMicros : 0;
     this.#pinnedAt = monotonic();
-    for (let i = 0; i < FIRST_SAMPLES_MAX && this.#high - this.#low > PINNED_MICROS; i++) {
+    for (let i = 0; i < FIRST_SAMPLES_MAX && this.#high - this.#low > FIRST_PINNED_MICROS; i++) {
       this.#sample();
     }
   }
 
   read(): WallReading {
     let now = this.#monotonic();
-    let drift = (now - this.#pinnedAt) * DRIFT;
+    const drift = (now - this.#pinnedAt) * DRIFT;
     let earliest = now + this.#low - drift;
     let latest = now + this.#high + drift;
-    // A sample can narrow the interval only when a step of Date.now() lies within it.
-    const straddles = Math.floor(earliest / TICK_MICROS) !== Math.floor(latest / TICK_MICROS);
-    if (straddles || now - this.#sampledAt > SAMPLE_EVERY_MICROS) {
+    if (straddles(earliest, latest)) {
+      let samples = 0;
+      do {
+        now = this.#sample();
+        earliest = now + this.#low;
+        latest = now + this.#high;
+        samples++;
+      } while (
+        samples < SAMPLES_MAX &&
+        latest - earliest > PINNED_MICROS &&
+        straddles(earliest, latest)
+      );
+    } else if (now - this.#sampledAt > SAMPLE_EVERY_MICROS) {
       now = this.#sample();
-      drift = 0;
       earliest = now + this.#low;
       latest = now + this.#high;
     }
@@ -98,4 +110,9 @@ export class WallClock {
     this.#sampledAt = after;
     return after;
   }
+}
+
+/** Only while a step of Date.now() may lie within the interval can a sample narrow it. */
+function straddles(earliest: number, latest: number): boolean {
+  return Math.floor(earliest / TICK_MICROS) !== Math.floor(latest / TICK_MICROS);
 }

@@ -5,6 +5,12 @@ import type { Maybe } from '../base/maybe.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { Span } from '../storage/engine.ts';
 
+export {
+  KEY_BYTES_MAX,
+  TRANSACTION_BYTES_MAX,
+  VALUE_BYTES_MAX,
+  WRITE_OVERHEAD_BYTES,
+} from './limits.ts';
 export type { Span } from '../storage/engine.ts';
 export type LockMode = 'shared' | 'exclusive';
 
@@ -122,7 +128,8 @@ export interface Ranges {
   getAt(keys: readonly Uint8Array[], t: Timestamp): Maybe<readonly (Uint8Array | undefined)[]>;
   scanAt(request: ScanRequest, t: Timestamp): RowScan;
 
-  /** lockedGet of one key without an object or a copy for it: the slice is as readAt leaves it (no row when skipped). */
+  /** lockedGet of one key without an object or a copy for it: the slice is as readAt leaves it (no row when skipped),
+   * and the request is not looked at any more once this has returned, so that it can be used again. */
   lockedRead(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer>;
   lockedGet(request: LockedGet): Maybe<LockedGetAnswer>;
   lockedScan(request: LockedScan): Maybe<LockedScanAnswer>;

@@ -1,4 +1,5 @@
-// What a range accepts, in one place. Beyond a limit: SQLSTATE 54000 (program_limit_exceeded), unless said otherwise.
+// What a range accepts, in one place. A key, row or transaction beyond its limit, or too many locks: SQLSTATE 54000
+// (program_limit_exceeded). The other limits make commits wait, or refuse for a moment: 57P03.
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -12,7 +13,7 @@ export const WRITE_OVERHEAD_BYTES = 16;
 
 /** Locks of one transaction in one range. */
 export const LOCKS_PER_TRANSACTION_MAX = 2_000_000;
-/** Open sessions of one range; beyond it new transactions are refused (53300 at the client). */
+/** Open sessions of one range; beyond it new transactions are refused. */
 export const SESSIONS_MAX = 100_000;
 
 /** Committed entries that the shard has not yet taken. Beyond it, commits wait before they are proposed. */

@@ -1,0 +1,341 @@
+// A read-write transaction: strict two-phase locking by wound-wait, writes buffered here until commit (DESIGN.md
+// section 8). The common one (one locked read that hits the row cache, one write, commit) makes a handful of objects.
+
+import { DbError } from '../base/errors.ts';
+import type { Maybe } from '../base/maybe.ts';
+import type { IntervalClock } from '../clock/interval-clock.ts';
+import { MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
+import {
+  type CommitAnswer,
+  KEY_BYTES_MAX,
+  type LockedGetAnswer,
+  type LockedReadAnswer,
+  type LockedScanAnswer,
+  type LockRequest,
+  type LockSession,
+  type Ranges,
+  type Refusal,
+  type RowScan,
+  type RowSlice,
+  TRANSACTION_BYTES_MAX,
+  type TxnRef,
+  VALUE_BYTES_MAX,
+  type Write,
+  WRITE_OVERHEAD_BYTES,
+} from '../ranges/api.ts';
+import { LOCK_SHARED, type LockOptions, type ScanSpec, type Transaction } from './api.ts';
+import { OverlayScan, type RunProgram } from './overlay-scan.ts';
+import { commitError, refusalError, serializationFailure } from './refusals.ts';
+import type { TransactionSettings } from './settings.ts';
+import { WriteBuffer } from './write-buffer.ts';
+
+/** What transactions of one node share. */
+export interface TransactionHome {
+  readonly clock: IntervalClock;
+  readonly ranges: Ranges;
+  readonly runProgram: RunProgram;
+  readonly settings: TransactionSettings;
+  /** The transaction has ended. */
+  forget(transaction: ReadWriteTransaction): void;
+}
+
+/** Used again for every locked read of its transaction. */
+class ReusedRequest implements LockRequest {
+  readonly txn: TxnRef;
+  session: LockSession | undefined = undefined;
+  mode: LockOptions['mode'] = 'shared';
+  wait: LockOptions['wait'] = 'block';
+  readonly timeoutMicros: number;
+
+  constructor(txn: TxnRef, timeoutMicros: number) {
+    this.txn = txn;
+    this.timeoutMicros = timeoutMicros;
+  }
+}
+
+type Values = readonly (Uint8Array | undefined)[];
+type State = 'open' | 'committing' | 'ended';
+
+export class ReadWriteTransaction implements Transaction, TxnRef {
+  readonly id: string;
+  aborted: DbError | undefined = undefined;
+  /** When it began, in ticks of its home's sweeper. */
+  readonly beganAtTick: number;
+  private readonly home: TransactionHome;
+  private state: State = 'open';
+  private knownAge: Timestamp | undefined;
+  private readonly request: ReusedRequest;
+  private buffer: WriteBuffer | undefined = undefined;
+  /** Whether ranges may hold something for it. */
+  private isKnownToRanges = false;
+
+  constructor(home: TransactionHome, id: string, age: Timestamp | undefined, tick: number) {
+    this.home = home;
+    this.id = id;
+    this.knownAge = age;
+    this.beganAtTick = tick;
+    this.request = new ReusedRequest(this, home.settings.lockTimeoutMicros);
+  }
+
+  /** Decided by its first lock: before that it is in nobody's way. */
+  get age(): Timestamp {
+    this.knownAge ??= this.home.clock.latest();
+    return this.knownAge;
+  }
+
+  read(key: Uint8Array, into: RowSlice): Maybe<true> {
+    return this.readLocked(key, into, LOCK_SHARED);
+  }
+
+  getMany(keys: readonly Uint8Array[]): Maybe<Values> {
+    return this.getManyLocked(keys, LOCK_SHARED);
+  }
+
+  scan(spec: ScanSpec): Maybe<RowScan> {
+    return this.scanLocked(spec, LOCK_SHARED);
+  }
+
+  readLocked(key: Uint8Array, into: RowSlice, lock: LockOptions): Maybe<true> {
+    this.demandOpen();
+    const own = this.buffer?.find(key);
+    if (own !== undefined) {
+      fromOwn(own, into);
+      return true;
+    }
+    const { request } = this;
+    request.mode = lock.mode;
+    request.wait = lock.wait;
+    this.isKnownToRanges = true;
+    const answer = this.home.ranges.lockedRead(request, key, into);
+    return answer instanceof Promise ? answer.then((a) => this.gotRow(a)) : this.gotRow(answer);
+  }
+
+  getManyLocked(keys: readonly Uint8Array[], lock: LockOptions): Maybe<Values> {
+    this.demandOpen();
+    const { buffer } = this;
+    if (buffer === undefined || buffer.writes.length === 0) return this.getStored(keys, lock);
+    const values = new Array<Uint8Array | undefined>(keys.length);
+    const stored: number[] = [];
+    for (let i = 0; i < keys.length; i++) {
+      const own = buffer.find(keys[i] as Uint8Array);
+      if (own === undefined) stored.push(i);
+      else values[i] = own.value;
+    }
+    if (stored.length === 0) return values;
+    const rest = this.getStored(
+      stored.map((i) => keys[i] as Uint8Array),
+      lock,
+    );
+    return rest instanceof Promise
+      ? rest.then((got) => placed(values, stored, got))
+      : placed(values, stored, rest);
+  }
+
+  scanLocked(spec: ScanSpec, lock: LockOptions): Maybe<RowScan> {
+    this.demandOpen();
+    const own = this.buffer?.within(spec.span, spec.reverse) ?? [];
+    if (own.length === 0) return this.scanStored(spec, lock);
+    const { program, parameters, limitRows } = spec;
+    const whole: ScanSpec = { ...spec, program: undefined, parameters: undefined, limitRows: 0 };
+    const merge = (stored: RowScan): RowScan => {
+      const run = this.home.runProgram(program, parameters, limitRows);
+      return new OverlayScan(stored, own, spec.reverse, run);
+    };
+    const stored = this.scanStored(whole, lock);
+    return stored instanceof Promise ? stored.then(merge) : merge(stored);
+  }
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    if (value.length > VALUE_BYTES_MAX) {
+      throw tooLarge(`a row has ${value.length} bytes; at most ${VALUE_BYTES_MAX} are allowed`);
+    }
+    this.write(key, value, value.length);
+  }
+
+  delete(key: Uint8Array): void {
+    this.write(key, undefined, 0);
+  }
+
+  savepoint(): number {
+    this.demandOpen();
+    this.buffer ??= new WriteBuffer();
+    return this.buffer.savepoint();
+  }
+
+  rollbackTo(savepoint: number): void {
+    this.demandOpen();
+    this.buffer ??= new WriteBuffer();
+    this.buffer.rollbackTo(savepoint);
+  }
+
+  async commit(): Promise<Timestamp> {
+    this.demandOpen();
+    const writes = this.buffer?.writes;
+    if (writes === undefined || writes.length === 0) {
+      // P17 with one range: every read was made under a live session, so at the last of them all locks were held.
+      const { clock } = this.home;
+      this.end();
+      return clock.latest();
+    }
+    this.state = 'committing';
+    const { clock, ranges, settings } = this.home;
+    const answer = await ranges.commit({
+      txn: this,
+      session: this.request.session,
+      writes,
+      deadline: (clock.latest() + settings.commitDeadlineMicros) as Timestamp,
+    });
+    return this.decided(answer);
+  }
+
+  rollback(): void {
+    if (this.state === 'committing') {
+      // A commit that still waits for locks is given up; one that was proposed takes its course.
+      this.home.ranges.release(this, this.request.session);
+    } else {
+      this.end();
+    }
+  }
+
+  /** From outside, under way: it took too long. */
+  abort(error: DbError): void {
+    if (this.state !== 'open') return;
+    this.aborted = error;
+    this.end();
+  }
+
+  private write(key: Uint8Array, value: Uint8Array | undefined, valueBytes: number): void {
+    this.demandOpen();
+    if (key.length > KEY_BYTES_MAX) {
+      throw tooLarge(`a key has ${key.length} bytes; at most ${KEY_BYTES_MAX} are allowed`);
+    }
+    this.buffer ??= new WriteBuffer();
+    const bytes = this.buffer.bytes + key.length + valueBytes + WRITE_OVERHEAD_BYTES;
+    if (bytes > TRANSACTION_BYTES_MAX) {
+      throw tooLarge(`a transaction can't write more than ${TRANSACTION_BYTES_MAX} bytes`);
+    }
+    this.buffer.set(key, value);
+  }
+
+  private getStored(keys: readonly Uint8Array[], lock: LockOptions): Maybe<Values> {
+    this.isKnownToRanges = true;
+    const answer = this.home.ranges.lockedGet({ ...this.lockRequest(lock), keys });
+    return answer instanceof Promise ? answer.then((a) => this.gotRows(a)) : this.gotRows(answer);
+  }
+
+  private scanStored(spec: ScanSpec, lock: LockOptions): Maybe<RowScan> {
+    this.isKnownToRanges = true;
+    const answer = this.home.ranges.lockedScan({ ...spec, ...this.lockRequest(lock) });
+    return answer instanceof Promise ? answer.then((a) => this.gotScan(a)) : this.gotScan(answer);
+  }
+
+  private lockRequest(lock: LockOptions): LockRequest {
+    return {
+      txn: this,
+      session: this.request.session,
+      mode: lock.mode,
+      wait: lock.wait,
+      timeoutMicros: this.request.timeoutMicros,
+    };
+  }
+
+  private gotRow(answer: LockedReadAnswer): true {
+    if (answer.kind !== 'row') throw this.refused(answer);
+    this.adopt(answer.session);
+    return true;
+  }
+
+  private gotRows(answer: LockedGetAnswer): Values {
+    if (answer.kind !== 'rows') throw this.refused(answer);
+    this.adopt(answer.session);
+    return answer.rows;
+  }
+
+  private gotScan(answer: LockedScanAnswer): RowScan {
+    if (answer.kind !== 'scan') throw this.refused(answer);
+    this.adopt(answer.session);
+    return answer.scan;
+  }
+
+  /** All its locks belong to one session; a second one means that the first was lost on the way (P15). */
+  private adopt(session: LockSession): void {
+    const known = this.request.session;
+    if (known === session) return;
+    if (known === undefined) {
+      this.request.session = session;
+    } else if (known.session !== session.session || known.term !== session.term) {
+      throw this.lost(serializationFailure('its locks were lost'));
+    }
+  }
+
+  private refused(refusal: Refusal): DbError {
+    const error = refusalError(refusal);
+    switch (refusal.kind) {
+      case 'wounded':
+      case 'sessionGone':
+      case 'notServing':
+        return this.lost(error);
+      case 'lockNotAvailable':
+      case 'lockTimeout':
+      case 'diskFull':
+      case 'tooLarge':
+        return error;
+    }
+  }
+
+  private lost(error: DbError): DbError {
+    if (this.state === 'open') {
+      this.aborted = error;
+      this.end();
+    }
+    return this.aborted ?? error;
+  }
+
+  private decided(answer: CommitAnswer): Timestamp {
+    if (answer.kind === 'committed') {
+      this.isKnownToRanges = false;
+      this.end();
+      return answer.timestamp;
+    }
+    this.aborted = commitError(answer);
+    this.end();
+    throw this.aborted;
+  }
+
+  private end(): void {
+    if (this.state === 'ended') return;
+    this.state = 'ended';
+    this.buffer = undefined;
+    this.home.forget(this);
+    if (this.isKnownToRanges) this.home.ranges.release(this, this.request.session);
+  }
+
+  private demandOpen(): void {
+    if (this.state === 'open') return;
+    throw this.aborted ?? new DbError('25P01', 'the transaction has ended already');
+  }
+}
+
+function fromOwn(write: Write, into: RowSlice): void {
+  into.timestamp = MIN_TIMESTAMP;
+  if (write.value === undefined) {
+    into.length = -1;
+  } else {
+    into.bytes = write.value;
+    into.offset = 0;
+    into.length = write.value.length;
+  }
+}
+
+function placed(
+  values: (Uint8Array | undefined)[],
+  places: readonly number[],
+  got: Values,
+): Values {
+  for (let i = 0; i < places.length; i++) values[places[i] as number] = got[i];
+  return values;
+}
+
+function tooLarge(message: string): DbError {
+  return new DbError('54000', message, { hint: 'Divide the work into several transactions.' });
+}

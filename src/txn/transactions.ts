@@ -1,0 +1,118 @@
+// Transactions: what lives here is the coordinator. It buffers writes, asks ranges for locks and for the commit, and
+// turns their refusals into errors that a client understands. Of ranges it knows their seam only (ranges/api.ts).
+
+import { DbError } from '../base/errors.ts';
+import type { IntervalClock } from '../clock/interval-clock.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
+import type { CommitAnswer, Ranges, Write } from '../ranges/api.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Snapshot, Transaction, Transactions } from './api.ts';
+import type { RunProgram } from './overlay-scan.ts';
+import { commitError } from './refusals.ts';
+import type { TransactionSettings } from './settings.ts';
+import { SnapshotAt } from './snapshot.ts';
+import { ReadWriteTransaction, type TransactionHome } from './transaction.ts';
+import { TransactionIds } from './transaction-ids.ts';
+
+export interface TransactionParts {
+  readonly runtime: Runtime;
+  readonly clock: IntervalClock;
+  readonly ranges: Ranges;
+  /** Runs a scan's program here, over rows that a transaction has written itself. */
+  readonly runProgram: RunProgram;
+  readonly settings: TransactionSettings;
+}
+
+/** The longest duration is measured in so many ticks of one timer: no clock is read for it when one begins. */
+const TICKS_OF_LONGEST = 16;
+
+export class Coordinator implements Transactions, TransactionHome {
+  readonly clock: IntervalClock;
+  readonly ranges: Ranges;
+  readonly runProgram: RunProgram;
+  readonly settings: TransactionSettings;
+  private readonly runtime: Runtime;
+  private readonly ids: TransactionIds;
+  private readonly open = new Set<ReadWriteTransaction>();
+  private tick = 0;
+  /** Runs only while transactions are open. */
+  private timer: Disposable | undefined = undefined;
+
+  constructor(parts: TransactionParts) {
+    this.clock = parts.clock;
+    this.ranges = parts.ranges;
+    this.runProgram = parts.runProgram;
+    this.settings = parts.settings;
+    this.runtime = parts.runtime;
+    this.ids = new TransactionIds(parts.runtime.random);
+  }
+
+  get openCount(): number {
+    return this.open.size;
+  }
+
+  begin(retryOf?: Transaction): Transaction {
+    const age = retryOf instanceof ReadWriteTransaction ? retryOf.age : undefined; // P21
+    const transaction = new ReadWriteTransaction(this, this.ids.next(), age, this.tick);
+    this.open.add(transaction);
+    if (this.timer === undefined) this.startTimer();
+    return transaction;
+  }
+
+  snapshot(at?: Timestamp): Snapshot {
+    const latest = this.clock.latest();
+    if (at !== undefined && at > latest) {
+      throw new DbError('22023', 'cannot read at a timestamp in the future');
+    }
+    return new SnapshotAt(this.ranges, at ?? latest);
+  }
+
+  async bulkWrite(writes: readonly Write[]): Promise<void> {
+    demandCommitted(await this.ranges.bulkWrite(writes));
+  }
+
+  async clearSpan(start: Uint8Array, end: Uint8Array): Promise<void> {
+    demandCommitted(await this.ranges.clearSpan({ start, end }));
+  }
+
+  approximateBytes(start: Uint8Array, end: Uint8Array): Promise<number> {
+    return this.ranges.approximateBytes({ start, end });
+  }
+
+  forget(transaction: ReadWriteTransaction): void {
+    this.open.delete(transaction);
+  }
+
+  /** Aborts what is open; commits under way take their course. */
+  close(): void {
+    this.timer?.[Symbol.dispose]();
+    this.timer = undefined;
+    const error = new DbError('57P01', 'the node is stopping');
+    for (const transaction of [...this.open]) transaction.abort(error);
+  }
+
+  private startTimer(): void {
+    const micros = this.settings.longestMicros / TICKS_OF_LONGEST;
+    this.timer = this.runtime.timers.after(micros, () => {
+      this.timer = undefined;
+      this.tick++;
+      this.abortOverdue();
+      if (this.open.size > 0) this.startTimer();
+    });
+  }
+
+  private abortOverdue(): void {
+    for (const transaction of [...this.open]) {
+      // The tick in which it began was partly over: count only whole ones.
+      if (this.tick - transaction.beganAtTick <= TICKS_OF_LONGEST) continue;
+      const seconds = this.settings.longestMicros / 1_000_000;
+      transaction.abort(
+        new DbError('25P04', `terminating transaction: it was open for more than ${seconds} s`),
+      );
+    }
+  }
+}
+
+function demandCommitted(answer: CommitAnswer): void {
+  if (answer.kind !== 'committed') throw commitError(answer);
+}

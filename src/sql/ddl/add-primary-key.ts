@@ -74,7 +74,11 @@ function keptColumns(table: TableDescriptor): readonly ColumnDescriptor[] {
   return table.columns.filter((c) => !c.hidden).sort((a, b) => a.position - b.position);
 }
 
-async function copyRows(ctx: DdlContext, from: TableDescriptor, to: TableDescriptor): Promise<void> {
+async function copyRows(
+  ctx: DdlContext,
+  from: TableDescriptor,
+  to: TableDescriptor,
+): Promise<void> {
   const scan = await ctx.txn.scan({
     span: indexSpan(from.primary.id),
     reverse: false,

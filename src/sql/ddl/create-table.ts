@@ -86,7 +86,9 @@ function targetSchema(name: Name, ctx: DdlContext): string {
   }
   if (name.schema === 'public') return name.schema;
   if (name.schema === 'pg_catalog' || name.schema === 'information_schema') {
-    throw new DbError('42501', `permission denied for schema ${name.schema}`).at(positionAt(name.at));
+    throw new DbError('42501', `permission denied for schema ${name.schema}`).at(
+      positionAt(name.at),
+    );
   }
   throw new DbError('3F000', `schema "${name.schema}" does not exist`).at(positionAt(name.at));
 }
@@ -148,14 +150,10 @@ function keyOf(statement: CreateTableStatement): Key | undefined {
     return { name: undefined, columns: [column.name] };
   }
   if (listed === undefined) return undefined;
-  checkKeyColumns(
-    listed.columns,
-    listed.at,
-    (name) => {
-      const found = statement.columns.find((c) => c.name === name);
-      return found === undefined ? undefined : resolveTypeName(found.type).oid;
-    },
-  );
+  checkKeyColumns(listed.columns, listed.at, (name) => {
+    const found = statement.columns.find((c) => c.name === name);
+    return found === undefined ? undefined : resolveTypeName(found.type).oid;
+  });
   return { name: listed.name, columns: listed.columns };
 }
 
@@ -169,7 +167,8 @@ export function checkKeyColumns(
   const seen = new Set<string>();
   for (const name of columns) {
     const oid = typeOf(name);
-    if (oid === undefined) throw new DbError('42703', `column "${name}" named in key does not exist`).at(position);
+    if (oid === undefined)
+      throw new DbError('42703', `column "${name}" named in key does not exist`).at(position);
     if (seen.has(name)) {
       const message = `column "${name}" appears twice in primary key constraint`;
       throw new DbError('42701', message).at(position);

@@ -5,10 +5,7 @@ import type { DropTableStatement, Name } from '../parse/ast.ts';
 import type { DdlContext } from './ddl.ts';
 import { clearNow, clearWhenCommitted, findTable, missingTable, nothingToDo } from './tables.ts';
 
-export async function dropTables(
-  statement: DropTableStatement,
-  ctx: DdlContext,
-): Promise<string> {
+export async function dropTables(statement: DropTableStatement, ctx: DdlContext): Promise<string> {
   const tables = new Set<TableDescriptor>();
   for (const name of statement.tables) {
     const table = await findTable(ctx, name);
@@ -27,7 +24,10 @@ export async function dropTables(
 }
 
 function tellMissing(ctx: DdlContext, name: Name): void {
-  if (name.schema !== undefined && !['public', 'pg_catalog', 'information_schema'].includes(name.schema)) {
+  if (
+    name.schema !== undefined &&
+    !['public', 'pg_catalog', 'information_schema'].includes(name.schema)
+  ) {
     ctx.notice('NOTICE', '00000', `schema "${name.schema}" does not exist, skipping`);
     return;
   }

@@ -29,13 +29,7 @@ export class KeyEncoder {
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i] as IndexColumn;
       const { oid } = this.#types[i] as ColumnType;
-      encodeKeyDatum(
-        writer,
-        oid,
-        row.datum(column.position),
-        column.descending,
-        column.nullsFirst,
-      );
+      encodeKeyDatum(writer, oid, row.datum(column.position), column.descending, column.nullsFirst);
     }
     return writer.take();
   }

@@ -5,12 +5,7 @@
 import { assert } from '../base/assert.ts';
 import { ByteReader, compareBytes, equalBytes, hashBytes, prefixEnd } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
-import {
-  COMMAND_CLEAR,
-  COMMAND_WRITES,
-  CommandReader,
-  WRITE_DELETE,
-} from './command-format.ts';
+import { COMMAND_CLEAR, COMMAND_WRITES, CommandReader, WRITE_DELETE } from './command-format.ts';
 import type { Engine, EngineOp, Span } from './engine.ts';
 import {
   HEADER_BYTES,

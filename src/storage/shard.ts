@@ -6,11 +6,14 @@ import type { Span } from './engine.ts';
 
 export type RangeId = number;
 
-/** The newest version of a key at or below the asked time. */
+/** The newest version of a key at or below the asked time. A key that never had one answers as if it had been deleted
+ * at time 0. */
 export interface Version {
   readonly timestamp: Timestamp;
-  /** Undefined is a tombstone. */
+  /** Undefined is a tombstone. A view into the answer's message: copy what is kept for long. */
   readonly value: Uint8Array | undefined;
+  /** No newer version was there when it was read: only then may it go into the row cache (P14). */
+  readonly isNewest: boolean;
 }
 
 export interface ShardScanRequest {
@@ -36,7 +39,7 @@ export interface ShardScanBatch {
 }
 
 export interface ShardScan {
-  /** Undefined at the end. */
+  /** Undefined at the end. A batch may be without rows when `newest` has grown. */
   next(): Promise<ShardScanBatch | undefined>;
   /** Stops early; idempotent. */
   close(): void;
@@ -61,6 +64,7 @@ export interface Shard {
   /** Committed entries of one range, in order; visible to every request posted afterwards. `entries` are packed
    * commands (ranges/command.ts) with their log indexes, as storage/apply.ts reads them. */
   apply(range: RangeId, entries: Uint8Array, lastIndex: number): Promise<void>;
+  /** Undefined: the key has versions, all above `at`. */
   get(keys: readonly Uint8Array[], at: Timestamp): Promise<readonly (Version | undefined)[]>;
   scan(request: ShardScanRequest): ShardScan;
   /** Makes applied state durable; answers which index of each range surely is (P30). */
@@ -68,6 +72,7 @@ export interface Shard {
   approximateBytes(span: Span): Promise<number>;
   usage(): Promise<ShardUsage>;
   close(): Promise<void>;
-  /** Called when the shard's thread dies or its store fails: the node must stop. */
+  /** Called when the shard's thread dies or its store fails: the node must stop. A FileError of kind 'full' says that
+   * the disk is full; everything asked of this shard fails from then on. */
   onFailure(handler: (error: Error) => void): void;
 }

@@ -1,0 +1,31 @@
+// How a storage shard is started: on a thread of its own over RocksDB, or inline over any engine.
+
+import { assert } from '../base/assert.ts';
+import type { WorkerEntry } from '../runtime/runtime.ts';
+import type { Engine } from './engine.ts';
+import { openRocksEngine } from './rocksdb-engine.ts';
+import { shardMain } from './shard-server.ts';
+
+/** What startShard() takes for an entry that opens RocksDB. */
+export interface ShardData {
+  /** Of the database's directory; made when it is missing. */
+  readonly path: string;
+}
+
+function openAtPath(data: unknown): Promise<Engine> {
+  const path = (data as Partial<ShardData> | undefined)?.path;
+  assert(typeof path === 'string', 'a storage shard is started with the path of its database');
+  return openRocksEngine(path);
+}
+
+/** For runtimes that run threads inline: the same shard over another engine. */
+export function shardEntry(openEngine: (data: unknown) => Promise<Engine>): WorkerEntry {
+  return {
+    name: 'storage-shard',
+    module: new URL('./shard-worker.js', import.meta.url),
+    inline: shardMain(openEngine),
+  };
+}
+
+/** Over RocksDB. */
+export const shardWorkerEntry: WorkerEntry = shardEntry(openAtPath);

@@ -1,0 +1,109 @@
+// What travels over the port between a shard and its owner. A message is requests (or answers) one after the other,
+// each [u8 kind][u32 request id] and what its kind needs. Packed by ByteWriter, little-endian.
+
+import { AssertionError } from '../base/assert.ts';
+import type { ByteReader, ByteWriter } from '../base/bytes.ts';
+import { DbError, type DbErrorFields } from '../base/errors.ts';
+import { FileError, type FileErrorKind } from '../runtime/runtime.ts';
+import type { AppliedRange } from './shard.ts';
+
+/** u32 range, u53 last index, block entries. */
+export const REQUEST_APPLY = 1;
+/** u53 time, u32 count, blocks: row keys with LATEST_PREFIX before them. */
+export const REQUEST_GET = 2;
+/** u53 time, u8 flags (SCAN_*), block start, [block end], [block program], [block parameters], u32 row limit,
+ * u32 batch bytes, u32 credits. */
+export const REQUEST_SCAN = 3;
+/** u32 credits: so many more batches may be sent. */
+export const REQUEST_SCAN_CREDIT = 4;
+export const REQUEST_SCAN_CLOSE = 5;
+export const REQUEST_FLUSH = 6;
+/** Block start, u8 whether there is an end, [block end]. */
+export const REQUEST_APPROXIMATE_BYTES = 7;
+export const REQUEST_USAGE = 8;
+
+export const SCAN_REVERSE = 1;
+export const SCAN_HAS_END = 2;
+export const SCAN_HAS_PROGRAM = 4;
+export const SCAN_HAS_PARAMETERS = 8;
+
+/** Without a request: ranges. */
+export const ANSWER_OPENED = 1;
+export const ANSWER_DONE = 2;
+/** u32 count, each u8 flags (VERSION_*) and, if there is one, u53 timestamp and, if it is a row, block. */
+export const ANSWER_VERSIONS = 3;
+/** u8 whether it is the last, u53 newest, u32 row count, block rows. */
+export const ANSWER_SCAN_BATCH = 4;
+/** Ranges. */
+export const ANSWER_FLUSHED = 5;
+/** u53. */
+export const ANSWER_NUMBER = 6;
+/** u53 gets, scans, entries applied, bytes applied. */
+export const ANSWER_USAGE = 7;
+/** An error. */
+export const ANSWER_ERROR = 8;
+/** Without a request: the shard has failed as a whole. An error. */
+export const ANSWER_FAILED = 9;
+
+export const VERSION_FOUND = 1;
+export const VERSION_IS_ROW = 2;
+export const VERSION_IS_NEWEST = 4;
+
+export function writeRanges(writer: ByteWriter, ranges: readonly AppliedRange[]): void {
+  writer.u32(ranges.length);
+  for (const { range, appliedIndex } of ranges) {
+    writer.u32(range);
+    writer.u53(appliedIndex);
+  }
+}
+
+export function readRanges(reader: ByteReader): AppliedRange[] {
+  const ranges: AppliedRange[] = [];
+  for (let left = reader.u32(); left > 0; left--) {
+    const range = reader.u32();
+    ranges.push({ range, appliedIndex: reader.u53() });
+  }
+  return ranges;
+}
+
+const ERROR_OTHER = 0;
+const ERROR_DB = 1;
+const ERROR_FILE = 2;
+const ERROR_ASSERTION = 3;
+
+/** Errors keep their class, and what a user or the node is told by it. */
+export function writeError(writer: ByteWriter, error: unknown): void {
+  if (error instanceof DbError) {
+    writer.u8(ERROR_DB);
+    writer.text(error.message);
+    writer.text(error.code);
+    writer.text(JSON.stringify(error.fields));
+  } else if (error instanceof FileError) {
+    writer.u8(ERROR_FILE);
+    writer.text(error.message);
+    writer.text(error.kind);
+    writer.text(error.path);
+  } else {
+    writer.u8(error instanceof AssertionError ? ERROR_ASSERTION : ERROR_OTHER);
+    writer.text(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+}
+
+export function readError(reader: ByteReader): Error {
+  const kind = reader.u8();
+  const message = reader.text();
+  switch (kind) {
+    case ERROR_DB: {
+      const code = reader.text();
+      return new DbError(code, message, JSON.parse(reader.text()) as DbErrorFields);
+    }
+    case ERROR_FILE: {
+      const fileKind = reader.text() as FileErrorKind;
+      return new FileError(fileKind, reader.text(), message);
+    }
+    case ERROR_ASSERTION:
+      return new AssertionError(message);
+    default:
+      return new Error(message);
+  }
+}

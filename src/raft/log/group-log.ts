@@ -68,9 +68,8 @@ export class GroupLog {
     length: number,
     entry: Entry | undefined,
   ): void {
-    // The first one met while reading a log whose beginning was removed: its mark comes later.
-    this.terms ??= new LogTerms({ index: index - 1, term: 0 });
-    const terms = this.terms;
+    const { terms } = this;
+    assert(terms !== undefined, `group ${this.groupId} has no beginning`);
     if (index <= terms.compacted.index) return;
     if (index <= terms.lastIndex) terms.truncateAfter(index - 1);
     assert(index === terms.lastIndex + 1, `entry ${index} of group ${this.groupId} leaves a gap`);
@@ -86,6 +85,23 @@ export class GroupLog {
     } else if (run.lastIndex < index) {
       run.lastIndex = index;
     }
+  }
+
+  /** An entry was met while reading the log. Those between it and what was met before may have gone with a removed
+   * segment, and those before it too when it replaces an older term's: then the log begins with it, and a mark, which
+   * was written before the segment was removed, comes later. */
+  placeRecovered(
+    index: number,
+    term: number,
+    segment: number,
+    offset: number,
+    length: number,
+  ): void {
+    const { terms } = this;
+    if (terms === undefined || index > terms.lastIndex + 1 || index <= terms.compacted.index) {
+      this.terms = new LogTerms({ index: index - 1, term: 0 });
+    }
+    this.place(index, term, segment, offset, length, undefined);
   }
 
   segmentOf(index: number): number {

@@ -143,7 +143,7 @@ function adopt(
   switch (kind) {
     case COMMAND:
     case CHANGE:
-      group.place(index, term, segment, offset, payloadEnd - payloadStart, undefined);
+      group.placeRecovered(index, term, segment, offset, payloadEnd - payloadStart);
       break;
     case HARD_STATE:
       group.hardState = readHardState(new ByteReader(bytes, payloadStart), term);

@@ -134,7 +134,7 @@ const simpleEscapes: ReadonlyMap<string, string> = new Map([
   ['f', '\f'],
 ]);
 
-const dataWords = ['select', 'insert', 'update', 'delete', 'values', 'with'];
+const dataWords = ['select', 'insert', 'update', 'delete', 'values'];
 // Sent over and over with the same text, so worth a key of their own.
 const repeatedWords: ReadonlySet<string> = new Set([
   ...['begin', 'start', 'commit', 'end', 'rollback', 'abort', 'savepoint', 'release'],
@@ -157,17 +157,11 @@ const endOfByList: ReadonlySet<string> = new Set([
 const none: readonly number[] = [];
 const lexer = new Lexer();
 
-/** Whether the word at start is `word`, given in lower case. */
-function isWord(text: string, start: number, end: number, word: string): boolean {
-  if (end - start !== word.length) return false;
-  for (let i = 0; i < word.length; i++) {
-    if ((text.charCodeAt(start + i) | 32) !== word.charCodeAt(i)) return false;
-  }
-  return true;
-}
-
-function isDataWord(text: string, start: number, end: number): boolean {
-  for (const word of dataWords) if (isWord(text, start, end, word)) return true;
+function isDataWord(): boolean {
+  const length = lexer.end - lexer.start;
+  if (length === 4) return lexer.is(lexer.start, lexer.end, 'with');
+  if (length !== 6) return false;
+  for (const word of dataWords) if (lexer.is(lexer.start, lexer.end, word)) return true;
   return false;
 }
 
@@ -177,7 +171,7 @@ export function fingerprint(text: string): Fingerprint {
   let kind = lexer.next();
   while (kind === SYMBOL && text.charCodeAt(lexer.start) === 40) kind = lexer.next();
   if (kind !== WORD) return new Fingerprint(text, undefined, 0, none);
-  if (isDataWord(text, lexer.start, lexer.end)) return scan(text);
+  if (isDataWord()) return scan(text);
   return new Fingerprint(text, repeatedWords.has(lexer.word()) ? whole(text) : undefined, 0, none);
 }
 
@@ -196,7 +190,7 @@ function isSemicolon(text: string): boolean {
 }
 
 function scan(text: string): Fingerprint {
-  lexer.reset(text);
+  lexer.rewind();
   const slots: number[] = [];
   let key = '';
   /** What lies before this is in the key. */
@@ -226,25 +220,25 @@ function scan(text: string): Fingerprint {
     if (kind === WORD) {
       const end = lexer.end;
       if (end - start === 2) {
-        if (isWord(text, start, end, 'by')) {
-          if (isWord(text, previousStart, previousEnd, 'group')) return exact(text, parameterCount);
+        if (lexer.is(start, end, 'by')) {
+          if (lexer.is(previousStart, previousEnd, 'group')) return exact(text, parameterCount);
           byDepth = depth;
-        } else if (isWord(text, start, end, 'as')) {
+        } else if (lexer.is(start, end, 'as')) {
           inType = true;
         }
-      } else if (isWord(text, start, end, 'distinct') && previous === WORD) {
+      } else if (lexer.is(start, end, 'distinct') && previous === WORD) {
         // SELECT DISTINCT a + 1 … ORDER BY a + 1 compares expressions, as GROUP BY does: keep their literals.
-        if (isWord(text, previousStart, previousEnd, 'select')) return exact(text, parameterCount);
+        if (lexer.is(previousStart, previousEnd, 'select')) return exact(text, parameterCount);
       }
       if (byDepth === depth && endOfByList.has(lexer.word())) byDepth = -1;
-      if (inType && previous === WORD && !isWord(text, start, end, 'varying')) {
-        inType = isWord(text, previousStart, previousEnd, 'as');
+      if (inType && previous === WORD && !lexer.is(start, end, 'varying')) {
+        inType = lexer.is(previousStart, previousEnd, 'as');
       }
     } else if (kind === SYMBOL) {
       const c = text.charCodeAt(start);
       if (c === 40 || c === 91) {
         depth++;
-        if (inType && previous === WORD && !isWord(text, previousStart, previousEnd, 'as')) {
+        if (inType && previous === WORD && !lexer.is(previousStart, previousEnd, 'as')) {
           if (modifierDepth < 0) modifierDepth = depth;
         }
       } else if (c === 41 || c === 93) {

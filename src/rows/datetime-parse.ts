@@ -68,6 +68,8 @@ interface Fields {
   /** Microseconds east of Greenwich. */
   zone: number | undefined;
   bc: boolean;
+  /** The year had two digits: it is of this or the last century, unless BC. */
+  shortYear: boolean;
   /** Set in place of year, month, day. */
   julianDay: number | undefined;
 }
@@ -130,6 +132,7 @@ class Reader {
       time: undefined,
       zone: undefined,
       bc: false,
+      shortYear: false,
       julianDay: undefined,
     };
     let rest = text;
@@ -144,6 +147,10 @@ class Reader {
         ? this.date(text, fields)
         : undefined;
     if (date !== undefined) return date;
+    if (fields.month !== undefined && fields.year === undefined && fields.time !== undefined) {
+      const year = this.lateYear(text, fields);
+      if (year !== undefined) return year;
+    }
     const time = fields.time === undefined ? this.time(text, fields) : undefined;
     if (time !== undefined) return time;
     const zone =
@@ -157,7 +164,7 @@ class Reader {
   private date(text: string, fields: Fields): string | undefined {
     let match =
       /^(\d{3,})-(\d{1,2})-(\d{1,2})(?!\d)/.exec(text) ??
-      /^(\d{4,})\/(\d{1,2})\/(\d{1,2})(?!\d)/.exec(text);
+      /^(\d{4,})[/.](\d{1,2})[/.](\d{1,2})(?!\d)/.exec(text);
     if (match !== null) {
       setDate(fields, match[1], match[2], match[3]);
       // 2024-01-02T03:04
@@ -165,7 +172,7 @@ class Reader {
     }
     match = /^(\d{1,2})[/-](\d{1,2})[/-](\d{1,})(?!\d)/.exec(text);
     if (match !== null) {
-      setDate(fields, century(match[3] as string), match[1], match[2]);
+      setDate(fields, match[3], match[1], match[2]);
       return text.slice(match[0].length);
     }
     match = /^(\d{4,})(\d{2})(\d{2})(?=$|[\st])/.exec(text);
@@ -181,19 +188,30 @@ class Reader {
     return this.namedDate(text, fields);
   }
 
+  /** Tue Jan 2 03:04:05 2024: the year comes last. */
+  private lateYear(text: string, fields: Fields): string | undefined {
+    const match = /^(\d{4,})(?!\d)/.exec(text);
+    if (match === null) return undefined;
+    fields.year = Number(match[1]);
+    return text.slice(match[0].length);
+  }
+
   /** Jan 8 1999, 8 Jan 1999, 1999-Jan-08, January 8, 1999. */
   private namedDate(text: string, fields: Fields): string | undefined {
     const monthFirst = /^([a-z]{3,9})[\s.-]*(\d{1,2})[\s,-]+(\d{2,})(?![\d:])/.exec(text);
     const dayFirst = /^(\d{1,2})[\s-]*([a-z]{3,9})[\s,.-]*(\d{2,})(?![\d:])/.exec(text);
     const yearFirst = /^(\d{4,})[\s-]*([a-z]{3,9})[\s.-]*(\d{1,2})(?![\d:])/.exec(text);
+    const withoutYear = /^([a-z]{3,9})[\s.-]*(\d{1,2})(?=\s+\d{1,2}:)/.exec(text);
     const [match, year, month, day] =
       yearFirst !== null
         ? [yearFirst, yearFirst[1], yearFirst[2], yearFirst[3]]
         : dayFirst !== null
-          ? [dayFirst, century(dayFirst[3] as string), dayFirst[2], dayFirst[1]]
+          ? [dayFirst, dayFirst[3], dayFirst[2], dayFirst[1]]
           : monthFirst !== null
-            ? [monthFirst, century(monthFirst[3] as string), monthFirst[1], monthFirst[2]]
-            : [undefined, undefined, undefined, undefined];
+            ? [monthFirst, monthFirst[3], monthFirst[1], monthFirst[2]]
+            : withoutYear !== null
+              ? [withoutYear, '', withoutYear[1], withoutYear[2]]
+              : [undefined, undefined, undefined, undefined];
     if (match === undefined || month === undefined) return undefined;
     const number = monthNumber(month);
     if (number === undefined) return undefined;
@@ -267,6 +285,8 @@ class Reader {
     const { month, day } = fields;
     let { year } = fields;
     if (year === undefined || month === undefined || day === undefined) return undefined;
+    // 1970 to 2069.
+    if (fields.shortYear && !fields.bc) year += year < 70 ? 2000 : 1900;
     if (fields.bc) {
       if (year === 0) throw this.fieldOutOfRange();
       year = 1 - year;
@@ -280,16 +300,10 @@ class Reader {
 }
 
 function setDate(fields: Fields, year = '', month = '', day = ''): void {
-  fields.year = Number(year);
+  fields.year = year === '' ? undefined : Number(year);
+  fields.shortYear = year.length === 2;
   fields.month = Number(month);
   fields.day = Number(day);
-}
-
-/** 1970 to 2069 for two digits. */
-function century(year: string): string {
-  if (year.length > 2) return year;
-  const value = Number(year);
-  return String(value < 70 ? 2000 + value : 1900 + value);
 }
 
 function monthNumber(word: string): number | undefined {

@@ -124,7 +124,7 @@ function unit(
   return names.map((name) => [name, [field, count]]);
 }
 
-const QUANTITY = /^\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([a-zA-Z]+)?(?![\d:.-])/;
+const QUANTITY = /^\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:\s*([a-zA-Z]+)|(?![\d:.-]))/;
 const CLOCK = /^\s*([+-])?(\d+):(\d{1,2})(?::(\d{1,2}(?:\.\d+)?))?(?!\d)/;
 const YEAR_MONTH = /^\s*([+-])?(\d+)-(\d{1,2})(?!\d)/;
 const ISO = /^([+-]?\d+(?:\.\d*)?)([A-Z])/;

@@ -1,6 +1,7 @@
 // `meridian start`: one node as a process. Prints how to connect; Ctrl-C and SIGTERM stop it cleanly.
 
 import {
+  defaultConfig,
   DEFAULT_CACHE_BYTES,
   DEFAULT_HTTP,
   DEFAULT_MIN_FREE_BYTES,
@@ -30,7 +31,6 @@ const SPEC: CommandSpec = {
       value: 'N',
       help: `refuse writes when fewer MiB are free on the disk (default ${DEFAULT_MIN_FREE_BYTES / MIB})`,
     },
-    'max-transaction-mb': { value: 'N', help: 'the most that one transaction may write, in MiB (default 64, at most 192)' },
     'log-level': { value: 'LEVEL', help: 'info, warn or error (default info)' },
   },
   notes: 'Addresses other than loopback are refused until there is authentication.',
@@ -74,14 +74,13 @@ export async function start(args: readonly string[]): Promise<number> {
   const node = await startNode(
     runtime,
     {
-      dataDirectory,
+      ...defaultConfig(dataDirectory),
       sql: address('sql', DEFAULT_SQL),
       rpc: address('rpc', DEFAULT_RPC),
       http: address('http', DEFAULT_HTTP),
       shards: options.whole('shards', 0, 64) ?? 1,
       cacheBytes: (options.whole('cache-mb', 1, 65_536) ?? DEFAULT_CACHE_BYTES / MIB) * MIB,
       minFreeBytes: (options.whole('min-free-mb', 0, 1_048_576) ?? DEFAULT_MIN_FREE_BYTES / MIB) * MIB,
-      transactionBytesMax: (options.whole('max-transaction-mb', 1, 192) ?? 64) * MIB,
     },
     (error) => failed(error),
   );

@@ -16,9 +16,10 @@ export interface NodeConfig {
   /** Storage shards on threads of their own; 0 runs one inline. */
   readonly shards: number;
   readonly cacheBytes: number;
+  /** Size of a segment of the log. */
+  readonly logSegmentBytes: number;
   /** Free space below which writes are refused. */
   readonly minFreeBytes: number;
-  readonly transactionBytesMax: number;
 }
 
 const MIB: number = 1024 * 1024;
@@ -38,8 +39,8 @@ export function defaultConfig(dataDirectory: string): NodeConfig {
     http: DEFAULT_HTTP,
     shards: 1,
     cacheBytes: DEFAULT_CACHE_BYTES,
+    logSegmentBytes: 16 * MIB,
     minFreeBytes: DEFAULT_MIN_FREE_BYTES,
-    transactionBytesMax: 64 * MIB,
   };
 }
 

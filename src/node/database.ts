@@ -6,13 +6,12 @@
 
 import { assert } from '../base/assert.ts';
 import { openIntervalClock, type OwnedClock } from '../clock/clock.ts';
-import { RaftScheduler } from '../raft/scheduler.ts';
+import { DEFAULT_SCHEDULER_OPTIONS, RaftScheduler } from '../raft/scheduler.ts';
 import type { RaftGroup } from '../raft/group.ts';
 import type { ProposeAnswer } from '../raft/proposals.ts';
 import { Replica } from '../ranges/replica.ts';
 import type { ProposalOutcome } from '../ranges/replica-parts.ts';
 import { Router } from '../ranges/router.ts';
-import { createProgramRun } from '../rows/program-run.ts';
 import type { Runtime, WorkerEntry } from '../runtime/runtime.ts';
 import type { SqlServer } from '../sql/api.ts';
 import { createCatalog } from '../sql/catalog/catalog.ts';
@@ -21,9 +20,11 @@ import { createSqlServer } from '../sql/session/server.ts';
 import { RowCache } from '../storage/row-cache.ts';
 import type { Shard } from '../storage/shard.ts';
 import { startShard } from '../storage/shard-client.ts';
-import { createTransactions } from '../txn/transactions.ts';
+import { DEFAULT_TRANSACTION_SETTINGS } from '../txn/settings.ts';
+import { Coordinator } from '../txn/transactions.ts';
 import type { NodeConfig } from './config.ts';
 import { loadIdentity } from './identity.ts';
+import { createProgramRun } from './program-run.ts';
 import { LogTruncation } from './log-truncation.ts';
 import { SpaceGuard } from './space-guard.ts';
 
@@ -104,7 +105,10 @@ export async function openDatabase(
     const appliedIndex =
       applied.flat().find((one) => one.range === RANGE)?.appliedIndex ?? 0;
 
-    const scheduler = await RaftScheduler.open(runtime, `${directory}/log`);
+    const scheduler = await RaftScheduler.open(runtime, `${directory}/log`, {
+      ...DEFAULT_SCHEDULER_OPTIONS,
+      log: { ...DEFAULT_SCHEDULER_OPTIONS.log, segmentBytes: config.logSegmentBytes },
+    });
     scheduler.onFailure(broken);
     opened.push(() => scheduler.close());
 
@@ -116,7 +120,7 @@ export async function openDatabase(
       runtime,
       clock,
       // The only voter of a range holds its lease for as long as it lives.
-      lease: { covers: () => true },
+      lease: { covers: () => true, isHeld: () => true },
       shard,
       cache,
       proposer: {
@@ -166,13 +170,14 @@ export async function openDatabase(
     await guard.start();
     opened.push(() => guard.stop());
 
-    const transactions = createTransactions({
+    const transactions = new Coordinator({
       ranges: new Router(replica),
       clock,
       runtime,
       runProgram: createProgramRun,
-      transactionBytesMax: config.transactionBytesMax,
+      settings: DEFAULT_TRANSACTION_SETTINGS,
     });
+    opened.push(() => transactions.close());
     const catalog = createCatalog({ transactions, timers, log });
     await catalog.load();
     const sql = createSqlServer({

@@ -73,7 +73,12 @@ async function respond(
       return;
     }
     case '/metrics':
-      send(response, 200, 'text/plain; version=0.0.4; charset=utf-8', formatMetrics(await options.metrics()));
+      send(
+        response,
+        200,
+        'text/plain; version=0.0.4; charset=utf-8',
+        formatMetrics([...(await options.metrics()), ...processMetrics()]),
+      );
       return;
     case '/':
       send(response, 200, 'text/plain; charset=utf-8', 'Meridian. See /health and /metrics.\n');
@@ -86,6 +91,22 @@ async function respond(
 function send(response: ServerResponse, status: number, type: string, body: string): void {
   response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
   response.end(body);
+}
+
+function processMetrics(): readonly Metric[] {
+  const { rss, heapUsed, external } = process.memoryUsage();
+  const gauge = (name: string, help: string, value: number): Metric => ({ name, help, type: 'gauge', value });
+  return [
+    gauge('resident_bytes', 'Resident memory of the process.', rss),
+    gauge('heap_used_bytes', "Memory in use on JavaScript's heap.", heapUsed),
+    gauge('external_bytes', 'Memory of buffers outside of it.', external),
+    { name: 'cpu_seconds_total', help: 'Processor time used.', type: 'counter', value: cpuSeconds() },
+  ];
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 export function formatMetrics(metrics: readonly Metric[]): string {

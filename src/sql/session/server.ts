@@ -38,7 +38,7 @@ export function createSqlServer(services: SqlServices): SqlServerParts {
         hint: `There is one user, "${USER}".`,
       });
     }
-    const settings = new Settings(options);
+    const settings = new Settings(options.parameters, options.user);
     const values = new LiveValues({
       user: options.user,
       database: options.database,

@@ -1,0 +1,77 @@
+// The public API: a database inside this program that other programs can reach, too.
+
+import { EmbeddedSession, type QueryResult, type QueryValue } from './node/embedded.ts';
+import { defaultConfig, formatAddress } from './node/config.ts';
+import { startNode } from './node/server.ts';
+import { createNodeRuntime } from './runtime/node/node-runtime.ts';
+
+export { DbError } from './base/errors.ts';
+export type { QueryResult, QueryValue } from './node/embedded.ts';
+
+export interface OpenOptions {
+  /** Where the data is; made when it is missing. */
+  readonly data: string;
+  /** PostgreSQL's protocol on this port of 127.0.0.1; 0, the default, takes a free one. */
+  readonly port?: number;
+  /** /health and /metrics likewise. */
+  readonly httpPort?: number;
+  /** MiB for the hot-row cache; 128 unless told. */
+  readonly cacheMegabytes?: number;
+  readonly logLevel?: 'info' | 'warn' | 'error';
+  /** The node can't go on safely and should be closed; by default the process ends. */
+  readonly onBroken?: (error: Error) => void;
+}
+
+export interface OpenDatabase {
+  /** postgres://root@127.0.0.1:PORT/defaultdb */
+  readonly url: string;
+  /** One statement in a transaction of its own. */
+  query(text: string, values?: readonly QueryValue[]): Promise<QueryResult>;
+  /** A client of its own, for transactions: BEGIN … COMMIT. Close it. */
+  session(): EmbeddedSession;
+  close(): Promise<void>;
+}
+
+export async function open(options: OpenOptions): Promise<OpenDatabase> {
+  const config = defaultConfig(options.data);
+  const cacheBytes =
+    options.cacheMegabytes === undefined ? config.cacheBytes : options.cacheMegabytes * 1024 * 1024;
+  const node = await startNode(
+    createNodeRuntime({ logLevel: options.logLevel ?? 'warn' }),
+    {
+      ...config,
+      sql: { host: '127.0.0.1', port: options.port ?? 0 },
+      http: { host: '127.0.0.1', port: options.httpPort ?? 0 },
+      cacheBytes,
+    },
+    options.onBroken ??
+      ((error) => {
+        process.stderr.write(`meridian: ${error.stack ?? error.message}\n`);
+        process.exit(1);
+      }),
+  );
+  const sessions = new Set<EmbeddedSession>();
+  // A few sessions serve query(): each runs one statement at a time.
+  const idle: EmbeddedSession[] = [];
+  const openSession = (): EmbeddedSession => {
+    const session = new EmbeddedSession(node.database.sql);
+    sessions.add(session);
+    return session;
+  };
+  return {
+    url: `postgres://root@${formatAddress(node.sql)}/defaultdb`,
+    query: async (text, values) => {
+      const session = idle.pop() ?? openSession();
+      try {
+        return await session.query(text, values);
+      } finally {
+        idle.push(session);
+      }
+    },
+    session: openSession,
+    close: async () => {
+      for (const session of sessions) await session.close();
+      await node.stop();
+    },
+  };
+}

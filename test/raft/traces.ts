@@ -8,6 +8,8 @@ export interface Trace {
   readonly command: string;
   /** `name=value`, values possibly in brackets. */
   readonly arguments: ReadonlyMap<string, string>;
+  /** What follows the command in its line. */
+  readonly rest: string;
   readonly input: string;
   /** Ends with a newline unless it is empty. */
   readonly expected: string;
@@ -34,6 +36,7 @@ export function readTraces(path: string): Trace[] {
     traces.push({
       command: head.split(' ')[0] as string,
       arguments: argumentsOf(head),
+      rest: head.split(' ').slice(1).join(' '),
       input: lines.slice(at + 1, separator).join('\n'),
       expected: output.length === 0 ? '' : `${output.join('\n')}\n`,
       line,

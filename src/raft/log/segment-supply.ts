@@ -151,6 +151,7 @@ export class SegmentSupply {
   }
 
   private foundRoom(): void {
+    if (!this.isFull) return;
     this.isFull = false;
     this.roomHandler();
   }

@@ -95,7 +95,7 @@ export function castKind(from: number, to: number): CastContext | undefined {
   if (kind !== undefined) return kind;
   if (from === VOID || to === VOID || to === UNKNOWN) return undefined;
   // Everything has a text form; reading one needs to be asked for.
-  if (isString(to)) return 'assignment';
+  if (isString(to) || to === NAME) return 'assignment';
   if (isString(from) || from === NAME) return 'explicit';
   return undefined;
 }
@@ -134,8 +134,12 @@ export function compileCast(
 }
 
 function convert(from: ColumnType, to: ColumnType, value: Datum, context: CastContext): Datum {
+  if (castKind(from.oid, to.oid) === undefined) {
+    throw new DbError('42846', `cannot cast type ${bareName(from)} to ${bareName(to)}`);
+  }
   if (from.oid === UNKNOWN) return parseText({ oid: to.oid, modifier: -1 }, value as string);
-  if (isString(to.oid) || to.oid === NAME || to.oid === CHAR1) return toText(from, value);
+  if (to.oid === NAME) return formatText({ oid: from.oid, modifier: -1 }, value);
+  if (isString(to.oid) || to.oid === CHAR1) return toText(from, value);
   switch (to.oid) {
     case BOOL:
       if (from.oid === INT4) return value !== 0;
@@ -170,6 +174,10 @@ function convert(from: ColumnType, to: ColumnType, value: Datum, context: CastCo
   throw unsupported(`a cast from ${sqlTypeName(from)} to ${sqlTypeName(to)}`);
 }
 
+function bareName(type: ColumnType): string {
+  return sqlTypeName({ oid: type.oid, modifier: -1 });
+}
+
 /** As the output function writes it, but for bool, and char(n) without its padding. */
 function toText(from: ColumnType, value: Datum): string {
   if (from.oid === BOOL) return value === true ? 'true' : 'false';
@@ -200,7 +208,7 @@ function toNumberType(from: number, to: number, value: Datum): Datum {
     case FLOAT8:
       return fromFloat(value as number, from, to);
     default:
-      return fromInteger(value as number | bigint, to);
+      return fromInteger(value as number | bigint, from, to);
   }
 }
 
@@ -238,7 +246,7 @@ function fromFloat(value: number, from: number, to: number): Datum {
   }
 }
 
-function fromInteger(value: number | bigint, to: number): Datum {
+function fromInteger(value: number | bigint, from: number, to: number): Datum {
   switch (to) {
     case INT2:
       return numbers.toInt2(value);
@@ -246,7 +254,8 @@ function fromInteger(value: number | bigint, to: number): Datum {
       return numbers.toInt4(value);
     case OID:
     case REGPROC:
-      return numbers.toOid(value);
+      // The smaller ones' bits are taken as they are.
+      return from === INT8 ? numbers.toOid(value) : (value as number) >>> 0;
     case FLOAT4:
       return Math.fround(Number(value));
     case FLOAT8:

@@ -266,7 +266,7 @@ class Reader {
   }
 
   private word(text: string, fields: Fields): string {
-    const match = /^[a-z]+(?:[/_][a-z_/]+)?/.exec(text);
+    const match = /^[a-z]+(?:\/[a-z_/]+)?/.exec(text);
     if (match === null) throw this.invalid();
     const word = match[0];
     const rest = text.slice(word.length);
@@ -274,7 +274,7 @@ class Reader {
     else if (word === 'ad') fields.bc = false;
     else if (ZONES[word] !== undefined && fields.zone === undefined)
       fields.zone = ZONES[word] * MICROS_PER_HOUR;
-    else if (/[/_]/.test(word))
+    else if (word.includes('/'))
       throw unsupported(`the time zone "${word}" in a value`, undefined, 'Use a fixed offset.');
     else if (!WEEKDAY.test(word)) throw this.invalid();
     return rest;

@@ -84,7 +84,7 @@ function mulFloat(a: number, b: number): number {
 
 function divFloat(a: number, b: number): number {
   if (b === 0 && !Number.isNaN(a)) throw divisionByZero();
-  return checkedFloat(a / b, Number.isFinite(a), a !== 0 && Number.isFinite(b));
+  return checkedFloat(a / b, Number.isFinite(a) && !Number.isNaN(b), a !== 0 && Number.isFinite(b));
 }
 
 function floatOperators(oid: number, fit: (value: number) => number): ScalarFunction[] {
@@ -180,14 +180,14 @@ function divWhole(a: Decimal, b: Decimal): Decimal {
 
 function power(a: number, b: number): number {
   if (a === 0 && b < 0) throw new DbError('2201F', 'zero raised to a negative power is undefined');
-  if (a < 0 && Number.isFinite(a) && Number.isFinite(b) && !Number.isInteger(b)) {
+  if (a < 0 && Number.isFinite(b) && !Number.isInteger(b)) {
     throw new DbError(
       '2201F',
       'a negative number raised to a non-integer power yields a complex result',
     );
   }
   // JavaScript answers NaN for these.
-  if (a === 1 || b === 0) return 1;
+  if (a === 1 || b === 0 || (a === -1 && !Number.isFinite(b) && !Number.isNaN(b))) return 1;
   return checkedFloat(
     a ** b,
     Number.isFinite(a) && Number.isFinite(b),
@@ -201,6 +201,11 @@ function logarithm(a: number, log: (a: number) => number): number {
   return log(a);
 }
 
+function angle(a: number): number {
+  if (!Number.isFinite(a) && !Number.isNaN(a)) throw new DbError('22003', 'input is out of range');
+  return a;
+}
+
 function squareRoot(a: number): number {
   if (a < 0) throw new DbError('2201F', 'cannot take square root of a negative number');
   return Math.sqrt(a);
@@ -212,7 +217,7 @@ const floatFunctions: readonly ScalarFunction[] = [
   scalar('floor', [FLOAT8], FLOAT8, Math.floor),
   scalar('round', [FLOAT8], FLOAT8, roundHalfEven),
   scalar('trunc', [FLOAT8], FLOAT8, Math.trunc),
-  scalar('sign', [FLOAT8], FLOAT8, (a: number) => Math.sign(a)),
+  scalar('sign', [FLOAT8], FLOAT8, (a: number) => (a > 0 ? 1 : a < 0 ? -1 : 0)),
   scalar('sqrt', [FLOAT8], FLOAT8, squareRoot),
   scalar('cbrt', [FLOAT8], FLOAT8, Math.cbrt),
   scalar('power', [FLOAT8, FLOAT8], FLOAT8, power),
@@ -225,10 +230,12 @@ const floatFunctions: readonly ScalarFunction[] = [
   scalar('log', [FLOAT8], FLOAT8, (a: number) => logarithm(a, Math.log10)),
   scalar('log10', [FLOAT8], FLOAT8, (a: number) => logarithm(a, Math.log10)),
   scalar('pi', [], FLOAT8, () => Math.PI),
-  scalar('sin', [FLOAT8], FLOAT8, Math.sin),
-  scalar('cos', [FLOAT8], FLOAT8, Math.cos),
-  scalar('tan', [FLOAT8], FLOAT8, Math.tan),
-  scalar('degrees', [FLOAT8], FLOAT8, (a: number) => a * (180 / Math.PI)),
+  scalar('sin', [FLOAT8], FLOAT8, (a: number) => Math.sin(angle(a))),
+  scalar('cos', [FLOAT8], FLOAT8, (a: number) => Math.cos(angle(a))),
+  scalar('tan', [FLOAT8], FLOAT8, (a: number) => Math.tan(angle(a))),
+  scalar('degrees', [FLOAT8], FLOAT8, (a: number) =>
+    checkedFloat(a / (Math.PI / 180), Number.isFinite(a), false),
+  ),
   scalar('radians', [FLOAT8], FLOAT8, (a: number) => a * (Math.PI / 180)),
 ];
 

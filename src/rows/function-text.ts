@@ -8,6 +8,7 @@ import { ANY, scalar, type ScalarFunction, variadicWithNulls } from './function-
 import { md5 } from './md5.ts';
 import { characterCount, characterOffset } from './modifiers.ts';
 import { likeEscape, matchesLike, matchesRegex } from './pattern.ts';
+import { parseHex } from './text-format.ts';
 import { BOOL, BYTEA, INT4, TEXT } from './types.ts';
 
 /** No function may make a longer string. */
@@ -41,6 +42,8 @@ function left(text: string, count: number): string {
 
 function right(text: string, count: number): string {
   const length = characterCount(text);
+  // PostgreSQL negates in 32 bits, where this one stays negative.
+  if (count === -2147483648) return text;
   const wanted = count >= 0 ? Math.min(count, length) : Math.max(length + count, 0);
   return text.slice(characterOffset(text, length - wanted));
 }
@@ -51,10 +54,10 @@ function filling(fill: string, count: number): string {
 }
 
 function pad(text: string, length: number, fill: string, atStart: boolean): string {
-  checkedLength(length);
   const missing = length - characterCount(text);
   if (missing <= 0) return left(text, Math.max(length, 0));
   if (fill === '') return text;
+  checkedLength(length);
   return atStart ? filling(fill, missing) + text : text + filling(fill, missing);
 }
 
@@ -92,7 +95,10 @@ function splitPart(text: string, separator: string, field: number): string {
 
 function chr(code: number): string {
   if (code === 0) throw new DbError('54000', 'null character not permitted');
-  if (code < 0) throw new DbError('54000', 'character number must be positive');
+  if (code < 0) throw new DbError('22023', 'character number must be positive');
+  if (code > 0x1fffff) {
+    throw new DbError('54000', `requested character too large for encoding: ${code}`);
+  }
   if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
     throw new DbError('54000', `requested character not valid for encoding: ${code}`);
   }
@@ -173,8 +179,7 @@ function decode(text: string, format: string): Uint8Array {
   if (format.toLowerCase() !== 'hex') {
     throw new DbError('22023', `unrecognized encoding: "${format}"`);
   }
-  if (!/^(?:[0-9a-fA-F]{2})*$/.test(text)) throw new DbError('22023', 'invalid hexadecimal data');
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+  return parseHex(text);
 }
 
 const notLike = (a: string, b: string): boolean => !matchesLike(a, b);

@@ -19,7 +19,7 @@ import { checkDate, dateToTimestamp, timestampToDate } from './casts.ts';
 import { timestampInRange } from './datetime-parse.ts';
 import { Decimal } from './decimal.ts';
 import { scalar, type ScalarFunction } from './function-types.ts';
-import { Interval } from './interval.ts';
+import { Interval, twoDigits } from './interval.ts';
 import { sqlTypeName } from './type-names.ts';
 import {
   DATE,
@@ -183,11 +183,23 @@ const GROWING = new Set([
   ...['years', 'decades', 'centuries', 'millennia'],
 ]);
 
-function unknownUnit(field: string, oid: number): DbError {
+const KNOWN = new Set([
+  ...GROWING,
+  ...['timezone', 'timezone_hour', 'timezone_minute', 'week', 'quarter', 'dow', 'isodow', 'doy'],
+  ...['month', 'months', 'day', 'days', 'hour', 'hours', 'minute', 'minutes', 'second', 'seconds'],
+  ...['millisecond', 'milliseconds', 'microsecond', 'microseconds'],
+]);
+
+function unrecognizedUnit(field: string, oid: number): DbError {
   return new DbError(
     '22023',
     `unit "${field}" not recognized for type ${sqlTypeName({ oid, modifier: -1 })}`,
   );
+}
+
+/** Two errors: a unit that the type lacks, and none at all. */
+function unknownUnit(field: string, oid: number): DbError {
+  return KNOWN.has(field) ? unsupportedUnit(field, oid) : unrecognizedUnit(field, oid);
 }
 
 function unsupportedUnit(field: string, oid: number): DbError {
@@ -200,6 +212,7 @@ function unsupportedUnit(field: string, oid: number): DbError {
 function extractInstant(name: string, value: Instant, oid: number): Decimal | null {
   const field = name.toLowerCase();
   if (isInfinite(value)) {
+    if (!KNOWN.has(field)) throw unknownUnit(field, oid);
     if (!GROWING.has(field)) return null;
     return value > 0 ? Decimal.INFINITY : Decimal.NEGATIVE_INFINITY;
   }
@@ -229,7 +242,7 @@ function extractDate(name: string, value: number): Decimal | null {
 function extractTime(name: string, value: number): Decimal {
   const field = name.toLowerCase();
   const part = field === 'epoch' ? scaled(value, 6) : clockPart(field, value);
-  if (part === undefined) throw unsupportedUnit(field, TIME);
+  if (part === undefined) throw unknownUnit(field, TIME);
   return part;
 }
 
@@ -302,6 +315,10 @@ function truncate(name: string, value: Instant, oid: number): Instant {
       return start(Math.floor((year - 1) / 100) * 100 + 1);
     case 'millennium':
       return start(Math.floor((year - 1) / 1000) * 1000 + 1);
+    case 'dow':
+    case 'isodow':
+    case 'doy':
+      throw unrecognizedUnit(field, oid);
     default:
       throw unknownUnit(field, oid);
   }
@@ -338,7 +355,10 @@ function instants(oid: number): readonly ScalarFunction[] {
 function makeDate(year: number, month: number, day: number): number {
   const civilYear = year < 0 ? year + 1 : year;
   if (year === 0 || month < 1 || month > 12 || day < 1 || day > daysInMonth(civilYear, month)) {
-    throw new DbError('22008', `date field value out of range: ${year}-${month}-${day}`);
+    throw new DbError(
+      '22008',
+      `date field value out of range: ${year}-${twoDigits(month)}-${twoDigits(day)}`,
+    );
   }
   return checkDate(daysFromCivil(civilYear, month, day));
 }
@@ -383,9 +403,13 @@ export const timeFunctions: readonly ScalarFunction[] = [
   scalar('*', [FLOAT8, INTERVAL], INTERVAL, (a: number, b: Interval) => b.mul(a)),
   scalar('/', [INTERVAL, FLOAT8], INTERVAL, (a: Interval, b: number) => {
     if (b === 0) throw new DbError('22012', 'division by zero');
-    return a.mul(1 / b);
+    return a.div(b);
   }),
-  ...parts(DATE, extractDate),
+  scalar('extract', [TEXT, DATE], NUMERIC, extractDate),
+  scalar('date_part', [TEXT, DATE], FLOAT8, (field: string, value: number) => {
+    const part = extractInstant(field, dateToTimestamp(value), TIMESTAMP);
+    return part === null ? null : part.toNumber();
+  }),
   ...parts(TIME, extractTime),
   ...parts(INTERVAL, extractInterval),
   scalar('make_date', [INT4, INT4, INT4], DATE, makeDate),

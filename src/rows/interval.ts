@@ -36,13 +36,26 @@ export class Interval {
     );
   }
 
-  /** Fractions of months go to days and those of days to microseconds, as PostgreSQL does. */
   mul(factor: number): Interval {
-    const months = Math.trunc(this.months * factor);
-    const exactDays = this.days * factor + (this.months * factor - months) * 30;
-    const days = Math.trunc(roundTo(exactDays, 6));
-    const micros = Math.round(this.micros * factor + roundTo(exactDays - days, 6) * 86_400_000_000);
-    return new Interval(months, days, micros);
+    return this.scaled((count) => count * factor);
+  }
+
+  div(divisor: number): Interval {
+    return this.scaled((count) => count / divisor);
+  }
+
+  /** Fractions of months go to days and those of days to microseconds, rounded as PostgreSQL's interval_mul does. */
+  private scaled(scale: (count: number) => number): Interval {
+    const months = Math.trunc(scale(this.months));
+    let days = Math.trunc(scale(this.days));
+    const monthRest = roundTo((scale(this.months) - months) * 30, 6);
+    const monthDays = Math.trunc(monthRest);
+    let seconds = roundTo((scale(this.days) - days + monthRest - monthDays) * 86400, 6);
+    if (Math.abs(seconds) >= 86400) {
+      days += Math.trunc(seconds / 86400);
+      seconds -= Math.trunc(seconds / 86400) * 86400;
+    }
+    return new Interval(months, days + monthDays, Math.round(scale(this.micros) + seconds * 1e6));
   }
 }
 

@@ -209,7 +209,7 @@ function parseBytea(text: string): Uint8Array {
   return text.startsWith('\\x') ? parseHex(text.slice(2)) : parseEscaped(text);
 }
 
-function parseHex(text: string): Uint8Array {
+export function parseHex(text: string): Uint8Array {
   const digits = text.replace(/[ \t\n\r]/g, '');
   const wrong = /[^0-9a-fA-F]/u.exec(digits);
   if (wrong !== null) throw new DbError('22023', `invalid hexadecimal digit: "${wrong[0]}"`);

@@ -43,12 +43,21 @@ export class PortEnd implements Port {
     const early = this.#early ?? [];
     while (early.length > 0) this.#messageHandler?.(early.shift() as Uint8Array);
     this.#early = undefined;
+    this.#tellEnding();
   }
 
   onClose(handler: (error: Error | undefined) => void): void {
     this.#closeHandler = handler;
-    const ending = this.#ending;
-    if (ending !== undefined) queueMicrotask(() => handler(ending.error));
+    queueMicrotask(() => this.#tellEnding());
+  }
+
+  /** Once, and after the messages that came before it, if anyone wants them. */
+  #tellEnding(): void {
+    const isBehind = this.#early !== undefined && this.#messageHandler !== undefined;
+    const handler = this.#closeHandler;
+    if (this.#ending === undefined || handler === undefined || isBehind) return;
+    this.#closeHandler = undefined;
+    handler(this.#ending.error);
   }
 
   close(): Promise<void> {
@@ -83,7 +92,7 @@ export class PortEnd implements Port {
     // Who closed first need not be told that it worked.
     if (this.#isThrough && error === undefined) return;
     this.#ending = { error };
-    this.#closeHandler?.(error);
+    this.#tellEnding();
   }
 }
 

@@ -47,13 +47,13 @@ export class RunningScan implements RowSink {
       this.runner = new ProgramRunner(decodeProgram(request.program), params, this.rows);
     }
     this.snapshot = engine.snapshot();
-    const readBytes = Math.min(READ_BYTES_MAX, this.rowsLeft * ASSUMED_ROW_BYTES);
+    const wantedBytes = Math.max(READ_BYTES_MIN, this.rowsLeft * ASSUMED_ROW_BYTES);
     this.versions = new VersionScan(
       this.snapshot,
       request.span,
       request.at,
       request.reverse,
-      Math.max(READ_BYTES_MIN, readBytes),
+      Math.min(READ_BYTES_MAX, this.batchBytes, wantedBytes),
     );
   }
 

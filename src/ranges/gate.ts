@@ -1,7 +1,6 @@
 // Whether a range may act at a timestamp, and from where on it may still assign one. Everything that serves, assigns or
 // proposes asks here in the turn in which it takes effect (P1).
 
-import { DbError } from '../base/errors.ts';
 import type { IntervalClock } from '../clock/interval-clock.ts';
 import { MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 
@@ -59,12 +58,9 @@ export class Gate {
     return this.clock.covers(t);
   }
 
-  /** Waits for the bound of P8 to reach `t`. Refuses, with a DbError, what lies far ahead. */
-  async cover(t: Timestamp): Promise<void> {
-    if (!this.clock.observe(t)) {
-      throw new DbError('22023', `the timestamp ${t} lies too far in the future`);
-    }
-    await this.clock.cover(t);
+  /** Waits for the bound of P8 to reach `t`; rejects with a DbError what lies far ahead. */
+  cover(t: Timestamp): Promise<void> {
+    return this.clock.cover(t);
   }
 
   /** From now on nothing is assigned at or below `t`: it is being served (P22). */

@@ -23,13 +23,15 @@ export class RangeScan implements RowScan {
   async next(): Promise<ScanBatch | undefined> {
     if (this.isClosed) return undefined;
     const scan = this.opened instanceof Promise ? await this.opened : this.opened;
-    const batch: ShardScanBatch | undefined = await scan.next();
-    if (batch !== undefined && !this.gate.hasPassed(batch.newest)) {
-      await this.gate.waitUntilPassed(batch.newest);
+    for (;;) {
+      const batch: ShardScanBatch | undefined = await scan.next();
+      if (batch !== undefined && !this.gate.hasPassed(batch.newest)) {
+        await this.gate.waitUntilPassed(batch.newest);
+      }
+      // After every await: the locks must have held until now (P15).
+      this.check();
+      if (batch === undefined || batch.rowCount > 0) return batch;
     }
-    // After every await: the locks must have held until now (P15).
-    this.check();
-    return batch;
   }
 
   close(): void {

@@ -48,7 +48,7 @@ export class Replica {
     this.gate = new Gate(parts.clock, parts.lease);
     this.sessions = new Sessions(parts.range, this.locks);
     this.pump = new ApplyPump(parts.range, shard, parts.appliedIndex, parts.onFailure);
-    this.loader = new RowLoader(shard, cache, this.pump, runtime.timers);
+    this.loader = new RowLoader(shard, cache, this.pump);
     const { gate, locks, sessions, inFlight, pump, loader } = this;
     const waits = new LockWaits(locks, sessions, runtime);
     this.snapshots = new SnapshotReads(runtime, gate, inFlight, cache, loader, pump, shard);

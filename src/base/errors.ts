@@ -3,6 +3,8 @@
 export interface DbErrorFields {
   readonly detail?: string;
   readonly hint?: string;
+  /** Where it happened, when that is not a place in the statement: 'COPY t, line 3'. */
+  readonly context?: string;
   /** 1-based offset in characters into the statement's text. */
   readonly position?: number;
   readonly table?: string;

@@ -160,7 +160,7 @@ export class WireOutput implements ResultSink {
     // A value that could not be formatted leaves half a row behind: it is taken back.
     if (this.#open >= 0) this.#out.length = this.#open;
     const start = this.#begin(0x45);
-    const { detail, hint, position, table, column, constraint } = error.fields;
+    const { detail, hint, context, position, table, column, constraint } = error.fields;
     this.#field('S', severity);
     this.#field('V', severity);
     this.#field('C', error.code);
@@ -168,6 +168,7 @@ export class WireOutput implements ResultSink {
     if (detail !== undefined) this.#field('D', detail);
     if (hint !== undefined) this.#field('H', hint);
     if (position !== undefined) this.#field('P', String(position));
+    if (context !== undefined) this.#field('W', context);
     if (table !== undefined) this.#field('t', table);
     if (column !== undefined) this.#field('c', column);
     if (constraint !== undefined) this.#field('n', constraint);

@@ -3,8 +3,10 @@
 // nothing to ask; otherwise a batch is compared with itself and then looked up, after all before it have landed.
 
 import { compareBytes } from '../../base/bytes.ts';
+import { DbError } from '../../base/errors.ts';
 import type { Maybe } from '../../base/maybe.ts';
 import type { Write } from '../../ranges/api.ts';
+import { firstTwin } from './twins.ts';
 
 const BATCH_BYTES = 2 << 20;
 const BATCH_ROWS = 32_768;
@@ -62,11 +64,12 @@ export class BulkLoader {
     this.#ascending = true;
     if (writes.length > 0) {
       if (checked) {
-        this.#refuseTwins(writes, tags);
         await this.#drain(0);
-        await this.#refuseExisting(writes, tags);
+        const keys = writes.map((write) => write.key);
+        const bad = firstTwin(keys, await this.#target.existing(keys));
+        if (bad >= 0) throw this.#duplicate(writes, tags, bad);
       }
-      this.#send(writes);
+      if (this.#failure === undefined) this.#send(writes);
     }
     await this.#drain(IN_FLIGHT_MAX - 1);
   }
@@ -74,6 +77,12 @@ export class BulkLoader {
   async finish(): Promise<void> {
     await this.flush();
     await this.#drain(0);
+  }
+
+  /** For a transaction that is over: nothing more is sent. Resolves when nothing is under way. */
+  async stop(): Promise<void> {
+    this.#failure ??= new DbError('57014', 'the load was given up');
+    while (this.#inFlight.size > 0) await Promise.race(this.#inFlight);
   }
 
   #send(writes: readonly Write[]): void {
@@ -90,27 +99,6 @@ export class BulkLoader {
   async #drain(most: number): Promise<void> {
     while (this.#inFlight.size > most) await Promise.race(this.#inFlight);
     if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  /** Of two rows with one key the later is to blame; of several such, the first. */
-  #refuseTwins(writes: readonly Write[], tags: readonly number[]): void {
-    const keyAt = (i: number): Uint8Array => (writes[i] as Write).key;
-    const order = Uint32Array.from(writes, (_, i) => i).sort(
-      (a, b) => compareBytes(keyAt(a), keyAt(b)) || a - b,
-    );
-    let first = -1;
-    for (let i = 1; i < order.length; i++) {
-      const later = order[i] as number;
-      if (first >= 0 && later > first) continue;
-      if (compareBytes(keyAt(order[i - 1] as number), keyAt(later)) === 0) first = later;
-    }
-    if (first >= 0) throw this.#duplicate(writes, tags, first);
-  }
-
-  async #refuseExisting(writes: readonly Write[], tags: readonly number[]): Promise<void> {
-    const found = await this.#target.existing(writes.map((write) => write.key));
-    const first = found.findIndex((value) => value !== undefined);
-    if (first >= 0) throw this.#duplicate(writes, tags, first);
   }
 
   #duplicate(writes: readonly Write[], tags: readonly number[], i: number): Error {

@@ -15,7 +15,7 @@ import type { AlterTableStatement } from '../parse/ast.ts';
 import { ascending, checkKeyColumns, positionAt, primaryKeyName } from './create-table.ts';
 import type { DdlContext } from './ddl.ts';
 import { describeKey, KeyEncoder } from './keys.ts';
-import { takeTable } from './tables.ts';
+import { clearNow, nothingToDo, takeTable } from './tables.ts';
 import { switchIndex } from './truncate.ts';
 
 const SCAN_BATCH_BYTES = 1 << 20;
@@ -120,6 +120,9 @@ async function loadRows(ctx: DdlContext, scan: RowScan, to: TableDescriptor): Pr
   const reader = new PackedRowReader();
   const view = new RowView();
   let recorded = false;
+  ctx.schemaChanged(nothingToDo, () => {
+    void loader.stop().then(() => clearNow(ctx, to.primary.id));
+  });
   for (let batch = await scan.next(); batch !== undefined; batch = await scan.next()) {
     ctx.checkCancelled();
     if (!recorded) await ctx.catalog.bulkLoads(ctx.txn, to);

@@ -12,7 +12,7 @@ import type { ColumnDefinition, CreateTableStatement, Name } from '../parse/ast.
 import { resolveTypeName } from '../types/names.ts';
 import type { DdlContext } from './ddl.ts';
 import { bindDefault } from './defaults.ts';
-import { clearNow, findTable } from './tables.ts';
+import { findTable, nothingToDo } from './tables.ts';
 
 const COLUMNS_MAX = 1600;
 const NAME_BYTES_MAX = 63;
@@ -59,10 +59,7 @@ export async function createTable(
     ctx.notice('NOTICE', '42P07', `relation "${name}" already exists, skipping`);
     return 'CREATE TABLE';
   }
-  ctx.schemaChanged(
-    () => {},
-    () => clearNow(ctx, id),
-  );
+  ctx.schemaChanged(nothingToDo, nothingToDo);
   return 'CREATE TABLE';
 }
 

@@ -2,6 +2,7 @@
 // keys that nobody sees any more.
 
 import { DbError } from '../../base/errors.ts';
+import type { Log } from '../../runtime/runtime.ts';
 import { SchemaBusyError } from '../catalog/errors.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import type { Name } from '../parse/ast.ts';
@@ -43,8 +44,14 @@ export function clearWhenCommitted(ctx: DdlContext, indexId: number): void {
   ctx.txn.put(pendingClearKey(indexId), PRESENT);
 }
 
+export interface ClearContext {
+  /** Catalog.clearIndex */
+  clearIndex(indexId: number): Promise<void>;
+  readonly log: Log;
+}
+
 /** Clears in the background: a failure leaves the record, and the next start clears. */
-export function clearNow(ctx: DdlContext, indexId: number): void {
+export function clearNow(ctx: ClearContext, indexId: number): void {
   ctx.clearIndex(indexId).catch((error: unknown) => {
     ctx.log.warn('keys of a dropped index could not be cleared yet; the next start tries again', {
       index: indexId,

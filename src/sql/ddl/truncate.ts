@@ -1,12 +1,11 @@
 // TRUNCATE: the table goes on under the keys of a fresh index; the old keys are cleared when that has committed. So it
 // costs the same for any number of rows, and a rollback has nothing to restore.
 
-import { DbError } from '../../base/errors.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import { relationMissing } from '../catalog/errors.ts';
 import type { TruncateStatement } from '../parse/ast.ts';
 import type { DdlContext } from './ddl.ts';
-import { clearNow, clearWhenCommitted, findTable } from './tables.ts';
+import { clearNow, clearWhenCommitted, findTable, nothingToDo } from './tables.ts';
 
 export async function truncateTables(
   statement: TruncateStatement,
@@ -34,13 +33,9 @@ export async function switchIndex(
   indexId?: number,
 ): Promise<TableDescriptor> {
   const id = indexId ?? (await ctx.catalog.newIndexId());
-  if (id > 0xfffffffe) throw new DbError('54000', 'index ids are used up');
   const primary = { ...table.primary, ...changes.primary, id };
   const next = await ctx.catalog.replace(ctx.txn, { ...table, ...changes, primary });
   clearWhenCommitted(ctx, table.primary.id);
-  ctx.schemaChanged(
-    () => clearNow(ctx, table.primary.id),
-    () => clearNow(ctx, id),
-  );
+  ctx.schemaChanged(() => clearNow(ctx, table.primary.id), nothingToDo);
   return next;
 }

@@ -37,9 +37,9 @@ export class Settings {
   lockTimeoutMicros = 0;
   defaultReadOnly = false;
 
-  /** `parameters`: as the start-up message has them. Throws DbError for what can't be. */
-  constructor(parameters: Readonly<Record<string, string>> = {}, user?: string) {
-    if (user !== undefined) this.#startup.set('session_authorization', user);
+  /** Throws DbError for start-up parameters that can't be. */
+  constructor(parameters: Readonly<Record<string, string>>, user: string) {
+    this.#startup.set('session_authorization', user);
     for (const [name, value] of startupOptions(parameters['options'])) this.#begin(name, value);
     for (const [name, value] of Object.entries(parameters)) {
       const lower = name.toLowerCase();

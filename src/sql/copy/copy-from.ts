@@ -1,0 +1,294 @@
+// COPY … FROM STDIN and TO STDOUT. Data comes and goes in chunks that end anywhere; rows are made of bytes with as few
+// strings and objects between as their types allow (bench: micro, copy). This file takes rows in.
+
+import { DbError, type DbErrorFields } from '../../base/errors.ts';
+import type { Maybe } from '../../base/maybe.ts';
+import type { Datum } from '../../rows/datum.ts';
+import { encodeRow, TupleView } from '../../rows/row-codec.ts';
+import type { Log } from '../../runtime/runtime.ts';
+import type { Transaction, Transactions } from '../../txn/api.ts';
+import type { CopyIn } from '../api.ts';
+import type { CatalogView } from '../catalog/api.ts';
+import type { ColumnDescriptor, TableDescriptor } from '../catalog/descriptor.ts';
+import { compileDefault } from '../ddl/defaults.ts';
+import { describeKey, KeyEncoder, showDatum } from '../ddl/keys.ts';
+import type { SessionValues } from '../exec/plan-api.ts';
+import type { CopyStatement } from '../parse/ast.ts';
+import { copyColumns } from './columns.ts';
+import { fieldDatum, fieldText } from './field-values.ts';
+import { CopyFields } from './fields.ts';
+import { CopyLines } from './lines.ts';
+import { type CopyOptions, copyOptions } from './options.ts';
+import { RowSink } from './row-sink.ts';
+
+export interface CopyFromContext {
+  readonly txn: Transaction;
+  readonly catalog: CatalogView;
+  readonly transactions: Transactions;
+  readonly session: SessionValues;
+  nextRowId(): number;
+  clearIndex(indexId: number): Promise<void>;
+  schemaChanged(committed: () => void, rolledBack: () => void): void;
+  checkCancelled(): void;
+  readonly log: Log;
+}
+
+const SHOWN_BYTES_MAX = 100;
+const SHOWN_VALUE_MAX = 64;
+
+/** Throws DbError; so do the calls on what it returns. */
+export function startCopyFrom(statement: CopyStatement, ctx: CopyFromContext): CopyIn {
+  if (statement.table === undefined) throw new DbError('42601', 'COPY FROM needs a table');
+  const table = ctx.catalog.table(statement.table);
+  ctx.catalog.use(table);
+  const columns = copyColumns(table, statement.columns);
+  return new CopyFrom(table, columns, copyOptions(statement), ctx);
+}
+
+class CopyFrom implements CopyIn {
+  readonly columnCount: number;
+  readonly #table: TableDescriptor;
+  readonly #columns: readonly ColumnDescriptor[];
+  readonly #options: CopyOptions;
+  readonly #ctx: CopyFromContext;
+  readonly #lines: CopyLines;
+  readonly #fields: CopyFields;
+  readonly #encoder: KeyEncoder;
+  readonly #sink: RowSink;
+  readonly #row: Datum[];
+  readonly #view: TupleView;
+  /** Columns that the data leaves out and that have a default. */
+  readonly #defaults: readonly {
+    readonly position: number;
+    readonly evaluate: (session: SessionValues) => Datum;
+  }[];
+  readonly #notNull: readonly ColumnDescriptor[];
+  /** Position of the hidden key; -1 without one. */
+  readonly #hidden: number;
+  #headerLeft: boolean;
+  #rows = 0;
+  #over: unknown;
+
+  constructor(
+    table: TableDescriptor,
+    columns: readonly ColumnDescriptor[],
+    options: CopyOptions,
+    ctx: CopyFromContext,
+  ) {
+    this.columnCount = columns.length;
+    this.#table = table;
+    this.#columns = columns;
+    this.#options = options;
+    this.#ctx = ctx;
+    this.#lines = new CopyLines(options);
+    this.#fields = new CopyFields(options);
+    this.#encoder = new KeyEncoder(table.primary, table.layout.types);
+    this.#row = table.layout.types.map(() => null);
+    this.#view = new TupleView(this.#row);
+    this.#defaults = table.columns
+      .filter((c) => !columns.includes(c) && c.defaultText !== undefined)
+      .map((c) => ({ position: c.position, evaluate: compileDefault(c, ctx.catalog) }));
+    this.#notNull = table.columns.filter((c) => c.notNull && !c.hidden);
+    this.#hidden = table.columns.find((c) => c.hidden)?.position ?? -1;
+    this.#headerLeft = options.header !== 'none';
+    this.#sink = new RowSink(table, ctx, (row, line) => this.#duplicate(row, line));
+  }
+
+  data(chunk: Uint8Array): Maybe<void> {
+    if (this.#over !== undefined) throw this.#over;
+    try {
+      this.#ctx.checkCancelled();
+      this.#lines.push(chunk);
+      if (!this.#parse()) return undefined;
+    } catch (error) {
+      return this.#fail(error);
+    }
+    return this.#drain();
+  }
+
+  async done(): Promise<string> {
+    if (this.#over !== undefined) throw this.#over;
+    this.#lines.finish();
+    await this.#drain();
+    try {
+      await this.#sink.finish();
+    } catch (error) {
+      await this.#fail(error);
+    }
+    this.#over = new DbError('57014', 'this COPY is over');
+    return `COPY ${this.#rows}`;
+  }
+
+  fail(message: string): void {
+    this.#over ??= new DbError('57014', `COPY from stdin failed: ${message}`);
+    void this.#sink.stop();
+  }
+
+  /** Rows until the data is used up (false) or a batch is full (true). */
+  #parse(): boolean {
+    const lines = this.#lines;
+    const sink = this.#sink;
+    try {
+      while (!sink.full) {
+        if (!lines.next()) return false;
+        if (this.#headerLeft) this.#header();
+        else this.#take();
+      }
+      return true;
+    } catch (error) {
+      throw this.#inLine(error);
+    }
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      while (this.#parse()) {
+        await this.#sink.flush();
+        if (this.#over !== undefined) throw this.#over;
+        this.#ctx.checkCancelled();
+      }
+    } catch (error) {
+      await this.#fail(error);
+    }
+  }
+
+  /** What is under way lands before the error is told: the rollback that follows clears it. */
+  async #fail(error: unknown): Promise<never> {
+    this.#over ??= error;
+    await this.#sink.stop();
+    throw this.#over;
+  }
+
+  #take(): void {
+    const { bytes, start, end } = this.#lines;
+    const fields = this.#fields;
+    const columns = this.#columns;
+    const row = this.#row;
+    fields.split(bytes, start, end, columns.length);
+    if (fields.count > columns.length) {
+      throw new DbError('22P04', 'extra data after last expected column');
+    }
+    for (let i = 0; i < columns.length; i++) {
+      const column = columns[i] as ColumnDescriptor;
+      if (i >= fields.count) {
+        throw new DbError('22P04', `missing data for column "${column.name}"`);
+      }
+      row[column.position] = fields.isNull(i) ? null : this.#value(column, i);
+    }
+    const defaults = this.#defaults;
+    for (let i = 0; i < defaults.length; i++) {
+      const { position, evaluate } = defaults[i] as (typeof defaults)[number];
+      row[position] = evaluate(this.#ctx.session);
+    }
+    const notNull = this.#notNull;
+    for (let i = 0; i < notNull.length; i++) {
+      const column = notNull[i] as ColumnDescriptor;
+      if (row[column.position] === null) throw this.#nullValue(column);
+    }
+    if (this.#hidden >= 0) row[this.#hidden] = this.#ctx.nextRowId();
+    this.#sink.add(
+      this.#encoder.encode(this.#view),
+      encodeRow(this.#table.layout, row),
+      this.#lines.line,
+    );
+    this.#rows++;
+  }
+
+  #value(column: ColumnDescriptor, i: number): Datum {
+    const fields = this.#fields;
+    try {
+      return fieldDatum(column.type, fields.bytes(i), fields.start(i), fields.end(i));
+    } catch (error) {
+      const shown = shorten(fields.bytes(i), fields.start(i), fields.end(i));
+      throw this.#inContext(error, `line ${this.#lines.line}, column ${column.name}: "${shown}"`);
+    }
+  }
+
+  #header(): void {
+    this.#headerLeft = false;
+    if (this.#options.header !== 'match') return;
+    const { bytes, start, end } = this.#lines;
+    const fields = this.#fields;
+    const columns = this.#columns;
+    fields.split(bytes, start, end, bytes.length);
+    if (fields.count !== columns.length) {
+      const counts = `field count is ${fields.count}, expected ${columns.length}`;
+      throw new DbError('22P04', `wrong number of fields in header line: ${counts}`);
+    }
+    for (let i = 0; i < columns.length; i++) {
+      const { name } = columns[i] as ColumnDescriptor;
+      const found = fields.isNull(i)
+        ? undefined
+        : fieldText(fields.bytes(i), fields.start(i), fields.end(i));
+      if (found === name) continue;
+      const got = found === undefined ? `null value ("${this.#nullText()}")` : `"${found}"`;
+      throw new DbError(
+        '22P04',
+        `column name mismatch in header line field ${i + 1}: got ${got}, expected "${name}"`,
+      );
+    }
+  }
+
+  #nullText(): string {
+    return fieldText(this.#options.null, 0, this.#options.null.length);
+  }
+
+  #nullValue(column: ColumnDescriptor): DbError {
+    const table = this.#table;
+    const shown = table.columns
+      .filter((c) => !c.hidden)
+      .map((c) => {
+        const text = showDatum(c.type, this.#row[c.position] as Datum);
+        return text.length > SHOWN_VALUE_MAX ? `${text.slice(0, SHOWN_VALUE_MAX)}...` : text;
+      });
+    return new DbError(
+      '23502',
+      `null value in column "${column.name}" of relation "${table.name}" violates not-null constraint`,
+      {
+        detail: `Failing row contains (${shown.join(', ')}).`,
+        table: table.name,
+        column: column.name,
+      },
+    );
+  }
+
+  #duplicate(row: Uint8Array, line: number): DbError {
+    const table = this.#table;
+    return new DbError(
+      '23505',
+      `duplicate key value violates unique constraint "${table.primary.name}"`,
+      {
+        detail: `${describeKey(table, row)} already exists.`,
+        context: `COPY ${table.name}, line ${line}`,
+        table: table.name,
+        constraint: table.primary.name,
+      },
+    );
+  }
+
+  /** PostgreSQL's CONTEXT, with the line as it came. */
+  #inLine(error: unknown): unknown {
+    const { bytes, start, end, line } = this.#lines;
+    const shown = end > start ? `: "${shorten(bytes, start, end)}"` : '';
+    return this.#inContext(error, `line ${line}${shown}`);
+  }
+
+  #inContext(error: unknown, where: string): unknown {
+    if (!(error instanceof DbError) || error.fields.context !== undefined) return error;
+    const fields: DbErrorFields = {
+      ...error.fields,
+      context: `COPY ${this.#table.name}, ${where}`,
+    };
+    return new DbError(error.code, error.message, fields);
+  }
+}
+
+const lossy = new TextDecoder();
+
+function shorten(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start <= SHOWN_BYTES_MAX) return lossy.decode(bytes.subarray(start, end));
+  let cut = start + SHOWN_BYTES_MAX;
+  // Not within a character.
+  while (cut > start && ((bytes[cut] as number) & 0xc0) === 0x80) cut--;
+  return `${lossy.decode(bytes.subarray(start, cut))}...`;
+}

@@ -58,10 +58,6 @@ export function isJoint(configuration: Configuration): boolean {
   return configuration.outgoing.length > 0;
 }
 
-export function isVoter(configuration: Configuration, replica: ReplicaId): boolean {
-  return configuration.voters.includes(replica) || configuration.outgoing.includes(replica);
-}
-
 /** Everyone to whom the log is replicated, sorted. */
 export function membersOf(configuration: Configuration): readonly ReplicaId[] {
   return sorted([

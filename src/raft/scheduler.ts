@@ -58,7 +58,7 @@ export class RaftScheduler {
   private isWriting = false;
   /** Why nothing is taken any more. */
   private stopped: string | undefined;
-  private hasFailed = false;
+  private failure: Error | undefined;
   private failureHandler: (error: Error) => void = () => {};
   /** Proposed, and not yet staged for a write. */
   private freshCount = 0;
@@ -85,6 +85,7 @@ export class RaftScheduler {
   /** Called once, when the log can't be written any more: the node must stop (P35). */
   onFailure(handler: (error: Error) => void): void {
     this.failureHandler = handler;
+    if (this.failure !== undefined) handler(this.failure);
   }
 
   /** Brings a group to life, from the log when that knows it. Nothing is called back in this turn. */
@@ -138,7 +139,10 @@ export class RaftScheduler {
         if (isReserved) this.submitReserved(group, data, answer);
         else answer(diskFull());
       },
-      (error: unknown) => this.fail(error as Error),
+      (error: unknown) => {
+        this.fail(error as Error);
+        answer({ kind: 'unknown', message: (error as Error).message });
+      },
     );
   }
 
@@ -192,7 +196,7 @@ export class RaftScheduler {
   async close(): Promise<void> {
     this.stopped ??= 'the node is stopping';
     this.log.expectClose();
-    while (!this.hasFailed && (this.isWriting || this.queue.length > 0)) {
+    while (this.failure === undefined && (this.isWriting || this.queue.length > 0)) {
       this.round();
       // finish() runs before this resolves: it waited first.
       await this.log.sync().catch(() => {});
@@ -213,7 +217,7 @@ export class RaftScheduler {
 
   private readonly round = (): void => {
     this.isRoundDue = false;
-    if (this.isWriting || this.hasFailed || this.queue.length === 0) return;
+    if (this.isWriting || this.failure !== undefined || this.queue.length === 0) return;
     const queue = this.queue;
     this.queue = [];
     const written: Written[] = [];
@@ -309,8 +313,8 @@ export class RaftScheduler {
   }
 
   private fail(error: Error): void {
-    if (this.hasFailed) return;
-    this.hasFailed = true;
+    if (this.failure !== undefined) return;
+    this.failure = error;
     this.stopped = error.message;
     this.abandonAll();
     this.failureHandler(error);

@@ -2,7 +2,7 @@
 // write is ever in flight, and each begins with a batch header that proves everything before it synced. So a bad
 // record with a batch header after it can't be a torn tail: it was synced and is damaged, and the node must not start.
 
-import type { Files, Log } from '../../runtime/runtime.ts';
+import type { Files, Log, OpenFile } from '../../runtime/runtime.ts';
 import { ByteReader } from '../../base/bytes.ts';
 import { readHardState } from '../codec.ts';
 import type { GroupId } from '../types.ts';
@@ -47,14 +47,38 @@ interface Scan {
 const ZEROS_BYTES = 1024 * 1024;
 
 export async function recoverLog(files: Files, directory: string, log: Log): Promise<RecoveredLog> {
+  const opened: OpenFile[] = [];
+  try {
+    return await recover(files, directory, log, opened);
+  } catch (error) {
+    for (const file of opened) await file.close();
+    throw error;
+  }
+}
+
+/** `opened` gets every file that must be closed when this throws. */
+async function recover(
+  files: Files,
+  directory: string,
+  log: Log,
+  opened: OpenFile[],
+): Promise<RecoveredLog> {
   const groups = new Map<GroupId, GroupLog>();
   const scans: Scan[] = [];
   const numbers = await listSegments(files, directory);
   for (const number of numbers) {
+    const path = `${directory}/${segmentName(number)}`;
+    const file = await files.open(path, { create: false });
+    opened.push(file);
+    const segment = new Segment(number, file, await file.size());
     const isLast = number === numbers[numbers.length - 1];
-    const previous = scans[scans.length - 1];
-    const scan = await scanSegment(files, directory, number, isLast, previous?.segment, groups);
-    if (scan !== undefined) scans.push(scan);
+    const scan = await scanSegment(segment, isLast, scans[scans.length - 1]?.segment, groups);
+    if (scan !== undefined) {
+      scans.push(scan);
+    } else {
+      opened.pop();
+      await discard(files, directory, segment);
+    }
   }
   const lastUsed = Math.max(
     0,
@@ -62,7 +86,10 @@ export async function recoverLog(files: Files, directory: string, log: Log): Pro
   );
   for (const scan of scans.slice(lastUsed)) await cutTornTail(scan, log);
   // A batch that was torn at the head of a new segment, and the segment prepared after that.
-  for (const surplus of scans.slice(lastUsed + 2)) await discard(files, directory, surplus.segment);
+  for (const { segment } of scans.slice(lastUsed + 2)) {
+    opened.splice(opened.indexOf(segment.file), 1);
+    await discard(files, directory, segment);
+  }
   for (const group of groups.values()) checkGroup(group, scans);
   return {
     segments: scans.slice(0, lastUsed + 1).map((scan) => scan.segment),
@@ -87,25 +114,21 @@ async function listSegments(files: Files, directory: string): Promise<number[]> 
   return numbers;
 }
 
+/** Undefined when the segment was still being prepared when power went: it holds nothing. */
 async function scanSegment(
-  files: Files,
-  directory: string,
-  number: number,
+  segment: Segment,
   isLast: boolean,
   previous: Segment | undefined,
   groups: Map<GroupId, GroupLog>,
 ): Promise<Scan | undefined> {
-  const path = `${directory}/${segmentName(number)}`;
-  const file = await files.open(path, { create: false });
-  const capacity = await file.size();
-  const segment = new Segment(number, file, capacity);
-  const bytes = await file.read(0, capacity);
+  const { number, file } = segment;
+  const { path } = file;
+  const bytes = await file.read(0, segment.capacity);
   if (!checkSegmentHeader(bytes, number, path)) {
-    // Records are written only once the header is synced: without any, this was being prepared when power went.
+    // Records are written only once the header is synced.
     if (!isLast || lastNonZero(bytes, SEGMENT_HEADER_BYTES) > 0) {
       throw logDamage(path, 0, 'the header of the file is not whole');
     }
-    await discard(files, directory, segment);
     return undefined;
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -239,7 +239,17 @@ interface Step {
 
 const steps = fc.array(
   fc.record<Step>({
-    kind: fc.constantFrom('key', 'key', 'key', 'span', 'span', 'try', 'release', 'cancel', 'commit'),
+    kind: fc.constantFrom(
+      'key',
+      'key',
+      'key',
+      'span',
+      'span',
+      'try',
+      'release',
+      'cancel',
+      'commit',
+    ),
     who: fc.nat(5),
     from: fc.nat(8),
     size: fc.integer({ min: 1, max: 4 }),

@@ -8,11 +8,10 @@ import { sqlTypeName } from '../../rows/type-names.ts';
 import { columnType, TEXT, UNKNOWN } from '../../rows/types.ts';
 import type { Expression } from '../parse/ast.ts';
 import { canCoerceImplicitly, coerce, typeOf } from '../types/coercion.ts';
-import { isComparable } from '../types/comparison.ts';
 import { positionOf, resolveTypeName } from '../types/names.ts';
 import { chooseOverload } from '../types/overloads.ts';
 import type { Binder } from './binder.ts';
-import { compare, noOperator } from './conditions.ts';
+import { noOperator } from './conditions.ts';
 import { hasColumns } from './expr-tools.ts';
 import { sessionFunction } from './session-functions.ts';
 
@@ -116,40 +115,24 @@ function castByName(binder: Binder, ast: FunctionCall, args: readonly Expr[]): E
   }
 }
 
-/** greatest() and least(): NULLs do not count. */
+/** greatest() and least() take one type, as COALESCE does. */
 function bindExtreme(binder: Binder, ast: FunctionCall): Expr {
-  const ats = ast.args.map((arg) => arg.at);
+  const word = ast.name.toUpperCase();
+  const bound = ast.args.map((arg) => binder.bind(arg));
   const { args, type } = binder.unifiedExprs(
-    ast.args.map((arg) => binder.bind(arg)),
-    ast.name.toUpperCase(),
-    ats,
+    bound,
+    word,
+    ast.args.map((arg) => arg.at),
   );
-  if (!isComparable(type.oid)) {
+  const found = candidates(ast.name).find((f) => f.argOids[0] === type.oid);
+  if (found === undefined) {
     throw new DbError(
       '42883',
       `could not identify a comparison function for type ${sqlTypeName(columnType(type.oid))}`,
       positionOf(ast.at),
     );
   }
-  const op = ast.name === 'greatest' ? '>=' : '<=';
-  const places = { at: ast.at, leftAt: ast.at, rightAt: ast.at };
-  // The first that is not NULL and that no other beats.
-  const whens = args.map((arg, i) => ({
-    when: {
-      kind: 'and',
-      args: [
-        { kind: 'isNull', arg, negated: true },
-        ...args
-          .filter((_, j) => j !== i)
-          .map((other): Expr => {
-            const unknown: Expr = { kind: 'isNull', arg: other, negated: false };
-            return { kind: 'or', args: [unknown, compare(binder, op, arg, other, places)] };
-          }),
-      ],
-    } satisfies Expr as Expr,
-    result: arg,
-  }));
-  return { kind: 'case', type, whens, otherwise: undefined };
+  return { kind: 'call', type, name: found.name, args };
 }
 
 function refuseAggregateSyntax(ast: FunctionCall): void {

@@ -1,0 +1,108 @@
+// One execution of a plan: its context, and the statement's parameters followed by the session's values. This room runs
+// plans: closures made once from plan nodes, cursors that answer at once whenever a row is at hand.
+
+import type { Datum } from '../../rows/datum.ts';
+import { type CompiledExpr, compileExpr, type RowAccess } from '../../rows/compile.ts';
+import type { Expr } from '../../rows/expr.ts';
+import { type ColumnType, columnType } from '../../rows/types.ts';
+import type { SessionFunction, SessionSlot } from '../plan/session-functions.ts';
+import { someExpr } from '../plan/expr-tools.ts';
+import type { ExecContext } from './plan-api.ts';
+import { NO_ROW } from './key-spans.ts';
+
+interface CompiledSlot {
+  readonly function: SessionFunction;
+  readonly args: readonly CompiledExpr[];
+}
+
+/** What compiling a plan's parts needs to know of the whole: which parameters are the session's. */
+export class SlotSet {
+  readonly firstSlot: number;
+  /** Of all parameters, the slots included. */
+  readonly types: readonly ColumnType[];
+  readonly #slots: readonly CompiledSlot[];
+
+  constructor(parameterTypes: readonly ColumnType[], slots: readonly SessionSlot[]) {
+    this.firstSlot = parameterTypes.length;
+    this.types = [...parameterTypes, ...slots.map((s) => columnType(s.function.type.oid))];
+    this.#slots = slots.map((slot) => ({
+      function: slot.function,
+      args: slot.args.map(compileExpr),
+    }));
+  }
+
+  get size(): number {
+    return this.#slots.length;
+  }
+
+  isVolatile(expr: Expr): boolean {
+    return someExpr(
+      expr,
+      (e) =>
+        e.kind === 'parameter' && this.#slots[e.index - this.firstSlot]?.function.volatile === true,
+    );
+  }
+
+  /** Fills the slots in `params`, all or only the volatile ones. */
+  fill(context: ExecContext, params: Datum[], volatileOnly: boolean): void {
+    for (let i = 0; i < this.#slots.length; i++) {
+      const slot = this.#slots[i] as CompiledSlot;
+      if (volatileOnly && !slot.function.volatile) continue;
+      const args = slot.args.map((arg) => arg(NO_ROW, params));
+      params[this.firstSlot + i] = slot.function.evaluate(context.session, args);
+    }
+  }
+}
+
+export class Execution {
+  readonly context: ExecContext;
+  /** With the slots' values. */
+  readonly params: readonly Datum[];
+  readonly #slots: SlotSet;
+
+  constructor(context: ExecContext, params: readonly Datum[], slots: SlotSet) {
+    this.context = context;
+    this.#slots = slots;
+    if (slots.size === 0) {
+      this.params = params;
+    } else {
+      const filled = params.slice();
+      slots.fill(context, filled, false);
+      this.params = filled;
+    }
+  }
+
+  /** New values for volatile functions: before each row whose expressions have any. */
+  refresh(): void {
+    this.#slots.fill(this.context, this.params as Datum[], true);
+  }
+}
+
+/** Several expressions over one row, into an array that is reused. */
+export class RowExprs {
+  readonly #exprs: readonly CompiledExpr[];
+  readonly #isVolatile: boolean;
+
+  constructor(exprs: readonly Expr[], slots: SlotSet) {
+    this.#exprs = exprs.map(compileExpr);
+    this.#isVolatile = exprs.some((e) => slots.isVolatile(e));
+  }
+
+  get width(): number {
+    return this.#exprs.length;
+  }
+
+  into(row: RowAccess, execution: Execution, out: Datum[]): void {
+    if (this.#isVolatile) execution.refresh();
+    const { params } = execution;
+    for (let i = 0; i < this.#exprs.length; i++) {
+      out[i] = (this.#exprs[i] as CompiledExpr)(row, params);
+    }
+  }
+
+  values(row: RowAccess, execution: Execution): Datum[] {
+    const out = new Array<Datum>(this.#exprs.length);
+    this.into(row, execution, out);
+    return out;
+  }
+}

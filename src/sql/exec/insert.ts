@@ -1,0 +1,254 @@
+// Execution of INSERT: rows are made and encoded first, then all their keys are locked and looked up at once, then all
+// are written.
+
+import { MIN_TIMESTAMP } from '../../clock/timestamp.ts';
+import { EMPTY_BYTES } from '../../base/bytes.ts';
+import { DbError } from '../../base/errors.ts';
+import { isPromise, type Maybe, whenReady } from '../../base/maybe.ts';
+import type { RowSlice } from '../../ranges/api.ts';
+import {
+  type CompiledExpr,
+  type CompiledPredicate,
+  compileExpr,
+  compilePredicate,
+  TupleView,
+} from '../../rows/compile.ts';
+import type { Datum } from '../../rows/datum.ts';
+import type { Expr } from '../../rows/expr.ts';
+import { LOCK_EXCLUSIVE, type Transaction } from '../../txn/api.ts';
+import type { ResultSink } from '../api.ts';
+import type { ConflictPlan, InsertPlan } from '../plan/nodes.ts';
+import { compileNode, slotsIn } from './compile-node.ts';
+import { type CompiledNode, drain } from './cursor.ts';
+import { compileProject } from './operators.ts';
+import { Execution, type SlotSet } from './execution.ts';
+import { NO_ROW } from './key-spans.ts';
+import { MemoryBudget } from './memory-budget.ts';
+import type { ExecContext, ExecResult } from './plan-api.ts';
+import { answer, Returning } from './returning.ts';
+import { keyText, RowWriter } from './row-writer.ts';
+import type { Run } from './select.ts';
+import { transactionOf } from './table.ts';
+
+type Row = readonly Datum[];
+
+export function compileInsert(plan: InsertPlan, slots: SlotSet): Run {
+  const insert = new CompiledInsert(plan, slots);
+  return (context, params, sink, maxRows) => insert.execute(context, params, sink, maxRows);
+}
+
+class CompiledInsert {
+  readonly #writer: RowWriter;
+  readonly #slots: SlotSet;
+  readonly #rows: readonly CompiledRow[] | undefined;
+  readonly #source: CompiledNode | undefined;
+  readonly #sourceRow: CompiledRow;
+  readonly #conflict: CompiledConflict | undefined;
+  readonly #returning: Returning | undefined;
+  /** Every row gets a key of its own, which no other has. */
+  readonly #hasFreshKeys: boolean;
+
+  constructor(plan: InsertPlan, slots: SlotSet) {
+    this.#writer = new RowWriter(plan.table);
+    this.#slots = slots;
+    this.#rows = plan.rows?.map((row) => new CompiledRow(row, slots));
+    this.#sourceRow = new CompiledRow(plan.values, slots);
+    this.#source = sourceOf(plan, slots);
+    this.#conflict =
+      plan.conflict === undefined ? undefined : new CompiledConflict(plan.conflict, this.#writer);
+    this.#returning =
+      plan.returning === undefined ? undefined : new Returning(plan.returning, slots);
+    this.#hasFreshKeys = !plan.table.hasPrimaryKey;
+  }
+
+  execute(
+    context: ExecContext,
+    params: readonly Datum[],
+    sink: ResultSink,
+    maxRows: number,
+  ): Maybe<ExecResult> {
+    const execution = new Execution(context, params, this.#slots);
+    const [only] = this.#rows ?? [];
+    if (
+      only !== undefined &&
+      this.#rows?.length === 1 &&
+      this.#conflict === undefined &&
+      this.#returning === undefined
+    ) {
+      return this.#one(only, execution);
+    }
+    return whenReady(this.#gather(execution), (rows) =>
+      whenReady(this.#write(rows, execution), (written) => {
+        const returned = this.#returning?.rows(written, execution);
+        return answer(returned, `INSERT 0 ${written.length}`, execution, sink, maxRows);
+      }),
+    );
+  }
+
+  /** INSERT of one row: no lists, no promise while the lock is free and the key known not to be there. */
+  #one(row: CompiledRow, execution: Execution): Maybe<ExecResult> {
+    const writer = this.#writer;
+    const txn = transactionOf(execution);
+    const values = row.values(NO_ROW, execution);
+    if (writer.hiddenPosition >= 0) values[writer.hiddenPosition] = execution.context.nextRowId();
+    writer.check(values);
+    const key = writer.key(values);
+    if (this.#hasFreshKeys) {
+      txn.put(key, writer.encode(values));
+      return 'INSERT 0 1';
+    }
+    const slice: RowSlice = { bytes: EMPTY_BYTES, offset: 0, length: -1, timestamp: MIN_TIMESTAMP };
+    const put = (): ExecResult => {
+      if (slice.length >= 0) throw writer.duplicate(values);
+      txn.put(key, writer.encode(values));
+      return 'INSERT 0 1';
+    };
+    const read = txn.readLocked(key, slice, LOCK_EXCLUSIVE);
+    return isPromise(read) ? read.then(put) : put();
+  }
+
+  /** All rows by storage position, complete and checked. */
+  #gather(execution: Execution): Maybe<Row[]> {
+    const rows: Row[] = [];
+    const budget = new MemoryBudget('INSERT');
+    const { hiddenPosition } = this.#writer;
+    const add = (values: Datum[]): void => {
+      if (hiddenPosition >= 0) values[hiddenPosition] = execution.context.nextRowId();
+      this.#writer.check(values);
+      budget.add(values);
+      rows.push(values);
+    };
+    if (this.#source === undefined) {
+      for (const row of this.#rows ?? []) add(row.values(NO_ROW, execution));
+      return rows;
+    }
+    const cursor = this.#source.open(execution, 0);
+    const drained = drain(cursor, () => add(this.#sourceRow.values(cursor.row, execution)));
+    return whenReady(drained, () => rows);
+  }
+
+  /** Answers the rows that were written. */
+  #write(rows: readonly Row[], execution: Execution): Maybe<readonly Row[]> {
+    const txn = transactionOf(execution);
+    const writer = this.#writer;
+    const keys = rows.map((values) => writer.key(values));
+    if (this.#hasFreshKeys) {
+      rows.forEach((values, i) => txn.put(keys[i] as Uint8Array, writer.encode(values)));
+      return rows;
+    }
+    return whenReady(txn.getManyLocked(keys, LOCK_EXCLUSIVE), (found) => {
+      const state = new WriteState(writer, this.#conflict, txn, execution);
+      rows.forEach((values, i) => state.add(keys[i] as Uint8Array, values, found[i]));
+      return state.written;
+    });
+  }
+}
+
+/** Writes rows one by one, knowing which keys were there before and which came with this statement. */
+class WriteState {
+  readonly written: Row[] = [];
+  readonly #writer: RowWriter;
+  readonly #conflict: CompiledConflict | undefined;
+  readonly #txn: Transaction;
+  readonly #execution: Execution;
+  readonly #own = new Set<string>();
+
+  constructor(
+    writer: RowWriter,
+    conflict: CompiledConflict | undefined,
+    txn: Transaction,
+    execution: Execution,
+  ) {
+    this.#writer = writer;
+    this.#conflict = conflict;
+    this.#txn = txn;
+    this.#execution = execution;
+  }
+
+  add(key: Uint8Array, values: Row, stored: Uint8Array | undefined): void {
+    const text = keyText(key);
+    const isOwn = this.#own.has(text);
+    if (stored === undefined && !isOwn) {
+      this.#own.add(text);
+      this.#put(key, values);
+      return;
+    }
+    const conflict = this.#conflict;
+    if (conflict === undefined) throw this.#writer.duplicate(values);
+    if (conflict.update === undefined) return;
+    if (isOwn) throw secondTime();
+    this.#own.add(text);
+    const existing = this.#writer.decode(stored as Uint8Array);
+    const updated = conflict.updated(existing, values, this.#execution);
+    if (updated !== undefined) this.#put(key, updated);
+  }
+
+  #put(key: Uint8Array, values: Row): void {
+    this.#txn.put(key, this.#writer.encode(values));
+    this.written.push(values);
+  }
+}
+
+function secondTime(): DbError {
+  return new DbError('21000', 'ON CONFLICT DO UPDATE command cannot affect row a second time', {
+    hint: 'Ensure that no rows proposed for insertion within the same command have duplicate constrained values.',
+  });
+}
+
+/** A row's expressions by storage position; undefined is filled in later. */
+class CompiledRow {
+  readonly #exprs: readonly (CompiledExpr | undefined)[];
+  readonly #isVolatile: boolean;
+
+  constructor(exprs: readonly (Expr | undefined)[], slots: SlotSet) {
+    this.#exprs = exprs.map((e) => (e === undefined ? undefined : compileExpr(e)));
+    this.#isVolatile = exprs.some((e) => e !== undefined && slots.isVolatile(e));
+  }
+
+  values(row: TupleView | Parameters<CompiledExpr>[0], execution: Execution): Datum[] {
+    if (this.#isVolatile) execution.refresh();
+    const out = new Array<Datum>(this.#exprs.length);
+    for (let i = 0; i < this.#exprs.length; i++) {
+      out[i] = this.#exprs[i]?.(row, execution.params) ?? null;
+    }
+    return out;
+  }
+}
+
+class CompiledConflict {
+  readonly update:
+    | {
+        readonly set: readonly { readonly position: number; readonly value: CompiledExpr }[];
+        readonly where: CompiledPredicate | undefined;
+      }
+    | undefined;
+  readonly #writer: RowWriter;
+
+  constructor(plan: ConflictPlan, writer: RowWriter) {
+    this.#writer = writer;
+    this.update =
+      plan.kind === 'nothing'
+        ? undefined
+        : {
+            set: plan.set.map((s) => ({ position: s.position, value: compileExpr(s.value) })),
+            where: plan.where === undefined ? undefined : compilePredicate(plan.where),
+          };
+  }
+
+  /** The row to put; undefined when WHERE says to leave it. */
+  updated(existing: Row, proposed: Row, execution: Execution): Row | undefined {
+    const { set, where } = this.update as NonNullable<CompiledConflict['update']>;
+    const both = new TupleView([...existing, ...proposed]);
+    if (where !== undefined && !where(both, execution.params)) return undefined;
+    const values = existing.slice();
+    for (const { position, value } of set) values[position] = value(both, execution.params);
+    this.#writer.check(values);
+    return values;
+  }
+}
+
+function sourceOf(plan: InsertPlan, slots: SlotSet): CompiledNode | undefined {
+  if (plan.source === undefined) return undefined;
+  const { input, outputs } = plan.source;
+  return compileProject(compileNode(input, slotsIn(outputs), slots), outputs, slots);
+}

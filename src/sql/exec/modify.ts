@@ -1,0 +1,246 @@
+// Execution of UPDATE and DELETE: rows are read with exclusive locks, all of them, and only then written, so that the
+// statement never meets what it wrote itself.
+
+import { MIN_TIMESTAMP } from '../../clock/timestamp.ts';
+import { EMPTY_BYTES } from '../../base/bytes.ts';
+import { isPromise, type Maybe, whenReady } from '../../base/maybe.ts';
+import type { RowSlice } from '../../ranges/api.ts';
+import {
+  type CompiledExpr,
+  type CompiledPredicate,
+  compileExpr,
+  compilePredicate,
+  type RowAccess,
+} from '../../rows/compile.ts';
+import { compilePackedPredicate, type PackedPredicate } from '../../rows/compile-packed.ts';
+import type { Datum } from '../../rows/datum.ts';
+import { RowView } from '../../rows/row-codec.ts';
+import { LOCK_EXCLUSIVE } from '../../txn/api.ts';
+import type { ResultSink } from '../api.ts';
+import type { DeletePlan, SetColumn, UpdatePlan } from '../plan/nodes.ts';
+import { drain } from './cursor.ts';
+import { Execution, type SlotSet } from './execution.ts';
+import { PointKey } from './key-spans.ts';
+import { MemoryBudget } from './memory-budget.ts';
+import type { ExecContext, ExecResult } from './plan-api.ts';
+import { answer, Returning } from './returning.ts';
+import { keyText, RowWriter } from './row-writer.ts';
+import { copyRow } from './sort.ts';
+import type { Run } from './select.ts';
+import { compileLockedRows, transactionOf } from './table.ts';
+
+type Row = readonly Datum[];
+
+interface Change {
+  readonly key: Uint8Array;
+  /** The row as it will be; of a DELETE with RETURNING, as it was. */
+  readonly values: Row;
+}
+
+export function compileUpdate(plan: UpdatePlan, slots: SlotSet): Run {
+  const update = new CompiledUpdate(plan, slots);
+  const point = update.movesKeys ? undefined : PointModify.of(plan, slots);
+  if (point === undefined) {
+    return (context, params, sink, maxRows) => update.execute(context, params, sink, maxRows);
+  }
+  return (context, params) =>
+    point.execute(context, params, 'UPDATE', (row, execution, key) => {
+      transactionOf(execution).put(key, update.writer.encode(update.newRow(row, execution)));
+    });
+}
+
+export function compileDelete(plan: DeletePlan, slots: SlotSet): Run {
+  const point = PointModify.of(plan, slots);
+  if (point !== undefined) {
+    return (context, params) =>
+      point.execute(context, params, 'DELETE', (_, execution, key) => {
+        transactionOf(execution).delete(key);
+      });
+  }
+  const { input } = plan;
+  const width = input.table.layout.types.length;
+  const returning = plan.returning === undefined ? undefined : new Returning(plan.returning, slots);
+  const rows = new LockedRows(plan, slots);
+  return (context, params, sink, maxRows) => {
+    const execution = new Execution(context, params, slots);
+    const gathered = rows.gather(execution, (row) =>
+      returning === undefined ? NO_VALUES : copyRow(row, width),
+    );
+    return whenReady(gathered, (changes) => {
+      const txn = transactionOf(execution);
+      for (const { key } of changes) txn.delete(key);
+      const returned = returning?.rows(
+        changes.map((c) => c.values),
+        execution,
+      );
+      return answer(returned, `DELETE ${changes.length}`, execution, sink, maxRows);
+    });
+  };
+}
+
+const NO_VALUES: Row = [];
+
+class CompiledUpdate {
+  readonly writer: RowWriter;
+  /** SET names key columns: rows may change places. */
+  readonly movesKeys: boolean;
+  readonly #slots: SlotSet;
+  readonly #set: readonly { readonly position: number; readonly value: CompiledExpr }[];
+  readonly #isVolatile: boolean;
+  readonly #width: number;
+  readonly #rows: LockedRows;
+  readonly #returning: Returning | undefined;
+
+  constructor(plan: UpdatePlan, slots: SlotSet) {
+    const { table } = plan.input;
+    this.writer = new RowWriter(table);
+    this.#slots = slots;
+    this.#set = plan.set.map((s: SetColumn) => ({
+      position: s.position,
+      value: compileExpr(s.value),
+    }));
+    this.#isVolatile = plan.set.some((s) => slots.isVolatile(s.value));
+    this.#width = table.layout.types.length;
+    this.movesKeys = plan.set.some((s) => this.writer.isKey(s.position));
+    this.#rows = new LockedRows(plan, slots);
+    this.#returning =
+      plan.returning === undefined ? undefined : new Returning(plan.returning, slots);
+  }
+
+  execute(
+    context: ExecContext,
+    params: readonly Datum[],
+    sink: ResultSink,
+    maxRows: number,
+  ): Maybe<ExecResult> {
+    const execution = new Execution(context, params, this.#slots);
+    const gathered = this.#rows.gather(execution, (row) => this.newRow(row, execution));
+    return whenReady(gathered, (changes) =>
+      whenReady(this.#write(changes, execution), () => {
+        const returned = this.#returning?.rows(
+          changes.map((c) => c.values),
+          execution,
+        );
+        return answer(returned, `UPDATE ${changes.length}`, execution, sink, maxRows);
+      }),
+    );
+  }
+
+  newRow(row: RowAccess, execution: Execution): Row {
+    if (this.#isVolatile) execution.refresh();
+    const values = copyRow(row, this.#width);
+    for (let i = 0; i < this.#set.length; i++) {
+      const { position, value } = this.#set[i] as { position: number; value: CompiledExpr };
+      values[position] = value(row, execution.params);
+    }
+    this.writer.check(values);
+    return values;
+  }
+
+  #write(changes: readonly Change[], execution: Execution): Maybe<void> {
+    if (this.movesKeys) return this.#move(changes, execution);
+    const txn = transactionOf(execution);
+    for (const { key, values } of changes) txn.put(key, this.writer.encode(values));
+  }
+
+  /** Keys must be unique when the statement is through, not at each row: SET id = id + 1 is fine. */
+  #move(changes: readonly Change[], execution: Execution): Maybe<void> {
+    const txn = transactionOf(execution);
+    const { writer } = this;
+    const old = new Set(changes.map(({ key }) => keyText(key)));
+    const taken = new Set<string>();
+    const entered: { key: Uint8Array; values: Row }[] = [];
+    const puts = changes.map(({ values }) => ({ key: writer.key(values), values }));
+    for (const { key, values } of puts) {
+      const text = keyText(key);
+      if (taken.has(text)) throw writer.duplicate(values);
+      taken.add(text);
+      if (!old.has(text)) entered.push({ key, values });
+    }
+    const check = txn.getManyLocked(
+      entered.map((e) => e.key),
+      LOCK_EXCLUSIVE,
+    );
+    return whenReady(check, (found) => {
+      found.forEach((stored, i) => {
+        if (stored !== undefined) throw writer.duplicate((entered[i] as Change).values);
+      });
+      for (const { key } of changes) if (!taken.has(keyText(key))) txn.delete(key);
+      for (const { key, values } of puts) txn.put(key, writer.encode(values));
+    });
+  }
+}
+
+/** The rows that a statement will change, locked and checked against all of WHERE. */
+class LockedRows {
+  readonly #open: ReturnType<typeof compileLockedRows>;
+  readonly #residual: CompiledPredicate | undefined;
+  readonly #isVolatile: boolean;
+
+  constructor({ input, residual }: UpdatePlan | DeletePlan, slots: SlotSet) {
+    this.#open = compileLockedRows(input, slots);
+    this.#residual = residual === undefined ? undefined : compilePredicate(residual);
+    this.#isVolatile = residual !== undefined && slots.isVolatile(residual);
+  }
+
+  gather(execution: Execution, valuesOf: (row: RowView) => Row): Maybe<Change[]> {
+    const cursor = this.#open(execution);
+    const changes: Change[] = [];
+    const budget = new MemoryBudget('UPDATE or DELETE');
+    const drained = drain(cursor, () => {
+      if (this.#isVolatile) execution.refresh();
+      if (this.#residual !== undefined && !this.#residual(cursor.row, execution.params)) return;
+      const values = valuesOf(cursor.row);
+      budget.add(values);
+      changes.push({ key: cursor.key(), values });
+    });
+    return whenReady(drained, () => changes);
+  }
+}
+
+/** One row by its key, without RETURNING: no lists, and no promise while the row is cached and its lock free. */
+class PointModify {
+  readonly #key: PointKey;
+  readonly #plan: UpdatePlan | DeletePlan;
+  readonly #filter: PackedPredicate | undefined;
+  readonly #slots: SlotSet;
+  /** Like a point read's scratch: within one turn it is one execution's. */
+  #view = new RowView();
+
+  static of(plan: UpdatePlan | DeletePlan, slots: SlotSet): PointModify | undefined {
+    if (plan.returning !== undefined || plan.residual !== undefined) return undefined;
+    const key = PointKey.of(plan.input.table.primary, plan.input.access);
+    return key === undefined ? undefined : new PointModify(plan, key, slots);
+  }
+
+  private constructor(plan: UpdatePlan | DeletePlan, key: PointKey, slots: SlotSet) {
+    this.#plan = plan;
+    this.#key = key;
+    this.#slots = slots;
+    const { filter } = plan.input;
+    this.#filter = filter === undefined ? undefined : compilePackedPredicate(filter);
+  }
+
+  execute(
+    context: ExecContext,
+    params: readonly Datum[],
+    word: 'UPDATE' | 'DELETE',
+    change: (row: RowView, execution: Execution, key: Uint8Array) => void,
+  ): Maybe<ExecResult> {
+    const execution = new Execution(context, params, this.#slots);
+    if (!this.#key.write(execution.params)) return `${word} 0`;
+    const key = this.#key.copy();
+    const slice: RowSlice = { bytes: EMPTY_BYTES, offset: 0, length: -1, timestamp: MIN_TIMESTAMP };
+    const { layout } = this.#plan.input.table;
+    const finish = (): ExecResult => {
+      if (slice.length < 0) return `${word} 0`;
+      const view = this.#view;
+      view.reset(layout, slice.bytes, slice.offset, slice.length);
+      if (this.#filter !== undefined && !this.#filter(view, execution.params)) return `${word} 0`;
+      change(view, execution, key);
+      return `${word} 1`;
+    };
+    const read = transactionOf(execution).readLocked(key, slice, LOCK_EXCLUSIVE);
+    return isPromise(read) ? read.then(finish) : finish();
+  }
+}

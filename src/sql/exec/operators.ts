@@ -1,0 +1,313 @@
+// The operators that take rows one at a time: filter, projection, limit, lists of values, series, virtual tables.
+
+import { DbError } from '../../base/errors.ts';
+import { type Maybe, whenReady } from '../../base/maybe.ts';
+import {
+  type CompiledPredicate,
+  compileExpr,
+  compilePredicate,
+  type RowAccess,
+  TupleView,
+} from '../../rows/compile.ts';
+import type { Datum } from '../../rows/datum.ts';
+import { normalizeInt8 } from '../../rows/datum.ts';
+import { Decimal } from '../../rows/decimal.ts';
+import type { Expr } from '../../rows/expr.ts';
+import { INT4, NUMERIC } from '../../rows/types.ts';
+import { hasColumns, mapSlots } from '../plan/expr-tools.ts';
+import type { PlanNode } from '../plan/nodes.ts';
+import { ArrayCursor, type CompiledNode, type Cursor, EmptyCursor } from './cursor.ts';
+import { type Execution, RowExprs, type SlotSet } from './execution.ts';
+import { NO_ROW } from './key-spans.ts';
+
+export function compileFilter(input: CompiledNode, predicate: Expr, slots: SlotSet): CompiledNode {
+  const isVolatile = slots.isVolatile(predicate);
+  const holds = compilePredicate(mapSlots(predicate, (slot) => input.position(slot)));
+  const once = !isVolatile && !hasColumns(predicate);
+  return {
+    isStored: input.isStored,
+    position: (slot) => input.position(slot),
+    open: (execution, rowsWanted) => {
+      if (!once) {
+        return new FilterCursor(input.open(execution, 0), holds, execution, isVolatile);
+      }
+      return holds(NO_ROW, execution.params)
+        ? input.open(execution, rowsWanted)
+        : new EmptyCursor();
+    },
+  };
+}
+
+class FilterCursor implements Cursor {
+  readonly row: RowAccess;
+  readonly #input: Cursor;
+  readonly #holds: CompiledPredicate;
+  readonly #execution: Execution;
+  readonly #isVolatile: boolean;
+
+  constructor(input: Cursor, holds: CompiledPredicate, execution: Execution, isVolatile: boolean) {
+    this.row = input.row;
+    this.#input = input;
+    this.#holds = holds;
+    this.#execution = execution;
+    this.#isVolatile = isVolatile;
+  }
+
+  next(): Maybe<boolean> {
+    for (;;) {
+      const more = this.#input.next();
+      if (more instanceof Promise) return this.#later(more);
+      if (!more) return false;
+      if (this.#passes()) return true;
+    }
+  }
+
+  close(): void {
+    this.#input.close();
+  }
+
+  #passes(): boolean {
+    if (this.#isVolatile) this.#execution.refresh();
+    return this.#holds(this.row, this.#execution.params);
+  }
+
+  async #later(pending: Promise<boolean>): Promise<boolean> {
+    let more = await pending;
+    while (more) {
+      if (this.#passes()) return true;
+      const next = this.#input.next();
+      more = next instanceof Promise ? await next : next;
+    }
+    return false;
+  }
+}
+
+/** Expressions over the input's rows; `base` is the first slot that they make. */
+export function compileProject(
+  input: CompiledNode,
+  exprs: readonly Expr[],
+  slots: SlotSet,
+  base = 0,
+): CompiledNode {
+  const mapped = exprs.map((e) => mapSlots(e, (slot) => input.position(slot)));
+  const compiled = new RowExprs(mapped, slots);
+  return {
+    isStored: false,
+    position: (slot) => slot - base,
+    open: (execution, rowsWanted) =>
+      new ProjectCursor(input.open(execution, rowsWanted), compiled, execution),
+  };
+}
+
+class ProjectCursor implements Cursor {
+  readonly row: TupleView;
+  readonly #input: Cursor;
+  readonly #exprs: RowExprs;
+  readonly #execution: Execution;
+  readonly #values: Datum[];
+
+  constructor(input: Cursor, exprs: RowExprs, execution: Execution) {
+    this.#input = input;
+    this.#exprs = exprs;
+    this.#execution = execution;
+    this.#values = new Array<Datum>(exprs.width);
+    this.row = new TupleView(this.#values);
+  }
+
+  next(): Maybe<boolean> {
+    const more = this.#input.next();
+    if (more instanceof Promise) return more.then((found) => this.#take(found));
+    return this.#take(more);
+  }
+
+  close(): void {
+    this.#input.close();
+  }
+
+  #take(found: boolean): boolean {
+    if (found) this.#exprs.into(this.#input.row, this.#execution, this.#values);
+    return found;
+  }
+}
+
+export function compileLimit(
+  input: CompiledNode,
+  limit: Expr | undefined,
+  offset: Expr | undefined,
+): CompiledNode {
+  const limitOf = limit === undefined ? undefined : compileExpr(limit);
+  const offsetOf = offset === undefined ? undefined : compileExpr(offset);
+  return {
+    isStored: input.isStored,
+    position: (slot) => input.position(slot),
+    open: (execution, rowsWanted) => {
+      const { params } = execution;
+      const skip = count(offsetOf?.(NO_ROW, params), '2201X', 'OFFSET') ?? 0;
+      const own = count(limitOf?.(NO_ROW, params), '2201W', 'LIMIT');
+      if (own === 0) return new EmptyCursor();
+      const most = own ?? (rowsWanted === 0 ? undefined : rowsWanted);
+      const below = most === undefined ? 0 : Math.min(most + skip, 0xffff_ffff);
+      return new LimitCursor(input.open(execution, below), skip, own ?? Number.POSITIVE_INFINITY);
+    },
+  };
+}
+
+function count(value: Datum | undefined, code: string, word: string): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  const rows = Number(value as number | bigint);
+  if (rows < 0) throw new DbError(code, `${word} must not be negative`);
+  return rows;
+}
+
+class LimitCursor implements Cursor {
+  readonly row: RowAccess;
+  readonly #input: Cursor;
+  #skip: number;
+  #left: number;
+
+  constructor(input: Cursor, skip: number, most: number) {
+    this.row = input.row;
+    this.#input = input;
+    this.#skip = skip;
+    this.#left = most;
+  }
+
+  next(): Maybe<boolean> {
+    if (this.#left === 0) {
+      this.#input.close();
+      return false;
+    }
+    for (;;) {
+      const more = this.#input.next();
+      if (more instanceof Promise)
+        return whenReady(more, (found) => this.#take(found) ?? this.next());
+      const taken = this.#take(more);
+      if (taken !== undefined) return taken;
+    }
+  }
+
+  close(): void {
+    this.#input.close();
+  }
+
+  /** Undefined: a row that is skipped. */
+  #take(found: boolean): boolean | undefined {
+    if (!found) return false;
+    if (this.#skip > 0) {
+      this.#skip--;
+      return undefined;
+    }
+    this.#left--;
+    return true;
+  }
+}
+
+export function compileValues(node: PlanNode & { kind: 'values' }, slots: SlotSet): CompiledNode {
+  const rows = node.rows.map((row) => new RowExprs(row, slots));
+  return {
+    isStored: false,
+    position: (slot) => slot - node.base,
+    open: (execution) => new ArrayCursor(rows.map((row) => row.values(NO_ROW, execution))),
+  };
+}
+
+/** SELECT without FROM: one row without columns. */
+export const RESULT_NODE: CompiledNode = {
+  isStored: false,
+  position: (slot) => slot,
+  open: () => new ArrayCursor([[]]),
+};
+
+export function compileVirtual(node: PlanNode & { kind: 'virtual' }): CompiledNode {
+  const { virtual, base } = node;
+  return {
+    isStored: false,
+    position: (slot) => slot - base,
+    open: ({ context }) =>
+      new ArrayCursor(virtual.rows({ catalog: context.catalog, session: context.session })),
+  };
+}
+
+export function compileSeries(node: PlanNode & { kind: 'series' }): CompiledNode {
+  const parts = [node.start, node.stop, node.step].map((e) =>
+    e === undefined ? undefined : compileExpr(e),
+  );
+  const { oid } = node.type;
+  return {
+    isStored: false,
+    position: (slot) => slot - node.base,
+    open: ({ params, context }) => {
+      const [start, stop, step] = parts.map((part) => part?.(NO_ROW, params));
+      if (start === null || stop === null || step === null) return new EmptyCursor();
+      const values =
+        oid === NUMERIC
+          ? decimals(
+              start as Decimal,
+              stop as Decimal,
+              (step as Decimal | undefined) ?? Decimal.ONE,
+            )
+          : integers(
+              start as number,
+              stop as number,
+              (step as number | undefined) ?? 1,
+              oid === INT4,
+            );
+      return new SeriesCursor(values, () => context.checkCancelled());
+    },
+  };
+}
+
+function* integers(
+  start: number | bigint,
+  stop: number | bigint,
+  step: number | bigint,
+  isSmall: boolean,
+): Generator<Datum> {
+  refuseZeroStep(Number(step) === 0);
+  if (isSmall || [start, stop, step].every((v) => Math.abs(Number(v)) < 2 ** 50)) {
+    const [from, to, by] = [Number(start), Number(stop), Number(step)];
+    for (let at = from; by > 0 ? at <= to : at >= to; at += by) yield at;
+    return;
+  }
+  const [from, to, by] = [BigInt(start), BigInt(stop), BigInt(step)];
+  for (let at = from; by > 0n ? at <= to : at >= to; at += by) yield normalizeInt8(at);
+}
+
+function* decimals(start: Decimal, stop: Decimal, step: Decimal): Generator<Datum> {
+  const sign = step.compare(Decimal.ZERO);
+  refuseZeroStep(sign === 0);
+  for (let at = start; at.compare(stop) * sign <= 0; at = at.add(step)) yield at;
+}
+
+function refuseZeroStep(isZero: boolean): void {
+  if (isZero) throw new DbError('22023', 'step size cannot equal zero');
+}
+
+/** Rows between two looks at whether the statement was cancelled. */
+const CANCEL_CHECK_ROWS = 1024;
+
+class SeriesCursor implements Cursor {
+  readonly row: TupleView;
+  readonly #values: Generator<Datum>;
+  readonly #check: () => void;
+  readonly #tuple: Datum[] = [null];
+  #rows = 0;
+
+  constructor(values: Generator<Datum>, check: () => void) {
+    this.#values = values;
+    this.#check = check;
+    this.row = new TupleView(this.#tuple);
+  }
+
+  next(): boolean {
+    if (this.#rows++ % CANCEL_CHECK_ROWS === 0) this.#check();
+    const step = this.#values.next();
+    if (step.done === true) return false;
+    this.#tuple[0] = step.value;
+    return true;
+  }
+
+  close(): void {
+    this.#values.return(undefined);
+  }
+}

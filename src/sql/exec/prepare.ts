@@ -1,0 +1,57 @@
+// The entry of execution: a data statement of the syntax tree, planned and compiled once.
+
+import { unsupported } from '../../base/errors.ts';
+import type { ResultField } from '../api.ts';
+import type { Statement } from '../parse/ast.ts';
+import { explainPlan } from '../plan/explain.ts';
+import type { Plan } from '../plan/nodes.ts';
+import { planStatement } from '../plan/plan.ts';
+import { SlotSet } from './execution.ts';
+import { compileInsert } from './insert.ts';
+import { compileDelete, compileUpdate } from './modify.ts';
+import type { CompiledPlan, PlanEnvironment } from './plan-api.ts';
+import { compileSelect, type Run } from './select.ts';
+
+/** Throws DbError for whatever is wrong with the statement; its positions are UTF-16 offsets plus one. */
+export function compileStatement(ast: Statement, environment: PlanEnvironment): CompiledPlan {
+  switch (ast.kind) {
+    case 'select':
+    case 'insert':
+    case 'update':
+    case 'delete':
+      return compilePlan(planStatement(ast, environment));
+    default:
+      throw unsupported(`planning of ${ast.kind}`);
+  }
+}
+
+export function compilePlan(plan: Plan): CompiledPlan {
+  const run = runOf(plan);
+  return {
+    parameterTypes: plan.parameterTypes,
+    fields: fieldsOf(plan),
+    readOnly: plan.readOnly,
+    tables: plan.tables,
+    literalDependent: plan.literalDependent,
+    execute: run,
+    explain: () => explainPlan(plan),
+  };
+}
+
+function runOf({ statement, parameterTypes, slots: sessionSlots }: Plan): Run {
+  const slots = new SlotSet(parameterTypes, sessionSlots);
+  switch (statement.kind) {
+    case 'select':
+      return compileSelect(statement, slots);
+    case 'insert':
+      return compileInsert(statement, slots);
+    case 'update':
+      return compileUpdate(statement, slots);
+    case 'delete':
+      return compileDelete(statement, slots);
+  }
+}
+
+function fieldsOf({ statement }: Plan): readonly ResultField[] | undefined {
+  return statement.kind === 'select' ? statement.fields : statement.returning?.fields;
+}

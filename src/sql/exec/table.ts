@@ -1,0 +1,289 @@
+// Reading one table: rows by their keys in groups, or scans of spans with filter and projection done where the rows are.
+
+import { assert } from '../../base/assert.ts';
+import { EMPTY_BYTES } from '../../base/bytes.ts';
+import { isPromise, type Maybe } from '../../base/maybe.ts';
+import type { RowScan, ScanBatch, ScanRequest, Span } from '../../ranges/api.ts';
+import { compilePackedPredicate, type PackedPredicate } from '../../rows/compile-packed.ts';
+import type { Expr } from '../../rows/expr.ts';
+import { PackedRowReader } from '../../rows/packed-rows.ts';
+import {
+  encodeParameters,
+  encodeProgram,
+  programOutputLayout,
+  type ScanProgram,
+} from '../../rows/program.ts';
+import { type RowLayout, RowView } from '../../rows/row-codec.ts';
+import type { LockOptions, Transaction } from '../../txn/api.ts';
+import { someExpr } from '../plan/expr-tools.ts';
+import type { TableNode } from '../plan/nodes.ts';
+import type { CompiledNode, Cursor } from './cursor.ts';
+import type { Execution, SlotSet } from './execution.ts';
+import { KeySpans } from './key-spans.ts';
+
+/** Bytes that one batch of a scan may have. */
+const BATCH_BYTES = 128 * 1024;
+/** Rows that are got by key at once. */
+const POINT_BATCH = 256;
+
+/** A cursor over stored rows that can say each row's key. */
+export interface TableCursor extends Cursor {
+  readonly row: RowView;
+  /** A copy. */
+  key(): Uint8Array;
+}
+
+/** Whole rows with their keys, for statements that write them. */
+export function compileLockedRows(
+  node: TableNode,
+  slots: SlotSet,
+): (execution: Execution) => TableCursor {
+  if (node.access.kind === 'points') return pointsOpener(node);
+  const output = { kind: 'rows', withKeys: true, columns: undefined } as const;
+  const scan = new CompiledScan(
+    node,
+    { layout: node.table.layout, filter: node.filter, output },
+    slots,
+  );
+  return (execution) => scan.open(execution, 0);
+}
+
+export function compileTable(
+  node: TableNode,
+  needed: ReadonlySet<number>,
+  slots: SlotSet,
+): CompiledNode {
+  const { base, table } = node;
+  if (node.access.kind === 'points') {
+    const open = pointsOpener(node);
+    return { isStored: true, position: (slot) => slot - base, open };
+  }
+  const all = table.layout.types.map((_, i) => i);
+  const wanted = all.filter((position) => needed.has(base + position));
+  const columns = wanted.length === all.length ? undefined : wanted;
+  const output = { kind: 'rows', withKeys: false, columns } as const;
+  const scan = new CompiledScan(node, { layout: table.layout, filter: node.filter, output }, slots);
+  return {
+    isStored: true,
+    position: (slot) => (columns === undefined ? slot - base : columns.indexOf(slot - base)),
+    open: (execution, rowsWanted) => scan.open(execution, rowsWanted),
+  };
+}
+
+/** A program over the spans of a table's access: compiled and packed once. */
+export class CompiledScan {
+  readonly #node: TableNode;
+  readonly #spans: KeySpans;
+  readonly #layout: RowLayout;
+  readonly #program: Uint8Array | undefined;
+  readonly #slots: SlotSet;
+  readonly #usesParameters: boolean;
+
+  constructor(node: TableNode, program: ScanProgram, slots: SlotSet) {
+    const { output, filter } = program;
+    this.#node = node;
+    this.#slots = slots;
+    this.#spans = new KeySpans(node.table.primary, node.access);
+    this.#layout = programOutputLayout(program);
+    // Without a program a scan returns keys and whole rows.
+    const isPlain =
+      output.kind === 'rows' && output.withKeys && output.columns === undefined && !filter;
+    this.#program = isPlain ? undefined : encodeProgram(program);
+    const exprs: Expr[] = filter === undefined ? [] : [filter];
+    if (output.kind === 'aggregate') {
+      exprs.push(...output.groupBy);
+      for (const call of output.aggregates) {
+        exprs.push(...call.args, ...(call.filter === undefined ? [] : [call.filter]));
+      }
+    }
+    this.#usesParameters = exprs.some((e) => someExpr(e, (x) => x.kind === 'parameter'));
+  }
+
+  open(execution: Execution, rowsWanted: number): TableCursor {
+    const spans = this.#spans.spans(execution.params);
+    if (this.#node.reverse) spans.reverse();
+    const parameters = this.#usesParameters
+      ? encodeParameters(this.#slots.types, execution.params)
+      : undefined;
+    const request: Omit<ScanRequest, 'span'> = {
+      reverse: this.#node.reverse,
+      program: this.#program,
+      parameters,
+      limitRows: rowsWanted,
+      batchBytes: BATCH_BYTES,
+    };
+    return new ScanCursor(execution, spans, request, this.#layout, this.#node.lock);
+  }
+}
+
+class ScanCursor implements TableCursor {
+  readonly row: RowView = new RowView();
+  readonly #execution: Execution;
+  readonly #spans: readonly Span[];
+  readonly #request: Omit<ScanRequest, 'span'>;
+  readonly #layout: RowLayout;
+  readonly #lock: LockOptions | undefined;
+  readonly #reader = new PackedRowReader();
+  #nextSpan = 0;
+  #scan: RowScan | undefined;
+  #closed = false;
+
+  constructor(
+    execution: Execution,
+    spans: readonly Span[],
+    request: Omit<ScanRequest, 'span'>,
+    layout: RowLayout,
+    lock: LockOptions | undefined,
+  ) {
+    this.#execution = execution;
+    this.#spans = spans;
+    this.#request = request;
+    this.#layout = layout;
+    this.#lock = lock;
+  }
+
+  next(): Maybe<boolean> {
+    const reader = this.#reader;
+    if (reader.next()) {
+      this.row.reset(this.#layout, reader.bytes, reader.rowStart, reader.rowEnd - reader.rowStart);
+      return true;
+    }
+    if (this.#closed || (this.#scan === undefined && this.#nextSpan === this.#spans.length)) {
+      return false;
+    }
+    return this.#nextBatch();
+  }
+
+  key(): Uint8Array {
+    return this.#reader.key();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#scan?.close();
+    this.#scan = undefined;
+    this.#reader.reset(EMPTY_BYTES);
+  }
+
+  async #nextBatch(): Promise<boolean> {
+    for (;;) {
+      this.#execution.context.checkCancelled();
+      if (this.#scan === undefined) {
+        const span = this.#spans[this.#nextSpan];
+        if (span === undefined) return false;
+        this.#nextSpan++;
+        const opened = this.#openScan(span);
+        this.#scan = isPromise(opened) ? await opened : opened;
+      }
+      const batch: ScanBatch | undefined = await this.#scan.next();
+      // The statement may have been given up while the batch was under way.
+      if (this.#closed) {
+        this.#scan?.close();
+        return false;
+      }
+      if (batch === undefined) {
+        this.#scan = undefined;
+        continue;
+      }
+      this.#reader.reset(batch.rows);
+      if (this.#reader.next()) {
+        const { bytes, rowStart, rowEnd } = this.#reader;
+        this.row.reset(this.#layout, bytes, rowStart, rowEnd - rowStart);
+        return true;
+      }
+    }
+  }
+
+  #openScan(span: Span): Maybe<RowScan> {
+    const { context } = this.#execution;
+    const spec = { ...this.#request, span };
+    return this.#lock === undefined
+      ? context.view.scan(spec)
+      : transactionOf(this.#execution).scanLocked(spec, this.#lock);
+  }
+}
+
+function pointsOpener(node: TableNode): (execution: Execution) => TableCursor {
+  const keys = new KeySpans(node.table.primary, node.access);
+  const filter = node.filter === undefined ? undefined : compilePackedPredicate(node.filter);
+  return (execution) => new PointsCursor(node, execution, keys.points(execution.params), filter);
+}
+
+class PointsCursor implements TableCursor {
+  readonly row: RowView = new RowView();
+  readonly #node: TableNode;
+  readonly #execution: Execution;
+  readonly #keys: readonly Uint8Array[];
+  readonly #filter: PackedPredicate | undefined;
+  #rows: readonly (Uint8Array | undefined)[] = [];
+  /** Of #rows[0] in #keys. */
+  #first = 0;
+  #at = 0;
+  #closed = false;
+
+  constructor(
+    node: TableNode,
+    execution: Execution,
+    keys: Uint8Array[],
+    filter: PackedPredicate | undefined,
+  ) {
+    this.#node = node;
+    this.#execution = execution;
+    this.#keys = node.reverse ? keys.reverse() : keys;
+    this.#filter = filter;
+  }
+
+  next(): Maybe<boolean> {
+    for (;;) {
+      if (this.#step()) return true;
+      this.#first += this.#rows.length;
+      this.#at = 0;
+      this.#rows = [];
+      if (this.#closed || this.#first >= this.#keys.length) return false;
+      const rows = this.#read();
+      if (isPromise(rows)) return this.#stepLater(rows);
+      this.#rows = rows;
+    }
+  }
+
+  key(): Uint8Array {
+    return this.#keys[this.#first + this.#at - 1] as Uint8Array;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#rows = [];
+  }
+
+  #step(): boolean {
+    const { layout } = this.#node.table;
+    while (this.#at < this.#rows.length) {
+      const bytes = this.#rows[this.#at++];
+      if (bytes === undefined) continue;
+      this.row.reset(layout, bytes, 0, bytes.length);
+      if (this.#filter === undefined || this.#filter(this.row, this.#execution.params)) return true;
+    }
+    return false;
+  }
+
+  async #stepLater(rows: Promise<readonly (Uint8Array | undefined)[]>): Promise<boolean> {
+    this.#rows = await rows;
+    const more = this.next();
+    return isPromise(more) ? await more : more;
+  }
+
+  #read(): Maybe<readonly (Uint8Array | undefined)[]> {
+    const { context } = this.#execution;
+    context.checkCancelled();
+    const keys = this.#keys.slice(this.#first, this.#first + POINT_BATCH);
+    const { lock } = this.#node;
+    return lock === undefined
+      ? context.view.getMany(keys)
+      : transactionOf(this.#execution).getManyLocked(keys, lock);
+  }
+}
+
+export function transactionOf({ context }: Execution): Transaction {
+  assert(context.txn !== undefined, 'a plan that locks or writes runs in a transaction');
+  return context.txn;
+}

@@ -1,0 +1,226 @@
+// EXPLAIN: the plan as a tree of lines. What is done where the rows are is said beneath the table's line.
+
+import type { Expr } from '../../rows/expr.ts';
+import { aggregateText, exprText, type Names } from './expr-text.ts';
+import type { InsertPlan, Plan, PlanNode, SelectPlan, TableNode } from './nodes.ts';
+import type { KeyConstraint } from './spans.ts';
+
+interface Line {
+  readonly depth: number;
+  readonly text: string;
+}
+
+class Tree {
+  readonly lines: Line[] = [];
+  readonly #plan: Plan;
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+  }
+
+  names(input: PlanNode | undefined): Names {
+    const first = this.#plan.parameterTypes.length;
+    return {
+      column: (slot) =>
+        (input === undefined ? undefined : columnName(input, slot)) ?? `#${slot + 1}`,
+      parameter: (index) =>
+        index < first
+          ? `$${index + 1}`
+          : `${this.#plan.slots[index - first]?.function.name ?? '?'}()`,
+    };
+  }
+
+  add(depth: number, text: string): void {
+    this.lines.push({ depth, text });
+  }
+
+  /** What a node does, said beneath it. */
+  note(depth: number, what: string, exprs: readonly Expr[], input: PlanNode | undefined): void {
+    if (exprs.length === 0) return;
+    const names = this.names(input);
+    this.add(depth + 1, `${what}: ${exprs.map((e) => exprText(e, names)).join(', ')}`);
+  }
+
+  toStrings(): readonly string[] {
+    return this.lines.map(({ depth, text }) => `${'  '.repeat(depth)}${text}`);
+  }
+}
+
+export function explainPlan(plan: Plan): readonly string[] {
+  const tree = new Tree(plan);
+  const { statement } = plan;
+  switch (statement.kind) {
+    case 'select':
+      explainNode(tree, 0, statement.input);
+      break;
+    case 'insert':
+      explainInsert(tree, statement);
+      break;
+    case 'update':
+    case 'delete': {
+      const { input, residual } = statement;
+      const word = statement.kind === 'update' ? 'Update' : 'Delete';
+      tree.add(0, `${word} ${input.table.name}`);
+      if (residual !== undefined) tree.note(0, 'Filter', [residual], input);
+      explainNode(tree, 1, input);
+      break;
+    }
+  }
+  return tree.toStrings();
+}
+
+function explainInsert(tree: Tree, { table, conflict, rows, source }: InsertPlan): void {
+  tree.add(0, `Insert into ${table.name}`);
+  if (conflict !== undefined) {
+    tree.add(1, `On Conflict: ${conflict.kind === 'nothing' ? 'do nothing' : 'update'}`);
+  }
+  if (rows !== undefined)
+    tree.add(1, `Values: ${rows.length} ${rows.length === 1 ? 'row' : 'rows'}`);
+  if (source !== undefined) explainNode(tree, 1, source.input);
+}
+
+function explainNode(tree: Tree, depth: number, node: PlanNode): void {
+  switch (node.kind) {
+    case 'result':
+      tree.add(depth, 'Result');
+      return;
+    case 'table':
+      explainTable(tree, depth, node);
+      return;
+    case 'virtual':
+      tree.add(depth, `Virtual Table ${node.virtual.schema}.${node.virtual.name}`);
+      return;
+    case 'values':
+      tree.add(depth, `Values: ${node.rows.length} ${node.rows.length === 1 ? 'row' : 'rows'}`);
+      return;
+    case 'series':
+      tree.add(depth, 'Function generate_series');
+      return;
+    case 'subquery':
+      tree.add(depth, 'Subquery');
+      explainNode(tree, depth + 1, node.query.input);
+      return;
+    case 'filter':
+      tree.add(depth, 'Filter');
+      tree.note(depth, 'Condition', [node.predicate], node.input);
+      explainNode(tree, depth + 1, node.input);
+      return;
+    case 'join': {
+      const how = node.equal.length > 0 ? 'Hash' : 'Nested Loop';
+      tree.add(depth, `${how} ${node.type === 'left' ? 'Left Join' : 'Join'}`);
+      const equal = node.equal.map(
+        ({ left, right }): Expr => ({ kind: 'compare', op: '=', left, right }),
+      );
+      tree.note(depth, 'On', equal, node);
+      if (node.condition !== undefined) tree.note(depth, 'Condition', [node.condition], node);
+      explainNode(tree, depth + 1, node.left);
+      explainNode(tree, depth + 1, node.right);
+      return;
+    }
+    case 'aggregate': {
+      const { input, groupBy, aggregates } = node;
+      const how = node.pushed ? ' (partial where the rows are)' : '';
+      tree.add(depth, `${groupBy.length > 0 ? 'Group' : 'Aggregate'}${how}`);
+      tree.note(depth, 'By', groupBy, input);
+      const names = tree.names(input);
+      const calls = aggregates.map((call) => aggregateText(call, names));
+      if (calls.length > 0) tree.add(depth + 1, `Aggregates: ${calls.join(', ')}`);
+      explainNode(tree, depth + 1, input);
+      return;
+    }
+    case 'project':
+      explainNode(tree, depth, node.input);
+      return;
+    case 'distinct':
+      tree.add(depth, 'Distinct');
+      explainNode(tree, depth + 1, node.input);
+      return;
+    case 'sort': {
+      tree.add(depth, 'Sort');
+      const names = tree.names(node.input);
+      const keys = node.keys.map(
+        ({ slot, descending, nullsFirst }) =>
+          names.column(slot) +
+          (descending ? ' DESC' : '') +
+          (nullsFirst === descending ? '' : nullsFirst ? ' NULLS FIRST' : ' NULLS LAST'),
+      );
+      tree.add(depth + 1, `Key: ${keys.join(', ')}`);
+      explainNode(tree, depth + 1, node.input);
+      return;
+    }
+    case 'limit':
+      tree.add(depth, 'Limit');
+      if (node.limit !== undefined) tree.note(depth, 'Rows', [node.limit], undefined);
+      if (node.offset !== undefined) tree.note(depth, 'Offset', [node.offset], undefined);
+      explainNode(tree, depth + 1, node.input);
+  }
+}
+
+function explainTable(tree: Tree, depth: number, node: TableNode): void {
+  const { access, table, lock } = node;
+  const keys = access.constraints.reduce((n, c) => n * (c.equal?.length ?? 1), 1);
+  const how =
+    access.kind === 'points' ? (keys === 1 ? 'Point Get' : `Point Gets (${keys})`) : 'Scan';
+  tree.add(depth, `${how} ${table.name}${node.reverse ? ' in reverse' : ''}`);
+  const local = { ...node, base: 0 };
+  const names = tree.names(local);
+  if (access.kind === 'spans' && access.constraints.length === 0) {
+    tree.add(depth + 1, 'Span: the whole table');
+  } else {
+    const parts = access.constraints.map((c) => constraintText(c, names));
+    tree.add(depth + 1, `${access.kind === 'points' ? 'Key' : 'Span'}: ${parts.join(', ')}`);
+  }
+  if (node.filter !== undefined) tree.note(depth, 'Filter', [node.filter], local);
+  if (lock !== undefined) {
+    const wait =
+      lock.wait === 'block' ? '' : lock.wait === 'nowait' ? ', no wait' : ', skip locked';
+    tree.add(depth + 1, `Lock: ${lock.mode}${wait}`);
+  }
+}
+
+function constraintText(constraint: KeyConstraint, names: Names): string {
+  const column = names.column(constraint.column.position);
+  const { equal, bounds } = constraint;
+  if (equal !== undefined) {
+    const values = equal.map((v) => exprText(v.expr, names));
+    return values.length === 1 ? `${column} = ${values[0]}` : `${column} IN (${values.join(', ')})`;
+  }
+  return bounds
+    .map(({ op, value }) => `${column} ${op} ${exprText(value.expr, names)}`)
+    .join(' AND ');
+}
+
+/** What a slot of the node's rows is called. */
+function columnName(node: PlanNode, slot: number): string | undefined {
+  switch (node.kind) {
+    case 'table':
+      return node.table.columns.find((c) => c.position === slot - node.base)?.name;
+    case 'virtual':
+      return node.virtual.columns[slot - node.base]?.name;
+    case 'series':
+      return slot === node.base ? 'generate_series' : undefined;
+    case 'subquery':
+      return fieldName(node.query, slot - node.base);
+    case 'join':
+      return columnName(node.left, slot) ?? columnName(node.right, slot);
+    case 'project': {
+      const expr = node.exprs[slot];
+      return expr?.kind === 'column' ? columnName(node.input, expr.index) : undefined;
+    }
+    case 'aggregate': {
+      const group = node.groupBy[slot];
+      return group?.kind === 'column' ? columnName(node.input, group.index) : undefined;
+    }
+    case 'filter':
+    case 'sort':
+    case 'distinct':
+    case 'limit':
+      return columnName(node.input, slot);
+    default:
+      return undefined;
+  }
+}
+
+function fieldName(query: SelectPlan, index: number): string | undefined {
+  return query.fields[index]?.name;
+}

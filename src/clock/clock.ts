@@ -136,7 +136,7 @@ class NodeClock implements OwnedClock {
       await bound.extendTo((this.latest() + this.#reserveMicros) as Timestamp);
     } catch (error) {
       this.#runtime.log.error('the bound on timestamps could not be written', {
-        error: `${error}`,
+        error: String(error),
       });
       if (!bound.mayRecover) {
         this.#onFailure(error);

@@ -31,7 +31,7 @@ export class UpperBound {
   /** What the next write will hold. */
   #wanted: Timestamp;
   #writing: Promise<void> | undefined;
-  #failure: unknown;
+  #failure: FileError | undefined;
 
   private constructor(file: OpenFile, newest: Slot) {
     this.#file = file;
@@ -95,7 +95,7 @@ export class UpperBound {
     try {
       await this.#file.writeSynced((sequence % 2) * SLOT_BYTES, writer.peek());
     } catch (error) {
-      if (!(error instanceof FileError && error.kind === 'full')) this.#failure = error;
+      if (error instanceof FileError && error.kind !== 'full') this.#failure = error;
       throw error;
     }
     this.#sequence = sequence;

@@ -101,8 +101,9 @@ describe('an open file', () => {
   it('fails with a FileError after close', async () => {
     const file = await files.open(join(root, 'a'), { create: true });
     await file.close();
-    for (const work of [file.read(0, 1), file.writeSynced(0, bytes('x')), file.size()]) {
-      await expect(work).rejects.toBeInstanceOf(FileError);
+    const uses = [() => file.read(0, 1), () => file.writeSynced(0, bytes('x')), () => file.size()];
+    for (const use of uses) {
+      await expect(use()).rejects.toBeInstanceOf(FileError);
     }
   });
 });
@@ -183,12 +184,13 @@ describe('a quota', () => {
     await withFile('a', async (file) => {
       await file.preallocate(9000);
       await file.writeSynced(8000, new Uint8Array(1000));
-      for (const work of [
-        file.writeSynced(8000, new Uint8Array(3000)),
-        file.preallocate(12_000),
-        files.replace(join(root, 'b'), new Uint8Array(1001)),
-      ]) {
-        await expect(work).rejects.toMatchObject({ name: 'FileError', kind: 'full' });
+      const tooMuch = [
+        () => file.writeSynced(8000, new Uint8Array(3000)),
+        () => file.preallocate(12_000),
+        () => files.replace(join(root, 'b'), new Uint8Array(1001)),
+      ];
+      for (const work of tooMuch) {
+        await expect(work()).rejects.toMatchObject({ name: 'FileError', kind: 'full' });
       }
       expect(await files.freeBytes(root)).toBe(1000);
       expect(await file.size()).toBe(9000);

@@ -28,7 +28,7 @@ it('is below the bound, for any bound', () => {
 it('reaches every number below a small bound', () => {
   const random = createRandom();
   const seen = new Set(Array.from({ length: 1000 }, () => random.below(6)));
-  expect([...seen].toSorted()).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(seen).toEqual(new Set([0, 1, 2, 3, 4, 5]));
 });
 
 it('forks by label: the same one gives the same stream, whenever it is asked for', () => {

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { equalBytes } from '../../src/base/bytes.ts';
 import type { Port, Threads, WorkerEntry, WorkerMain } from '../../src/runtime/runtime.ts';
 import { createLog } from '../../dist/src/runtime/node/log.js';
 import { createInlineThreads, createThreads } from '../../dist/src/runtime/node/threads.js';
@@ -140,7 +141,8 @@ describe('a real thread', () => {
     const owned = new Uint8Array(100_000).fill(7);
     port.post(owned);
     expect(owned.byteLength).toBe(0);
-    expect(await nextMessage(port)).toEqual(new Uint8Array(100_000).fill(7));
+    const echo = await nextMessage(port);
+    expect(equalBytes(echo, new Uint8Array(100_000).fill(7))).toBe(true);
     await port.close();
   });
 

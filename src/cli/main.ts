@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The `meridian` command: finds the subcommand, turns its outcome into an exit code.
 
+import { DbError } from '../base/errors.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, HelpAsked, helpText, UsageError } from './usage.ts';
 
 type Command = (args: readonly string[]) => Promise<number>;
@@ -56,6 +57,8 @@ main(process.argv.slice(2)).then(
       return;
     }
     process.stderr.write(`meridian: ${error instanceof Error ? error.message : String(error)}\n`);
+    const hint = error instanceof DbError ? error.fields.hint : undefined;
+    if (hint !== undefined) process.stderr.write(`${hint}\n`);
     process.exitCode = EXIT_FAILED;
   },
 );

@@ -41,9 +41,7 @@ export class CrashDisk {
 
   /** Power is lost. `random` decides what of the unsynced survives. */
   crash(random: (bound: number) => number): void {
-    this.life++;
-    this.gate = undefined;
-    this.planted = undefined;
+    this.kill();
     const survivors = new Map<string, Content>();
     for (const name of new Set([...this.names.keys(), ...this.durableNames.keys()])) {
       const before = this.durableNames.get(name);
@@ -54,6 +52,13 @@ export class CrashDisk {
     for (const content of survivors.values()) surviveCrash(content, random);
     this.names = survivors;
     this.durableNames = new Map(survivors);
+  }
+
+  /** The process dies; what it had written stays, synced or not. */
+  kill(): void {
+    this.life++;
+    this.gate = undefined;
+    this.planted = undefined;
   }
 
   /** Changes a byte behind everyone's back. */

@@ -19,6 +19,8 @@ type Step =
   | { readonly kind: 'sync' }
   | { readonly kind: 'settle' }
   | { readonly kind: 'crash'; readonly seed: number }
+  /** The process alone dies, and power goes once it runs again. */
+  | { readonly kind: 'kill'; readonly seed: number }
   | { readonly kind: 'restart' };
 
 const group = fc.constantFrom(...GROUPS);
@@ -43,6 +45,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('sync' as const) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('settle' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('crash' as const), seed: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('kill' as const), seed: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const) }) },
 );
 
@@ -127,7 +130,9 @@ class Run {
         void this.log.sync();
         return settle();
       case 'crash':
-        return this.crash(generator(next.seed));
+        return this.crash(generator(next.seed), false);
+      case 'kill':
+        return this.crash(generator(next.seed), true);
       case 'restart':
         await this.log.close();
         this.synced = this.history.length;
@@ -148,14 +153,15 @@ class Run {
     this.synced = count;
   }
 
-  private async crash(random: (bound: number) => number): Promise<void> {
+  private async crash(random: (bound: number) => number, isKill: boolean): Promise<void> {
     // Somewhere in the middle of a write, perhaps of a rotation or a removal.
     void this.log.sync();
     for (let i = random(12); i > 0; i--) await Promise.resolve();
-    this.runtime.disk.crash(random);
+    if (isKill) this.runtime.disk.kill();
+    else this.runtime.disk.crash(random);
     this.log = await openLog(this.runtime);
     await this.check();
-    // What survived is durable now: losing power again changes nothing.
+    // What survived is durable now: losing power (again) changes nothing.
     this.runtime.disk.crash(random);
     this.log = await openLog(this.runtime);
     await this.check();

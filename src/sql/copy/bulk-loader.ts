@@ -19,7 +19,7 @@ export interface BulkTarget {
   /** Of keys that may have been loaded, or written by the transaction, before. */
   existing(keys: readonly Uint8Array[]): Maybe<readonly (Uint8Array | undefined)[]>;
   /** The second row of a key; `tag` is what add() was given with it. */
-  duplicate(row: Uint8Array, tag: number): Error;
+  duplicate(row: Uint8Array, tag: number): unknown;
 }
 
 export class BulkLoader {
@@ -101,7 +101,7 @@ export class BulkLoader {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #duplicate(writes: readonly Write[], tags: readonly number[], i: number): Error {
+  #duplicate(writes: readonly Write[], tags: readonly number[], i: number): unknown {
     return this.#target.duplicate((writes[i] as Write).value as Uint8Array, tags[i] as number);
   }
 }

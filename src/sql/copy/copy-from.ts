@@ -4,15 +4,14 @@
 import { DbError, type DbErrorFields } from '../../base/errors.ts';
 import type { Maybe } from '../../base/maybe.ts';
 import type { Datum } from '../../rows/datum.ts';
-import { encodeRow, TupleView } from '../../rows/row-codec.ts';
 import type { Log } from '../../runtime/runtime.ts';
 import type { Transaction, Transactions } from '../../txn/api.ts';
 import type { CopyIn } from '../api.ts';
 import type { CatalogView } from '../catalog/api.ts';
 import type { ColumnDescriptor, TableDescriptor } from '../catalog/descriptor.ts';
 import { compileDefault } from '../ddl/defaults.ts';
-import { describeKey, KeyEncoder, showDatum } from '../ddl/keys.ts';
 import type { SessionValues } from '../exec/plan-api.ts';
+import { RowWriter } from '../exec/row-writer.ts';
 import type { CopyStatement } from '../parse/ast.ts';
 import { copyColumns } from './columns.ts';
 import { fieldDatum, fieldText } from './field-values.ts';
@@ -34,7 +33,6 @@ export interface CopyFromContext {
 }
 
 const SHOWN_BYTES_MAX = 100;
-const SHOWN_VALUE_MAX = 64;
 
 /** Throws DbError; so do the calls on what it returns. */
 export function startCopyFrom(statement: CopyStatement, ctx: CopyFromContext): CopyIn {
@@ -53,18 +51,14 @@ class CopyFrom implements CopyIn {
   readonly #ctx: CopyFromContext;
   readonly #lines: CopyLines;
   readonly #fields: CopyFields;
-  readonly #encoder: KeyEncoder;
+  readonly #writer: RowWriter;
   readonly #sink: RowSink;
   readonly #row: Datum[];
-  readonly #view: TupleView;
   /** Columns that the data leaves out and that have a default. */
   readonly #defaults: readonly {
     readonly position: number;
     readonly evaluate: (session: SessionValues) => Datum;
   }[];
-  readonly #notNull: readonly ColumnDescriptor[];
-  /** Position of the hidden key; -1 without one. */
-  readonly #hidden: number;
   #headerLeft: boolean;
   #rows = 0;
   #over: unknown;
@@ -82,14 +76,11 @@ class CopyFrom implements CopyIn {
     this.#ctx = ctx;
     this.#lines = new CopyLines(options);
     this.#fields = new CopyFields(options);
-    this.#encoder = new KeyEncoder(table.primary, table.layout.types);
+    this.#writer = new RowWriter(table);
     this.#row = table.layout.types.map(() => null);
-    this.#view = new TupleView(this.#row);
     this.#defaults = table.columns
       .filter((c) => !columns.includes(c) && c.defaultText !== undefined)
       .map((c) => ({ position: c.position, evaluate: compileDefault(c, ctx.catalog) }));
-    this.#notNull = table.columns.filter((c) => c.notNull && !c.hidden);
-    this.#hidden = table.columns.find((c) => c.hidden)?.position ?? -1;
     this.#headerLeft = options.header !== 'none';
     this.#sink = new RowSink(table, ctx, (row, line) => this.#duplicate(row, line));
   }
@@ -180,17 +171,10 @@ class CopyFrom implements CopyIn {
       const { position, evaluate } = defaults[i] as (typeof defaults)[number];
       row[position] = evaluate(this.#ctx.session);
     }
-    const notNull = this.#notNull;
-    for (let i = 0; i < notNull.length; i++) {
-      const column = notNull[i] as ColumnDescriptor;
-      if (row[column.position] === null) throw this.#nullValue(column);
-    }
-    if (this.#hidden >= 0) row[this.#hidden] = this.#ctx.nextRowId();
-    this.#sink.add(
-      this.#encoder.encode(this.#view),
-      encodeRow(this.#table.layout, row),
-      this.#lines.line,
-    );
+    const writer = this.#writer;
+    writer.check(row);
+    if (writer.hiddenPosition >= 0) row[writer.hiddenPosition] = this.#ctx.nextRowId();
+    this.#sink.add(writer.key(row), writer.encode(row), this.#lines.line);
     this.#rows++;
   }
 
@@ -233,37 +217,9 @@ class CopyFrom implements CopyIn {
     return fieldText(this.#options.null, 0, this.#options.null.length);
   }
 
-  #nullValue(column: ColumnDescriptor): DbError {
-    const table = this.#table;
-    const shown = table.columns
-      .filter((c) => !c.hidden)
-      .map((c) => {
-        const text = showDatum(c.type, this.#row[c.position] as Datum);
-        return text.length > SHOWN_VALUE_MAX ? `${text.slice(0, SHOWN_VALUE_MAX)}...` : text;
-      });
-    return new DbError(
-      '23502',
-      `null value in column "${column.name}" of relation "${table.name}" violates not-null constraint`,
-      {
-        detail: `Failing row contains (${shown.join(', ')}).`,
-        table: table.name,
-        column: column.name,
-      },
-    );
-  }
-
-  #duplicate(row: Uint8Array, line: number): DbError {
-    const table = this.#table;
-    return new DbError(
-      '23505',
-      `duplicate key value violates unique constraint "${table.primary.name}"`,
-      {
-        detail: `${describeKey(table, row)} already exists.`,
-        context: `COPY ${table.name}, line ${line}`,
-        table: table.name,
-        constraint: table.primary.name,
-      },
-    );
+  #duplicate(row: Uint8Array, line: number): unknown {
+    const error = this.#writer.duplicate(this.#writer.decode(row));
+    return this.#inContext(error, `line ${line}`);
   }
 
   /** PostgreSQL's CONTEXT, with the line as it came. */

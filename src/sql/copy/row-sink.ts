@@ -25,7 +25,7 @@ export interface RowSinkContext {
 export class RowSink {
   readonly #table: TableDescriptor;
   readonly #ctx: RowSinkContext;
-  readonly #duplicate: (row: Uint8Array, line: number) => Error;
+  readonly #duplicate: (row: Uint8Array, line: number) => unknown;
   readonly #fresh: boolean;
   #loader: BulkLoader | undefined;
   #keys: Uint8Array[] = [];
@@ -36,7 +36,7 @@ export class RowSink {
   constructor(
     table: TableDescriptor,
     ctx: RowSinkContext,
-    duplicate: (row: Uint8Array, line: number) => Error,
+    duplicate: (row: Uint8Array, line: number) => unknown,
   ) {
     this.#table = table;
     this.#ctx = ctx;

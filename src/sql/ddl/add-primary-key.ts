@@ -2,6 +2,7 @@
 // nobody sees until the descriptor that names it commits. The shards drop the hidden column on the way.
 
 import { DbError } from '../../base/errors.ts';
+import type { Datum } from '../../rows/datum.ts';
 import { PackedRowReader } from '../../rows/packed-rows.ts';
 import { encodeProgram } from '../../rows/program.ts';
 import { RowView } from '../../rows/row-codec.ts';
@@ -11,10 +12,11 @@ import { layoutOfColumns } from '../catalog/encoding.ts';
 import { relationMissing } from '../catalog/errors.ts';
 import { indexSpan } from '../catalog/keys.ts';
 import { BulkLoader } from '../copy/bulk-loader.ts';
+import { RowWriter } from '../exec/row-writer.ts';
 import type { AlterTableStatement } from '../parse/ast.ts';
 import { ascending, checkKeyColumns, positionAt, primaryKeyName } from './create-table.ts';
 import type { DdlContext } from './ddl.ts';
-import { describeKey, KeyEncoder } from './keys.ts';
+import { describeKey } from './keys.ts';
 import { clearNow, nothingToDo, takeTable } from './tables.ts';
 import { switchIndex } from './truncate.ts';
 
@@ -26,7 +28,7 @@ export async function addPrimaryKey(
 ): Promise<string> {
   const table = await takeTable(ctx, statement.table);
   if (table === undefined) {
-    if (!statement.ifExists) throw relationMissing(statement.table);
+    if (!statement.ifExists) throw relationMissing({ ...statement.table, at: -1 });
     ctx.notice('NOTICE', '00000', `relation "${statement.table.name}" does not exist, skipping`);
     return 'ALTER TABLE';
   }
@@ -35,11 +37,14 @@ export async function addPrimaryKey(
     const message = `multiple primary keys for table "${table.name}" are not allowed`;
     throw new DbError('42P16', message).at(positionAt(action.at));
   }
-  checkKeyColumns(
-    action.columns,
-    action.at,
-    (name) => table.columns.find((c) => c.name === name && !c.hidden)?.type.oid,
-  );
+  const columnNamed = (name: string): ColumnDescriptor | undefined =>
+    table.columns.find((column) => column.name === name && !column.hidden);
+  for (const column of action.columns) {
+    if (columnNamed(column) !== undefined) continue;
+    const message = `column "${column}" of relation "${table.name}" does not exist`;
+    throw new DbError('42703', message);
+  }
+  checkKeyColumns(action.columns, action.at, (name) => columnNamed(name)?.type.oid);
   const id = await ctx.catalog.newIndexId();
   const keyed = keyedTable(table, action.columns, action.name, id);
   const next = await switchIndex(ctx, table, keyed, id);
@@ -116,7 +121,8 @@ async function loadRows(ctx: DdlContext, scan: RowScan, to: TableDescriptor): Pr
     },
     false,
   );
-  const encoder = new KeyEncoder(to.primary, to.layout.types);
+  const writer = new RowWriter(to);
+  const values: Datum[] = to.layout.types.map(() => null);
   const reader = new PackedRowReader();
   const view = new RowView();
   let recorded = false;
@@ -131,24 +137,27 @@ async function loadRows(ctx: DdlContext, scan: RowScan, to: TableDescriptor): Pr
     while (reader.next()) {
       const { rowStart, rowEnd } = reader;
       view.reset(to.layout, batch.rows, rowStart, rowEnd - rowStart);
-      refuseNulls(view, to);
-      loader.add(encoder.encode(view), batch.rows.slice(rowStart, rowEnd), 0);
+      takeKey(view, to, values);
+      loader.add(writer.key(values), batch.rows.slice(rowStart, rowEnd), 0);
       if (loader.full) await loader.flush();
     }
   }
   await loader.finish();
 }
 
-function refuseNulls(row: RowView, table: TableDescriptor): void {
+/** The key's columns into their places in `values`. */
+function takeKey(row: RowView, table: TableDescriptor, values: Datum[]): void {
   const { columns } = table.primary;
   for (let i = 0; i < columns.length; i++) {
     const { position } = columns[i] as (typeof columns)[number];
-    if (!row.isNull(position)) continue;
-    const column = table.columns.find((c) => c.position === position)?.name ?? '';
-    throw new DbError(
-      '23502',
-      `column "${column}" of relation "${table.name}" contains null values`,
-      { table: table.name, column },
-    );
+    const value = row.datum(position);
+    if (value === null) throw containsNull(table, position);
+    values[position] = value;
   }
+}
+
+function containsNull(table: TableDescriptor, position: number): DbError {
+  const column = table.columns.find((c) => c.position === position)?.name ?? '';
+  const message = `column "${column}" of relation "${table.name}" contains null values`;
+  return new DbError('23502', message, { table: table.name, column });
 }

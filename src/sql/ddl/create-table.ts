@@ -83,9 +83,9 @@ function targetSchema(name: Name, ctx: DdlContext): string {
   }
   if (name.schema === 'public') return name.schema;
   if (name.schema === 'pg_catalog' || name.schema === 'information_schema') {
-    throw new DbError('42501', `permission denied for schema ${name.schema}`).at(
-      positionAt(name.at),
-    );
+    throw new DbError('42501', `permission denied to create "${name.schema}.${name.name}"`, {
+      detail: 'System catalog modifications are currently disallowed.',
+    });
   }
   throw new DbError('3F000', `schema "${name.schema}" does not exist`).at(positionAt(name.at));
 }
@@ -180,7 +180,9 @@ function checkKeyType(oid: number): void {
   throw new DbError(
     '42704',
     `data type ${catalogTypeName(oid)} has no default operator class for access method "btree"`,
-    { hint: 'A key needs a type whose values have an order.' },
+    {
+      hint: 'You must specify an operator class for the index or define a default operator class for the data type.',
+    },
   );
 }
 

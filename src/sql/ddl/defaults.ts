@@ -49,7 +49,7 @@ export function bindDefault(
     throw new DbError(
       '42804',
       `column "${column}" is of type ${sqlTypeName(columnType(type.oid))} but default expression is of type ${from}`,
-      { hint: 'You will need to rewrite or cast the expression.', ...positionOf(ast.at) },
+      { hint: 'You will need to rewrite or cast the expression.' },
     );
   }
   return { expr: bound, slots: context.slots };

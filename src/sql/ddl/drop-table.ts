@@ -1,9 +1,12 @@
 // DROP TABLE.
 
+import { DbError } from '../../base/errors.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import type { DropTableStatement, Name } from '../parse/ast.ts';
 import type { DdlContext } from './ddl.ts';
-import { clearNow, clearWhenCommitted, findTable, missingTable, nothingToDo } from './tables.ts';
+import { clearNow, clearWhenCommitted, findTable, nothingToDo } from './tables.ts';
+
+const SCHEMAS: ReadonlySet<string> = new Set(['public', 'pg_catalog', 'information_schema']);
 
 export async function dropTables(statement: DropTableStatement, ctx: DdlContext): Promise<string> {
   const tables = new Set<TableDescriptor>();
@@ -24,12 +27,18 @@ export async function dropTables(statement: DropTableStatement, ctx: DdlContext)
 }
 
 function tellMissing(ctx: DdlContext, name: Name): void {
-  if (
-    name.schema !== undefined &&
-    !['public', 'pg_catalog', 'information_schema'].includes(name.schema)
-  ) {
-    ctx.notice('NOTICE', '00000', `schema "${name.schema}" does not exist, skipping`);
-    return;
+  const what = isSchema(name.schema) ? `table "${name.name}"` : `schema "${name.schema}"`;
+  ctx.notice('NOTICE', '00000', `${what} does not exist, skipping`);
+}
+
+function missingTable(name: Name): DbError {
+  if (!isSchema(name.schema)) {
+    return new DbError('3F000', `schema "${name.schema}" does not exist`);
   }
-  ctx.notice('NOTICE', '00000', `table "${name.name}" does not exist, skipping`);
+  const shown = name.schema === undefined ? name.name : `${name.schema}.${name.name}`;
+  return new DbError('42P01', `table "${shown}" does not exist`);
+}
+
+function isSchema(schema: string | undefined): boolean {
+  return schema === undefined || SCHEMAS.has(schema);
 }

@@ -1,7 +1,6 @@
 // What all schema changes do with tables: find them whoever else may be changing them, have them alone, and get rid of
 // keys that nobody sees any more.
 
-import { DbError } from '../../base/errors.ts';
 import type { Log } from '../../runtime/runtime.ts';
 import { SchemaBusyError } from '../catalog/errors.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
@@ -31,12 +30,6 @@ export async function takeTable(ctx: DdlContext, name: Name): Promise<TableDescr
   const table = await findTable(ctx, name);
   if (table !== undefined) await ctx.catalog.exclusive(ctx.txn, table, () => ctx.checkCancelled());
   return table;
-}
-
-/** DROP and TRUNCATE know a name's place only sometimes. */
-export function missingTable(name: Name): DbError {
-  const shown = name.schema === undefined ? name.name : `${name.schema}.${name.name}`;
-  return new DbError('42P01', `table "${shown}" does not exist`);
 }
 
 /** Remembers, in the transaction itself, that an index's keys are to be cleared once it has committed. */

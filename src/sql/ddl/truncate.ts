@@ -14,7 +14,7 @@ export async function truncateTables(
   const tables = new Set<TableDescriptor>();
   for (const name of statement.tables) {
     const table = await findTable(ctx, name);
-    if (table === undefined) throw relationMissing(name);
+    if (table === undefined) throw relationMissing({ ...name, at: -1 });
     tables.add(table);
   }
   // In one order everywhere, so that two such statements don't wait for each other.

@@ -35,6 +35,10 @@ export interface Definition {
 const INT_MAX = 2_147_483_647;
 const NO_EFFECT = 'Accepted for compatibility; nothing depends on it.';
 const TIMEOUT = milliseconds(0, INT_MAX);
+const INTERVAL_STYLE = oneOf(
+  ['postgres', 'postgres_verbose', 'sql_standard', 'iso_8601'],
+  ['postgres_verbose', 'sql_standard', 'iso_8601'],
+);
 const MESSAGE_LEVELS = oneOf([
   ...['debug5', 'debug4', 'debug3', 'debug2', 'debug1', 'log', 'notice', 'warning', 'error'],
 ]);
@@ -73,13 +77,7 @@ const DEFINITIONS: readonly Definition[] = [
   ),
   define('in_hot_standby', FIXED, 'off', 'Whether this is a standby.', true),
   define('integer_datetimes', FIXED, 'on', 'Timestamps are integers.', true),
-  define(
-    'IntervalStyle',
-    oneOf(['postgres'], ['postgres_verbose', 'sql_standard', 'iso_8601']),
-    'postgres',
-    'How intervals are written.',
-    true,
-  ),
+  define('IntervalStyle', INTERVAL_STYLE, 'postgres', 'How intervals are written.', true),
   define('is_superuser', FIXED, 'on', 'Whether the user may do everything.', true),
   define('server_encoding', FIXED, 'UTF8', 'The encoding of stored text.', true),
   define(
@@ -154,7 +152,7 @@ const DEFINITIONS: readonly Definition[] = [
     '1',
     'Floats are always written with the digits that they need.',
   ),
-  define('bytea_output', oneOf(['hex'], ['escape']), 'hex', 'How bytea is written.'),
+  define('bytea_output', oneOf(['escape', 'hex'], ['escape']), 'hex', 'How bytea is written.'),
   define('client_min_messages', MESSAGE_LEVELS, 'notice', 'Notices below this level are not sent.'),
   define('role', oneOf(['none']), 'none', 'The role in place of the user.'),
   define('row_security', BOOLEAN, 'on', 'There are no row policies.'),

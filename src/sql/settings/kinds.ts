@@ -1,6 +1,7 @@
 // Kinds of settings: how a value is read, checked and shown, with PostgreSQL's complaints. Values are kept as the text
 // that SHOW prints.
 
+import { utf8 } from '../../base/bytes.ts';
 import { DbError, type DbErrorFields, unsupported } from '../../base/errors.ts';
 
 export interface Kind {
@@ -39,19 +40,20 @@ export const STRING: Kind = { read: (_, text) => text };
 
 /** As PostgreSQL shortens and cleans it for its logs. */
 export const APPLICATION_NAME: Kind = {
-  read: (_, text) => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 63),
+  read: (_, text) =>
+    Array.from(utf8(text), (byte) => (byte < 32 || byte > 126 ? '?' : String.fromCharCode(byte)))
+      .slice(0, 63)
+      .join(''),
 };
 
-/** `unsupportedWords` are PostgreSQL's too, but not built. */
-export function oneOf(words: readonly string[], unsupportedWords: readonly string[] = []): Kind {
+/** `notBuilt` are those of the words that PostgreSQL has and this database has not. */
+export function oneOf(words: readonly string[], notBuilt: readonly string[] = []): Kind {
   return {
     read(name, text) {
       const word = text.toLowerCase();
+      if (notBuilt.includes(word)) throw unsupported(`${name} = ${word}`);
       if (words.includes(word)) return word;
-      if (unsupportedWords.includes(word)) throw unsupported(`${name} = ${word}`);
-      throw invalidValue(name, text, {
-        hint: `Available values: ${[...words, ...unsupportedWords].join(', ')}.`,
-      });
+      throw invalidValue(name, text, { hint: `Available values: ${words.join(', ')}.` });
     },
   };
 }

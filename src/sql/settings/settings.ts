@@ -162,7 +162,7 @@ export class Settings {
   ): string {
     if (key === 'search_path') return values.map(quoteSchema).join(', ');
     if (definition?.kind.list !== true && values.length !== 1) {
-      throw new DbError('22023', `SET ${this.displayName(key)} takes only one argument`);
+      throw new DbError('22023', `SET ${key} takes only one argument`);
     }
     const text = values.join(', ');
     if (definition === undefined) return text;

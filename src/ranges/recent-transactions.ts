@@ -96,7 +96,9 @@ export class RecentTransactions {
 
   /** Whether one more can be remembered. */
   hasRoom(clock: { earliest(): Timestamp }): boolean {
-    if (this.current.size >= this.nextLook) this.forget(clock.earliest());
+    if (this.current.size >= this.nextLook || this.size >= this.idsMax) {
+      this.forget(clock.earliest());
+    }
     return this.size < this.idsMax;
   }
 
@@ -106,6 +108,7 @@ export class RecentTransactions {
       oldest.clear();
       this.previous = this.current;
       this.current = oldest;
+      if (earliest > this.previous.latestDeadline) this.previous.clear();
     }
     this.nextLook = this.current.size + LOOK_EVERY;
   }

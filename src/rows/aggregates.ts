@@ -317,9 +317,16 @@ export function groupKey(types: readonly ColumnType[], values: readonly Datum[])
   let key = '';
   for (let i = 0; i < values.length; i++) {
     const value = values[i] as Datum;
-    // -0 and 0 print alike; lengths keep neighbours apart.
-    const text = value === null ? '' : String(hashKey((types[i] as ColumnType).oid, value));
-    key += value === null ? '~' : `${text.length}:${text}`;
+    if (value === null) {
+      key += '~';
+    } else if (typeof value === 'number') {
+      // -0 and 0 print alike.
+      key += `${value};`;
+    } else {
+      const text = String(hashKey((types[i] as ColumnType).oid, value));
+      // Lengths keep neighbours apart.
+      key += `${text.length}:${text}`;
+    }
   }
   return key;
 }

@@ -9,7 +9,7 @@
 // A descending column has all bytes of its values inverted, but not the byte before them. Values that compare equal
 // have one encoding, so what comes back may differ from what went in where equality forgives it (1.0 and 1.00).
 
-import { ByteReader, ByteWriter } from '../base/bytes.ts';
+import { type ByteReader, ByteWriter, utf8 } from '../base/bytes.ts';
 import { DbError, unsupported } from '../base/errors.ts';
 import type { Datum } from './datum.ts';
 import type { Decimal } from './decimal.ts';
@@ -299,15 +299,12 @@ function readOrderedInterval(reader: KeyReader): Interval {
 }
 
 function writeText(writer: ByteWriter, text: string): void {
-  const start = writer.length;
-  const length = writeUtf8(writer, text);
   // A text has no zero bytes, unless it never passed an input function.
-  if (writer.bytes.subarray(start, start + length).includes(0)) {
-    const bytes = writer.bytes.slice(start, start + length);
-    writer.length = start;
-    writeBytes(writer, bytes);
+  if (text.includes('\0')) {
+    writeBytes(writer, utf8(text));
     return;
   }
+  writeUtf8(writer, text);
   writer.u8(0);
   writer.u8(1);
 }

@@ -63,6 +63,11 @@ export function writeInteger(writer: ByteWriter, value: number | bigint): void {
     bytes[at++] = 45;
     rest = -rest;
   }
+  if (rest < 10) {
+    bytes[at] = 48 + rest;
+    writer.length = at + 1;
+    return;
+  }
   let digits = 1;
   for (let bound = 10; bound <= rest; bound *= 10) digits++;
   for (let i = at + digits - 1; i >= at; i--) {

@@ -10,6 +10,8 @@ import { tooComplex } from './guard.ts';
 // A statement that made the heap grow beyond this has had its day: give the memory back.
 const heapBytesMax = 256 * 1024 * 1024;
 
+const messageLengthMax = 300;
+
 let current: GrammarModule | undefined;
 let spare: GrammarModule | undefined;
 let building: Promise<void> | undefined;
@@ -74,7 +76,9 @@ function run(module: GrammarModule, text: string): ParseResult {
 
 /** struct PgQueryError: message, function, file, line, cursor position (1-based, in characters). */
 function errorAt(module: GrammarModule, failure: number): DbError {
-  const message = module.UTF8ToString(module.getValue(failure, 'i32'));
+  const whole = module.UTF8ToString(module.getValue(failure, 'i32'));
+  // An unterminated string is quoted in full.
+  const message = whole.length > messageLengthMax ? `${whole.slice(0, messageLengthMax)}…` : whole;
   const position = module.getValue(failure + 16, 'i32');
   return new DbError(codeOf(message), message, position > 0 ? { position } : {});
 }

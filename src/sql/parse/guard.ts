@@ -7,12 +7,14 @@ import { END, Lexer, OPERATOR, SYMBOL, TYPECAST, WORD } from './lexer.ts';
 import { characterPosition } from './position.ts';
 
 /** Of a simple query's whole text, in UTF-16 units. */
-export const textLengthMax: number = 16 * 1024 * 1024;
+export const textLengthMax: number = 8 * 1024 * 1024;
 /** Bounds the time that one text can take: PostgreSQL's parser does about a million tokens a second here. */
 export const tokensMax = 250_000;
 /** Parentheses, brackets, CASE, operators, casts, joins and set operations, summed along any path into the statement.
  * The parser's WebAssembly overflows at about twice as many subqueries (libpg-query 18.1.5, Node's default stack). */
 export const depthMax = 500;
+/** PostgreSQL's scanner takes quadratic time for comments that begin within comments. */
+export const commentDepthMax = 50;
 /** Operands of AND and OR, which make lists and not chains. */
 export const termsMax = 10_000;
 
@@ -78,7 +80,10 @@ class DepthCounter {
     const lexer = this.#lexer;
     let afterPoint = false;
     let tokens = 0;
-    for (let kind = lexer.next(); kind !== END; kind = lexer.next()) {
+    for (;;) {
+      const kind = lexer.next();
+      this.#checkComments();
+      if (kind === END) return;
       if (++tokens > tokensMax) {
         throw new DbError('54000', `a query of more than ${tokensMax} words and symbols`, {
           position: this.#position(),
@@ -109,6 +114,12 @@ class DepthCounter {
         );
       }
     }
+  }
+
+  #checkComments(): void {
+    if (this.#lexer.commentDepth <= commentDepthMax) return;
+    const position = characterPosition(this.#text, this.#lexer.commentStart);
+    throw tooComplex(`comments nest more than ${commentDepthMax} levels`, position);
   }
 
   #position(): number {

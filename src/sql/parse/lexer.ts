@@ -96,6 +96,8 @@ export class Lexer {
   /** A comment lies between this token and the one before; it begins at `commentStart`. */
   comment = false;
   commentStart = 0;
+  /** The deepest nesting of comments so far. */
+  commentDepth = 0;
   /** A line ended between this token and the one before: two strings then are one. */
   newline = false;
 
@@ -115,6 +117,7 @@ export class Lexer {
     this.end = 0;
     this.kind = END;
     this.comment = false;
+    this.commentDepth = 0;
     this.newline = false;
   }
 
@@ -213,6 +216,7 @@ export class Lexer {
     let depth = 1;
     let end = at + 2;
     while (depth > 0) {
+      if (depth > this.commentDepth) this.commentDepth = depth;
       if (end >= text.length) return -1;
       const here = codeAt(codes, end);
       const next = codeAt(codes, end + 1);

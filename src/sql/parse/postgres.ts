@@ -7,7 +7,7 @@ import type { Expression, Statement } from './ast.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { parseTree } from './grammar.ts';
 import { guard } from './guard.ts';
-import { END, isSpace, Lexer } from './lexer.ts';
+import { isSpace, Lexer } from './lexer.ts';
 import { expectNode, Lowering, tagOf } from './lower-context.ts';
 import { lowerExpression } from './lower-expression.ts';
 import { lowerSelect } from './lower-select.ts';
@@ -44,7 +44,9 @@ export function parseStatements(text: string, options: ParseOptions = {}): Parse
   guard(text);
   const tree = parseTree(text);
   const offsets = new ByteOffsets(text);
-  return (tree.stmts ?? []).map((raw) => lowerRaw(text, offsets, raw, options.literals));
+  const lexer = new Lexer();
+  lexer.reset(text);
+  return (tree.stmts ?? []).map((raw) => lowerRaw(lexer, offsets, raw, options.literals));
 }
 
 /** An expression alone, as a column's DEFAULT is stored. Offsets in it are into `text`. */
@@ -85,14 +87,17 @@ function shift<T>(value: T, by: number): T {
 }
 
 function lowerRaw(
-  text: string,
+  lexer: Lexer,
   offsets: ByteOffsets,
   raw: RawStmt,
   literals: Fingerprint | undefined,
 ): ParsedStatement {
   expectNode(raw.stmt !== undefined, 'an empty statement');
-  const from = offsets.utf16(raw.stmt_location ?? 0);
-  const start = firstToken(text, from);
+  const { text } = lexer;
+  // The grammar counts the comments and the space before a statement to it.
+  lexer.end = offsets.utf16(raw.stmt_location ?? 0);
+  lexer.next();
+  const { start } = lexer;
   let end = text.length;
   if (raw.stmt_len !== undefined && raw.stmt_len > 0) {
     end = offsets.utf16((raw.stmt_location ?? 0) + raw.stmt_len);
@@ -104,14 +109,6 @@ function lowerRaw(
   if (ctx.allTaken) return { statement, start, length, literalsTaken: literals !== undefined };
   const plain = new Lowering(text, offsets, start, undefined);
   return { statement: lowerStatement(plain, raw.stmt), start, length, literalsTaken: false };
-}
-
-/** The grammar counts the comments and the space before a statement to it. */
-function firstToken(text: string, from: number): number {
-  const lexer = new Lexer();
-  lexer.reset(text);
-  lexer.end = from;
-  return lexer.next() === END ? from : lexer.start;
 }
 
 /** Names of statements that don't follow from their nodes'. */

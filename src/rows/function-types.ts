@@ -6,7 +6,7 @@ import { catalogTypeName } from './type-names.ts';
 /** In place of an argument's type: any type, given as text. Whoever resolves the call casts it explicitly to text. */
 export const ANY = 2276;
 
-export type Volatility = 'immutable' | 'stable' | 'volatile';
+type Volatility = 'immutable' | 'stable' | 'volatile';
 
 export interface ScalarFunction {
   /** The signature's name, as expressions have it: 'int4+int4', '-int4', 'substr(text,int4)', 'concat(any…)'. */

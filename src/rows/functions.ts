@@ -27,7 +27,7 @@ import {
   VARCHAR,
 } from './types.ts';
 
-export { ANY, type ScalarFunction, type Volatility } from './function-types.ts';
+export { ANY, type ScalarFunction } from './function-types.ts';
 
 /** NULLs are passed over; only NULLs make NULL. */
 function extreme(oid: number, sign: 1 | -1): (...values: Datum[]) => Datum {

@@ -80,7 +80,9 @@ export function bindAggregate(binder: Binder, ast: FunctionCall): Expr {
   try {
     const filter = ast.filter === undefined ? undefined : binder.condition(ast.filter, 'FILTER');
     const call = resolve(binder, ast);
-    return aggregates.add({ ...call, distinct: ast.distinct, filter });
+    const slot = aggregates.add({ ...call, distinct: ast.distinct, filter });
+    binder.columnAt.set(slot, ast.at);
+    return slot;
   } finally {
     aggregates.inside = false;
   }
@@ -109,6 +111,9 @@ function resolve(
   }
   const args = ast.args.map((arg) => binder.bind(arg));
   const oids = args.map((arg) => typeOf(arg).oid);
+  // PostgreSQL has sums of money and intervals too, so that nothing says what an unknown one is.
+  const isVague = oids[0] === t.UNKNOWN && (ast.name === 'sum' || ast.name === 'avg');
+  if (isVague) throw noFunction(ast.name, oids, 'ambiguous', ast.at);
   const choice = chooseOverload(SIGNATURES.get(ast.name) ?? [], oids, canCoerceImplicitly);
   if (ast.star || choice.kind !== 'one') {
     throw noFunction(ast.name, oids, choice.kind === 'one' ? 'none' : choice.kind, ast.at);

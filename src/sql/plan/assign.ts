@@ -99,7 +99,7 @@ export function bindSet(
   for (const { column: name, value, at } of assignments) {
     const column = columnNamed(table, name, at);
     if (set.some((s) => s.position === column.position)) {
-      throw new DbError('42601', `multiple assignments to same column "${name}"`, positionOf(at));
+      throw new DbError('42601', `multiple assignments to same column "${name}"`);
     }
     const expr =
       value.kind === 'default'

@@ -12,6 +12,8 @@ export interface Binder {
   aggregates: AggregateCollector | undefined;
   /** The clause, for complaints: 'WHERE', 'RETURNING', … */
   place: string;
+  /** Where a column or aggregate was named, for what is found out after binding. */
+  readonly columnAt: WeakMap<Expr, number>;
   bind(ast: Expression): Expr;
   /** An expression that must be boolean; `word` says of what it is the argument. */
   condition(ast: Expression, word: string): Expr;

@@ -5,7 +5,7 @@ import type { Expr } from '../../rows/expr.ts';
 import { ANY, type ScalarFunction } from '../../rows/function-types.ts';
 import { candidates } from '../../rows/functions.ts';
 import { sqlTypeName } from '../../rows/type-names.ts';
-import { columnType, TEXT, UNKNOWN } from '../../rows/types.ts';
+import { BOOL, columnType, FLOAT4, FLOAT8, TEXT, UNKNOWN } from '../../rows/types.ts';
 import type { Expression } from '../parse/ast.ts';
 import { canCoerceImplicitly, coerce, typeOf } from '../types/coercion.ts';
 import { positionOf, resolveTypeName } from '../types/names.ts';
@@ -23,16 +23,36 @@ export function bindOperator(
 ): Expr {
   const args = asts.map((ast) => binder.bind(ast));
   const oids = args.map((arg) => typeOf(arg).oid);
-  const named = candidates(op);
+  const named = operators(op);
   // One operand of unknown type: first suppose that it is of the other's type.
   if (oids.length === 2 && (oids[0] === UNKNOWN) !== (oids[1] === UNKNOWN)) {
     const known = (oids[0] === UNKNOWN ? oids[1] : oids[0]) as number;
     const exact = named.find((f) => f.argOids.length === 2 && f.argOids.every((o) => o === known));
-    if (exact !== undefined) return call(binder, exact, args, asts, at);
+    if (exact !== undefined) return call(binder, exact.of, args, asts, at);
   }
   const choice = chooseOverload(named, oids, acceptsImplicitly);
   if (choice.kind !== 'one') throw noOperator(op, oids, choice.kind, at);
-  return call(binder, choice.signature, args, asts, at);
+  return call(binder, choice.signature.of, args, asts, at);
+}
+
+interface Candidate {
+  readonly argOids: readonly number[];
+  readonly of: ScalarFunction;
+}
+
+/** float4 with float8 is PostgreSQL's own operator: without it float4 with integer would be a float4. */
+function operators(op: string): readonly Candidate[] {
+  return candidates(op).flatMap((of): Candidate[] => {
+    const { argOids } = of;
+    const isFloat8 = argOids.length === 2 && argOids.every((oid) => oid === FLOAT8);
+    const mixed = isFloat8
+      ? [
+          { argOids: [FLOAT4, FLOAT8], of },
+          { argOids: [FLOAT8, FLOAT4], of },
+        ]
+      : [];
+    return [{ argOids, of }, ...mixed];
+  });
 }
 
 type FunctionCall = Expression & { kind: 'function' };
@@ -70,10 +90,7 @@ export function bindFunction(binder: Binder, ast: FunctionCall): Expr {
 }
 
 /** A variadic function as one of as many arguments as the call has. */
-function spread(
-  f: ScalarFunction,
-  count: number,
-): { readonly argOids: readonly number[]; readonly of: ScalarFunction } {
+function spread(f: ScalarFunction, count: number): Candidate {
   if (!f.variadic || count < f.argOids.length) return { argOids: f.argOids, of: f };
   const last = f.argOids[f.argOids.length - 1] as number;
   const argOids = Array.from({ length: count }, (_, i) => f.argOids[i] ?? last);
@@ -95,10 +112,23 @@ function call(
     const wanted = f.argOids[i] ?? (f.argOids[f.argOids.length - 1] as number);
     const place = asts[i]?.at ?? at;
     if (wanted !== ANY) return binder.coerced(arg, columnType(wanted), place);
-    const text = columnType(TEXT);
-    return coerce(arg, text, 'explicit', binder.context.parameters, place) ?? arg;
+    return asOutput(binder, arg, place);
   });
   return { kind: 'call', type: columnType(f.resultOid), name: f.name, args: bound };
+}
+
+/** As text in the way in which a result shows it: true is t there, unlike in a cast. */
+function asOutput(binder: Binder, arg: Expr, at: number): Expr {
+  const text = columnType(TEXT);
+  if (typeOf(arg).oid !== BOOL) {
+    return coerce(arg, text, 'explicit', binder.context.parameters, at) ?? arg;
+  }
+  const constant = (value: string): Expr => ({ kind: 'constant', type: text, value });
+  const whens = [
+    { when: arg, result: constant('t') },
+    { when: { kind: 'not', arg } as Expr, result: constant('f') },
+  ];
+  return { kind: 'case', type: text, whens, otherwise: undefined };
 }
 
 /** text(x), int4(x): a type's name as a function of one argument is a cast. */
@@ -143,7 +173,11 @@ function refuseAggregateSyntax(ast: FunctionCall): void {
       positionOf(ast.at),
     );
   };
-  if (ast.star) refuse(`${ast.name}(*) specified`);
+  if (ast.star) {
+    const takesNothing = candidates(ast.name).some((f) => f.argOids.length === 0);
+    if (!takesNothing) throw noFunction(ast.name, [], 'none', ast.at);
+    refuse(`${ast.name}(*) specified`);
+  }
   if (ast.distinct) refuse('DISTINCT specified');
   if (ast.filter !== undefined) refuse('FILTER specified');
   if (ast.orderBy.length > 0) refuse('ORDER BY specified');

@@ -79,7 +79,10 @@ export function noOperator(
   const shown = names.length === 1 ? `${op} ${names[0]}` : `${names[0]} ${op} ${names[1]}`;
   return why === 'none'
     ? new DbError('42883', `operator does not exist: ${shown}`, {
-        hint: 'No operator matches the given name and argument types. You might need to add explicit type casts.',
+        hint:
+          names.length === 1
+            ? 'No operator matches the given name and argument type. You might need to add an explicit type cast.'
+            : 'No operator matches the given name and argument types. You might need to add explicit type casts.',
         ...positionOf(at),
       })
     : new DbError('42725', `operator is not unique: ${shown}`, {

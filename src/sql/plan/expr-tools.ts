@@ -65,7 +65,17 @@ export function rewrite(expr: Expr, replace: (expr: Expr) => Expr | undefined): 
 }
 
 export function someExpr(expr: Expr, holds: (expr: Expr) => boolean): boolean {
-  return holds(expr) || childrenOf(expr).some((child) => someExpr(child, holds));
+  return findExpr(expr, holds) !== undefined;
+}
+
+/** The first part, from the top, that is as asked. */
+export function findExpr(expr: Expr, holds: (expr: Expr) => boolean): Expr | undefined {
+  if (holds(expr)) return expr;
+  for (const child of childrenOf(expr)) {
+    const found = findExpr(child, holds);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 export function hasColumns(expr: Expr): boolean {

@@ -14,7 +14,7 @@ import { bindAggregate, isAggregate } from './aggregates.ts';
 import type { Binder } from './binder.ts';
 import { bindFunction, bindOperator } from './calls.ts';
 import { bindBetween, bindCase, bindComparison, bindIn, bindNullIf } from './conditions.ts';
-import { someExpr } from './expr-tools.ts';
+import { findExpr } from './expr-tools.ts';
 import type { PlanContext } from './context.ts';
 import type { Scope } from './scope.ts';
 import { sessionFunction } from './session-functions.ts';
@@ -103,9 +103,9 @@ export class ExpressionBinder implements Binder {
     }
   }
 
-  /** Whether a bound expression holds an aggregate. */
-  aggregatesIn(expr: Expr): boolean {
-    return someExpr(expr, (e) => e.kind === 'column' && e.index >= AGGREGATE_SLOT);
+  /** The first aggregate in a bound expression. */
+  aggregateIn(expr: Expr): Expr | undefined {
+    return findExpr(expr, (e) => e.kind === 'column' && e.index >= AGGREGATE_SLOT);
   }
 
   /** An expression that must be boolean; `word` says of what it is the argument. */

@@ -33,7 +33,8 @@ export function bindInsert(context: PlanContext, ast: InsertStatement): InsertPl
   } else {
     const wanted = columns.map((c) => c.type);
     query = bindSelect(context, source, wanted);
-    checkWidth(ast, columns, query.outputs.length, source.at);
+    const extra = source.items[columns.length]?.expr.at ?? source.at;
+    checkWidth(ast, columns, query.outputs.length, extra);
     const given = new Map(
       query.outputs.map((output, index) => {
         const column = columns[index] as ColumnDescriptor;
@@ -143,7 +144,6 @@ function bindConflict(
     throw new DbError(
       '42704',
       `constraint "${constraint}" for table "${table.name}" does not exist`,
-      positionOf(at),
     );
   }
   if (columns !== undefined) {
@@ -168,8 +168,7 @@ function bindConflict(
   const excludedBase = table.layout.types.length;
   const target = tableRelation(table, ast.alias, 0);
   const excluded = tableRelation(table, 'excluded', excludedBase);
-  const visible = target.columns.filter((c) => !c.hidden);
-  const binder = new ExpressionBinder(context, new Scope([target, excluded], visible));
+  const binder = new ExpressionBinder(context, new Scope([target, excluded]));
   binder.place = 'UPDATE';
   const set = bindSet(binder, table, onConflict.set);
   binder.place = 'WHERE';

@@ -174,12 +174,10 @@ function bindGroup(binder: ExpressionBinder, ast: Expression, targets: readonly 
   const target = isColumn ? undefined : findTarget(binder, ast, targets, 'GROUP BY');
   if (target === undefined) return binder.settled(binder.bind(ast), ast.at);
   const { expr } = targets[target] as Target;
-  if (binder.aggregatesIn(expr)) {
-    throw new DbError(
-      '42803',
-      'aggregate functions are not allowed in GROUP BY',
-      positionOf(ast.at),
-    );
+  const aggregate = binder.aggregateIn(expr);
+  if (aggregate !== undefined) {
+    const place = positionOf(binder.columnAt.get(aggregate) ?? ast.at);
+    throw new DbError('42803', 'aggregate functions are not allowed in GROUP BY', place);
   }
   return expr;
 }
@@ -246,7 +244,7 @@ function refuseLock(ast: SelectStatement, isGrouped: boolean): void {
           ? 'aggregate functions'
           : undefined;
   if (what !== undefined) {
-    throw new DbError('0A000', `${clauseName} is not allowed with ${what}`, positionOf(ast.at));
+    throw new DbError('0A000', `${clauseName} is not allowed with ${what}`);
   }
 }
 

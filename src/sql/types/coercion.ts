@@ -63,7 +63,7 @@ export function coerce(
       return { kind: 'parameter', type: target, index: expr.index };
     }
   }
-  return cast(expr, target, context, at);
+  return cast(expr, target, context);
 }
 
 function coerceUnknown(
@@ -76,7 +76,7 @@ function coerceUnknown(
   const plain = columnType(target.oid);
   if (expr.kind === 'parameter') {
     parameters.settle(expr.index, target.oid, at);
-    return limited({ kind: 'parameter', type: plain, index: expr.index }, target, context, at);
+    return limited({ kind: 'parameter', type: plain, index: expr.index }, target, context);
   }
   if (expr.kind === 'constant') {
     let value: Datum = null;
@@ -87,26 +87,22 @@ function coerceUnknown(
         throw error instanceof DbError ? error.at(at < 0 ? undefined : at + 1) : error;
       }
     }
-    return limited({ kind: 'constant', type: plain, value }, target, context, at);
+    return limited({ kind: 'constant', type: plain, value }, target, context);
   }
   // Other unknowns do not come out of binding: CASE and the like settle on text.
-  return cast(expr, target, context, at);
+  return cast(expr, target, context);
 }
 
 /** Applies a length or precision to what already has the right type. */
-function limited(expr: Expr, target: ColumnType, context: CastContext, at: number): Expr {
-  return target.modifier === -1 ? expr : cast(expr, target, context, at);
+function limited(expr: Expr, target: ColumnType, context: CastContext): Expr {
+  return target.modifier === -1 ? expr : cast(expr, target, context);
 }
 
-/** Constants are cast now, unless that fails: then execution reports it, if it gets there. */
-function cast(expr: Expr, target: ColumnType, context: CastContext, at: number): Expr {
+/** Constants are cast now. */
+function cast(expr: Expr, target: ColumnType, context: CastContext): Expr {
   if (expr.kind === 'constant' && foldable(expr.type.oid, target.oid)) {
-    try {
-      const value = expr.value === null ? null : castDatum(expr.type, target, expr.value, context);
-      return { kind: 'constant', type: target, value };
-    } catch (error) {
-      throw error instanceof DbError ? error.at(at < 0 ? undefined : at + 1) : error;
-    }
+    const value = expr.value === null ? null : castDatum(expr.type, target, expr.value, context);
+    return { kind: 'constant', type: target, value };
   }
   return { kind: 'cast', type: target, arg: expr, context };
 }

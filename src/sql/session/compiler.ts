@@ -16,6 +16,7 @@ import {
   STRING_LITERAL,
 } from '../parse/fingerprint.ts';
 import type { PlanCache } from '../parse/plan-cache.ts';
+import { positionOf } from '../parse/position.ts';
 import { parseExpressionText, parseStatements } from '../parse/postgres.ts';
 
 export interface ParsedText {
@@ -197,9 +198,19 @@ function literalDatums(print: Fingerprint, plan: CompiledPlan): readonly Datum[]
   const datums: Datum[] = [];
   const first = print.parameterCount;
   for (let k = 0; k < count; k++) {
-    datums.push(parseText(plan.parameterTypes[first + k] as ColumnType, print.value(k)));
+    datums.push(literalDatum(print, k, plan.parameterTypes[first + k] as ColumnType));
   }
   return datums;
+}
+
+/** A literal that its type does not take is complained about where it stands, as if it had never been taken out. */
+function literalDatum(print: Fingerprint, k: number, type: ColumnType): Datum {
+  try {
+    return parseText(type, print.value(k));
+  } catch (error) {
+    if (!(error instanceof DbError)) throw error;
+    throw error.at(positionOf(print.text, print.start(k)));
+  }
 }
 
 /** Positions of planning count from the statement's start in UTF-16 units, the client's from the text's in characters. */

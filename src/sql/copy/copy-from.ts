@@ -16,7 +16,7 @@ import type { CopyStatement } from '../parse/ast.ts';
 import { copyColumns } from './columns.ts';
 import { fieldDatum, fieldText } from './field-values.ts';
 import { CopyFields } from './fields.ts';
-import { CopyLines } from './lines.ts';
+import { CopyLines, END_MARK_CORRUPT } from './lines.ts';
 import { type CopyOptions, copyOptions } from './options.ts';
 import { RowSink } from './row-sink.ts';
 
@@ -37,7 +37,7 @@ const SHOWN_BYTES_MAX = 100;
 /** Throws DbError; so do the calls on what it returns. */
 export function startCopyFrom(statement: CopyStatement, ctx: CopyFromContext): CopyIn {
   if (statement.table === undefined) throw new DbError('42601', 'COPY FROM needs a table');
-  const table = ctx.catalog.table(statement.table);
+  const table = ctx.catalog.table({ ...statement.table, at: -1 });
   ctx.catalog.use(table);
   const columns = copyColumns(table, statement.columns);
   return new CopyFrom(table, columns, copyOptions(statement), ctx);
@@ -183,6 +183,7 @@ class CopyFrom implements CopyIn {
     try {
       return fieldDatum(column.type, fields.bytes(i), fields.start(i), fields.end(i));
     } catch (error) {
+      if (isIllegible(error)) throw error;
       const shown = shorten(fields.bytes(i), fields.start(i), fields.end(i));
       throw this.#inContext(error, `line ${this.#lines.line}, column ${column.name}: "${shown}"`);
     }
@@ -196,7 +197,7 @@ class CopyFrom implements CopyIn {
     const columns = this.#columns;
     fields.split(bytes, start, end, bytes.length);
     if (fields.count !== columns.length) {
-      const counts = `field count is ${fields.count}, expected ${columns.length}`;
+      const counts = `got ${fields.count}, expected ${columns.length}`;
       throw new DbError('22P04', `wrong number of fields in header line: ${counts}`);
     }
     for (let i = 0; i < columns.length; i++) {
@@ -225,7 +226,7 @@ class CopyFrom implements CopyIn {
   /** PostgreSQL's CONTEXT, with the line as it came. */
   #inLine(error: unknown): unknown {
     const { bytes, start, end, line } = this.#lines;
-    const shown = end > start ? `: "${shorten(bytes, start, end)}"` : '';
+    const shown = end > start && !isIllegible(error) ? `: "${shorten(bytes, start, end)}"` : '';
     return this.#inContext(error, `line ${line}${shown}`);
   }
 
@@ -237,6 +238,12 @@ class CopyFrom implements CopyIn {
     };
     return new DbError(error.code, error.message, fields);
   }
+}
+
+/** What PostgreSQL finds before it has the line. */
+function isIllegible(error: unknown): boolean {
+  if (!(error instanceof DbError)) return false;
+  return error.code === '22021' || error.message === END_MARK_CORRUPT;
 }
 
 const lossy = new TextDecoder();

@@ -60,7 +60,8 @@ function refuseEncoding(bytes: Uint8Array): never {
 }
 
 function sequenceLength(lead: number): number {
-  return lead >= 0xf0 && lead < 0xf8 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+  if (lead < 0xc0 || lead >= 0xf8) return 1;
+  return lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
 }
 
 function firstInvalid(bytes: Uint8Array): number {

@@ -3,6 +3,7 @@
 
 import { ByteWriter } from '../../base/bytes.ts';
 import { DbError } from '../../base/errors.ts';
+import { END_MARK_CORRUPT } from './lines.ts';
 import type { CopyOptions } from './options.ts';
 
 const BACKSLASH = 92;
@@ -124,7 +125,7 @@ export class CopyFields {
       // A backslash that nothing follows means nothing.
       if (++i >= end) break;
       const code = line[i] as number;
-      if (code === POINT) throw new DbError('22P04', 'end-of-copy marker corrupt');
+      if (code === POINT) throw new DbError('22P04', END_MARK_CORRUPT);
       i = this.#unescapeOne(code, i, end);
     }
     this.#add(IN_SCRATCH, from, out.length);

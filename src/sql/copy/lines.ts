@@ -10,6 +10,8 @@ const POINT = 46;
 const BACKSLASH = 92;
 export const LINE_BYTES_MAX: number = 128 * 1024 * 1024;
 
+export const END_MARK_CORRUPT = 'end-of-copy marker corrupt';
+
 type LineEnd = 'unknown' | 'lf' | 'crlf' | 'cr';
 
 export class CopyLines {
@@ -166,7 +168,7 @@ export class CopyLines {
       return true;
     }
     if (this.#csv) return false;
-    throw new DbError('22P04', 'end-of-copy marker corrupt');
+    throw new DbError('22P04', END_MARK_CORRUPT);
   }
 
   #strayNewline(): DbError {

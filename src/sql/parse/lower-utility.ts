@@ -47,6 +47,8 @@ function valueText(node: Node | undefined): string | undefined {
   if ('Integer' in node) return String(node.Integer.ival ?? 0);
   if ('Float' in node) return node.Float.fval ?? '';
   if ('Boolean' in node) return node.Boolean.boolval === true ? 'true' : 'false';
+  // FORCE_QUOTE *
+  if ('A_Star' in node) return '*';
   return undefined;
 }
 

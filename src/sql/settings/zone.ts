@@ -6,7 +6,7 @@ const OFFSET_MINUTES_MAX = 24 * 60 * 7;
 /** Offsets change at most this often within the data. */
 const CACHE_MICROS = 15 * 60 * 1_000_000;
 /** POSIX: a name, then hours *west* of Greenwich. */
-const POSIX = /^(<[A-Za-z0-9+-]+>|[A-Za-z]{3,})([+-]?\d{1,3})(?::(\d{2}))?(?::\d{2})?$/;
+const POSIX = /^(<[A-Za-z0-9:+-]+>|[A-Za-z]{3,})([+-]?\d{1,3})(?::(\d{2}))?(?::\d{2})?$/;
 const BARE_OFFSET = /^([+-]\d{1,2}):(\d{2})$/;
 
 export const TIME_ZONE: Kind = {

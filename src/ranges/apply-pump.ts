@@ -69,15 +69,18 @@ export class ApplyPump {
     });
   }
 
+  /** Whoever waits for room looks again: there may be another reason to stop waiting. */
+  wakeWaiters(): void {
+    const waiters = this.roomWaiters;
+    this.roomWaiters = [];
+    for (const wake of waiters) wake();
+  }
+
   private applied(lastIndex: number, bytes: number): void {
     this.appliesInFlight--;
     this.unappliedBytes -= bytes;
     if (lastIndex > this.appliedIndex) this.appliedIndex = lastIndex;
     this.pump();
-    if (this.roomWaiters.length > 0 && !this.isFull) {
-      const waiters = this.roomWaiters;
-      this.roomWaiters = [];
-      for (const wake of waiters) wake();
-    }
+    if (this.roomWaiters.length > 0 && !this.isFull) this.wakeWaiters();
   }
 }

@@ -12,8 +12,10 @@ import {
 } from '../storage/command-format.ts';
 import type { Span, Write } from './api.ts';
 
-/** A writer that grew beyond this for one large transaction is let go. */
-const WRITER_BYTES_KEPT_MAX = 1 << 20;
+/** Commands are views into slabs of this size: an allocation of its own for each costs several times its encoding. */
+const SLAB_BYTES = 64 << 10;
+/** A slab with less room than this left is not begun upon any more. */
+const ROOM_BYTES_MIN = 4 << 10;
 
 /** Stands for entries that carry nothing for the state: a leader's first one, configuration changes. */
 export const EMPTY_COMMAND: Uint8Array = Uint8Array.of(COMMAND_VERSION, COMMAND_EMPTY);
@@ -24,7 +26,7 @@ const TXN_AT = 10;
 const DEADLINE_AT = 26;
 
 export class CommandEncoder {
-  private writer = new ByteWriter(1024);
+  private writer = new ByteWriter(SLAB_BYTES);
 
   writes(
     timestamp: Timestamp,
@@ -33,7 +35,8 @@ export class CommandEncoder {
     deadline: Timestamp,
     writes: readonly Write[],
   ): Uint8Array {
-    const { writer } = this;
+    const writer = this.begin();
+    const start = writer.length;
     writer.u8(COMMAND_VERSION);
     writer.u8(COMMAND_WRITES);
     writer.u53(timestamp);
@@ -46,24 +49,27 @@ export class CommandEncoder {
       writer.block(key);
       if (value !== undefined) writer.block(value);
     }
-    return this.take();
+    return writer.bytes.subarray(start, writer.length);
   }
 
   clearSpan(timestamp: Timestamp, span: Span): Uint8Array {
-    const { writer } = this;
+    const writer = this.begin();
+    const start = writer.length;
     writer.u8(COMMAND_VERSION);
     writer.u8(COMMAND_CLEAR);
     writer.u53(timestamp);
     writer.block(span.start);
     writer.block(span.end ?? EMPTY_BYTES);
-    return this.take();
+    return writer.bytes.subarray(start, writer.length);
   }
 
-  private take(): Uint8Array {
-    const command = this.writer.take();
-    if (this.writer.bytes.length > WRITER_BYTES_KEPT_MAX) this.writer = new ByteWriter(1024);
-    else this.writer.reset();
-    return command;
+  /** A large command makes the writer grow into a buffer of its own. */
+  private begin(): ByteWriter {
+    const { length, bytes } = this.writer;
+    if (bytes.length > SLAB_BYTES || length > SLAB_BYTES - ROOM_BYTES_MIN) {
+      this.writer = new ByteWriter(SLAB_BYTES);
+    }
+    return this.writer;
   }
 }
 

@@ -61,7 +61,7 @@ export class Commits {
 
   commit(request: CommitRequest): Promise<CommitAnswer> {
     const { txn, writes, deadline } = request;
-    const again = this.alreadyDecided(txn.id);
+    const again = this.alreadySent(txn.id);
     if (again !== undefined) return again;
     const session = this.sessions.admit(txn, request.session);
     if (!(session instanceof Session)) return Promise.resolve(session);
@@ -100,7 +100,7 @@ export class Commits {
     if (timestamp > this.greatestLogged) this.greatestLogged = timestamp;
     const commit = this.inFlight.find(timestamp);
     if (commit !== undefined) {
-      this.becomeVisible(commit);
+      this.becomeVisible(commit, command);
       return;
     }
     // Not ours: an earlier leader's, met again after a restart. P20: remember who committed.
@@ -118,11 +118,13 @@ export class Commits {
     }
   }
 
-  /** P20: the attempt was sent before. */
-  private alreadyDecided(txn: string): Promise<CommitAnswer> | undefined {
+  /** P20: the answer to an attempt that was sent before. One that has committed has no session any more. */
+  private alreadySent(txn: string): Promise<CommitAnswer> | undefined {
+    const session = this.sessions.find(txn);
+    if (session !== undefined) return session.commit;
     parseTxnId(txn, this.id);
     const timestamp = this.recent.find(this.id);
-    if (timestamp === undefined) return this.sessions.find(txn)?.commit;
+    if (timestamp === undefined) return undefined;
     const answer: CommitAnswer = { kind: 'committed', timestamp };
     return this.gate.hasPassed(timestamp)
       ? Promise.resolve(answer)
@@ -163,14 +165,14 @@ export class Commits {
       this.refuse(commit, refusal);
       return;
     }
-    if (this.pump.isFull) {
-      void this.pump.room().then(() => this.decide(commit));
-      return;
-    }
     const s = this.gate.assign(); // P11
     const reason = s === undefined ? 'its floor is too far ahead' : this.gate.refusal(s);
     if (s === undefined || reason !== undefined) {
       this.refuse(commit, { kind: 'notServing', message: reason ?? '' });
+      return;
+    }
+    if (this.pump.isFull) {
+      void this.pump.room().then(() => this.decide(commit));
       return;
     }
     if (s > commit.deadline) {
@@ -238,7 +240,7 @@ export class Commits {
 
   /** Every read from now on sees it: points through the cache or, as scans, through the shard, which is given the entry
    * before any request that is posted later (P13). */
-  private becomeVisible(commit: PendingCommit): void {
+  private becomeVisible(commit: PendingCommit, command: Uint8Array): void {
     const { session, timestamp, writes, hashes, span } = commit;
     const { cache } = this.parts;
     for (let i = 0; i < writes.length; i++) {
@@ -247,7 +249,7 @@ export class Commits {
     }
     if (span !== undefined) cache.dropSpan(span); // P14
     if (session !== undefined) {
-      parseTxnId(commit.txn, this.id);
+      commandTxn(command, this.id);
       this.recent.add(this.id, timestamp, commit.deadline);
     }
     this.committed++;

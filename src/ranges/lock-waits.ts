@@ -1,19 +1,13 @@
 // Waiting for a lock with a time limit: the lock table's callbacks joined with the runtime's timers.
 
 import type { Runtime } from '../runtime/runtime.ts';
-import type { LockMode, Refusal, Span } from './api.ts';
+import type { Refusal, Span } from './api.ts';
 import type { LockWait } from './lock-owner.ts';
 import type { LockTable } from './lock-table.ts';
 import type { Session, Sessions } from './sessions.ts';
 
 /** Undefined: the lock is held. */
 export type LockOutcome = Refusal | undefined;
-
-export interface LockWish {
-  readonly mode: LockMode;
-  readonly wait: 'block' | 'nowait' | 'skip';
-  readonly timeoutMicros: number;
-}
 
 export class LockWaits {
   private readonly locks: LockTable;

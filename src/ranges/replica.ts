@@ -103,6 +103,7 @@ export class Replica {
     this.gate.close(reason);
     this.sessions.endAll();
     this.commits.abandon(reason);
+    this.pump.wakeWaiters();
     this.parts.cache.clear();
   }
 

@@ -3,8 +3,6 @@
 import { assert } from '../base/assert.ts';
 import type { Random } from '../runtime/runtime.ts';
 
-export const TXN_ID_BYTES = 16;
-
 /** Into four words. */
 export function parseTxnId(id: string, into: Uint32Array): void {
   assert(id.length === 32, 'a transaction id has 32 hexadecimal digits');

@@ -326,6 +326,19 @@ describe('commits', () => {
     expect(await rig.until(read)).toMatchObject({ code: '57P03' });
   });
 
+  it('wait while too much is not applied, and are refused when leadership ends meanwhile', async () => {
+    const rig = await Rig.serving({ logMicros: 1 });
+    rig.shard.apply = () => new Promise(() => undefined);
+    const half = new Uint8Array(50 << 20);
+    const bulk = ['a', 'b', 'c'].map((key) => [{ key: utf8(key), value: half }]);
+    for (const writes of bulk) await rig.until(rig.ranges.bulkWrite(writes));
+    const waiting = [rig.commit(rig.txn(), [put('d', '1')]), rig.ranges.bulkWrite([put('e', '1')])];
+    expect(await rig.settledWithin(100_000, Promise.race(waiting))).toBe(false);
+    rig.replica.stopServing('the node is stopping');
+    const answers = await rig.until(Promise.all(waiting));
+    expect(answers.map(({ kind }) => kind)).toEqual(['sessionGone', 'notServing']);
+  });
+
   it('write in bulk without locks, and clear spans', async () => {
     const rig = await Rig.serving();
     const s = timeOf(

@@ -33,7 +33,7 @@ export class BulkLoader {
   #ascending = true;
   #greatest: Uint8Array | undefined;
   readonly #inFlight = new Set<Promise<void>>();
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(target: BulkTarget, mayHoldRows: boolean) {
     this.#target = target;
@@ -88,7 +88,7 @@ export class BulkLoader {
   #send(writes: readonly Write[]): void {
     const sent: Promise<void> = this.#target
       .bulkWrite(writes)
-      .catch((error: unknown) => {
+      .catch((error: Error) => {
         this.#failure ??= error;
       })
       .finally(() => this.#inFlight.delete(sent));

@@ -61,7 +61,7 @@ class CopyFrom implements CopyIn {
   }[];
   #headerLeft: boolean;
   #rows = 0;
-  #over: unknown;
+  #over: Error | undefined;
 
   constructor(
     table: TableDescriptor,
@@ -145,7 +145,7 @@ class CopyFrom implements CopyIn {
 
   /** What is under way lands before the error is told: the rollback that follows clears it. */
   async #fail(error: unknown): Promise<never> {
-    this.#over ??= error;
+    this.#over ??= error as Error;
     await this.#sink.stop();
     throw this.#over;
   }

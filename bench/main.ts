@@ -1,12 +1,9 @@
 // `npm run bench -- NAME [--short]`: finds the benchmark and runs it. --short shows that it runs, not how fast.
 
+import type { BenchOptions } from './lib/options.ts';
 import { micro } from './micro.ts';
 import { point } from './point.ts';
 import { tpcb } from './tpcb.ts';
-
-export interface BenchOptions {
-  readonly short: boolean;
-}
 
 const BENCHMARKS: Readonly<
   Record<string, { readonly summary: string; run(options: BenchOptions): Promise<void> }>
@@ -35,7 +32,11 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const chosen =
-    name === 'all' ? Object.values(BENCHMARKS) : name !== undefined && Object.hasOwn(BENCHMARKS, name) ? [BENCHMARKS[name]] : [];
+    name === 'all'
+      ? Object.values(BENCHMARKS)
+      : name !== undefined && Object.hasOwn(BENCHMARKS, name)
+        ? [BENCHMARKS[name]]
+        : [];
   if (names.length !== 1 || chosen.length === 0) {
     process.stderr.write(USAGE);
     return 2;
@@ -47,7 +48,9 @@ async function main(args: readonly string[]): Promise<number> {
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     process.exit(1);
   },
 );

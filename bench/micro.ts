@@ -18,12 +18,17 @@ import { BPCHAR, columnType, INT4, TEXT, TIMESTAMP, UUID } from '../src/rows/typ
 import { fingerprint } from '../src/sql/parse/fingerprint.ts';
 import { RowCache } from '../src/storage/row-cache.ts';
 import { type Case, progress, report } from './lib/report.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './lib/options.ts';
 
 /** What would otherwise be optimised away. */
 let sink = 0;
 
-const accounts = layoutOf([columnType(INT4), columnType(INT4), columnType(INT4), columnType(BPCHAR, 88)]);
+const accounts = layoutOf([
+  columnType(INT4),
+  columnType(INT4),
+  columnType(INT4),
+  columnType(BPCHAR, 88),
+]);
 const account = [4711, 3, -250, 'a filler as pgbench has it'];
 const accountFields = ['aid', 'bid', 'abalance', 'filler'].map((name, i) => ({
   name,
@@ -56,7 +61,11 @@ function pieces(): Readonly<Record<string, () => void>> {
   });
   for (let ready = core.ready(); ready !== undefined; ready = core.ready()) core.advance(ready);
   const command = new Uint8Array(120);
-  const output = new WireOutput({ write: () => undefined, congested: false, drained: () => Promise.resolve() });
+  const output = new WireOutput({
+    write: () => undefined,
+    congested: false,
+    drained: () => Promise.resolve(),
+  });
   output.shape(accountFields, []);
   const bind = Buffer.from(
     '420000002000503000005030000001000000010000000000043132333400000000450000000900000000005300000004',
@@ -128,7 +137,11 @@ export async function micro(options: BenchOptions): Promise<void> {
   for (const [name, run] of Object.entries(pieces())) {
     const nanoseconds: number[] = [];
     for (let round = 0; round < (options.short ? 1 : 5); round++) {
-      const one = new Benchmark(name, run, options.short ? { maxTime: 0.05, minSamples: 3 } : { maxTime: 0.5 });
+      const one = new Benchmark(
+        name,
+        run,
+        options.short ? { maxTime: 0.05, minSamples: 3 } : { maxTime: 0.5 },
+      );
       one.run();
       if (one.error !== undefined) throw one.error as Error;
       nanoseconds.push(1e9 / one.hz);

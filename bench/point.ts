@@ -13,7 +13,7 @@ import {
   workDirectory,
 } from './lib/processes.ts';
 import { type Case, progress, report } from './lib/report.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './lib/options.ts';
 
 const INSERT = `\\set id random(1, 1000000000000)
 INSERT INTO bench_insert (id, payload) VALUES (:id, 'a payload of about a hundred bytes, as rows of real tables have: some text, a name, a date, an amount') ON CONFLICT DO NOTHING;
@@ -32,7 +32,8 @@ export async function point(options: BenchOptions): Promise<void> {
   const insertFile = join(directory, 'insert.sql');
   writeFileSync(insertFile, INSERT);
   const theirs = await startPostgres(directory);
-  if (theirs === undefined) progress('skipped: PostgreSQL 15 is not installed; ours alone is measured');
+  if (theirs === undefined)
+    progress('skipped: PostgreSQL 15 is not installed; ours alone is measured');
   const ours = await startMeridian(directory);
   // Rows are cached with a tenth of what all of them take (about 180 bytes a row with its overhead).
   const small = await startMeridian(directory, ['--cache-mb', String(Math.max(2, scale * 2))]);
@@ -44,7 +45,18 @@ export async function point(options: BenchOptions): Promise<void> {
       await query(system, CREATE_INSERT);
     }
     const select = ['-S', '-M', 'prepared', '-c', '8', '-j', '2', '-T', String(seconds)];
-    const insert = ['-f', insertFile, '-M', 'prepared', '-c', '16', '-j', '2', '-T', String(seconds)];
+    const insert = [
+      '-f',
+      insertFile,
+      '-M',
+      'prepared',
+      '-c',
+      '16',
+      '-j',
+      '2',
+      '-T',
+      String(seconds),
+    ];
     const figures = new Map<string, number[]>();
     const take = async (name: string, system: System, args: readonly string[]): Promise<void> => {
       const { transactionsPerSecond } = await measure(system, args);
@@ -66,14 +78,24 @@ export async function point(options: BenchOptions): Promise<void> {
     }
     const got = (name: string): readonly number[] => figures.get(name) ?? [];
     const cases: Case[] = [
-      { name: 'SELECT by key, 8 clients, cache warm', unit: '/s', ours: got('select'), peer: got('select peer') },
+      {
+        name: 'SELECT by key, 8 clients, cache warm',
+        unit: '/s',
+        ours: got('select'),
+        peer: got('select peer'),
+      },
       {
         name: 'SELECT by key, 8 clients, a tenth cached',
         unit: '/s',
         ours: got('select small'),
         peer: got('select peer'),
       },
-      { name: 'INSERT of one row, 16 clients', unit: '/s', ours: got('insert'), peer: got('insert peer') },
+      {
+        name: 'INSERT of one row, 16 clients',
+        unit: '/s',
+        ours: got('insert'),
+        peer: got('insert peer'),
+      },
       { name: 'resident memory while selecting', unit: 'MB', ours: [resident], peer: [] },
     ];
     report('point', 'postgres', cases);
@@ -84,5 +106,15 @@ export async function point(options: BenchOptions): Promise<void> {
 
 /** Every row is read once, so that the cache holds what it can. */
 async function warm(system: System, scale: number): Promise<void> {
-  await measure(system, ['-S', '-M', 'prepared', '-c', '8', '-j', '2', '-t', String(scale * 20_000)]);
+  await measure(system, [
+    '-S',
+    '-M',
+    'prepared',
+    '-c',
+    '8',
+    '-j',
+    '2',
+    '-t',
+    String(scale * 20_000),
+  ]);
 }

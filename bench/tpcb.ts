@@ -2,9 +2,15 @@
 // (read committed), alternating. Afterwards the sums of branches, tellers, accounts and history must agree.
 
 import { initialise, measure, pgbenchInstalled } from './lib/pgbench.ts';
-import { query, startMeridian, startPostgres, type System, workDirectory } from './lib/processes.ts';
+import {
+  query,
+  startMeridian,
+  startPostgres,
+  type System,
+  workDirectory,
+} from './lib/processes.ts';
 import { type Case, progress, report } from './lib/report.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './lib/options.ts';
 
 const SUMS = [
   'SELECT sum(bbalance) AS sum FROM pgbench_branches',
@@ -23,7 +29,8 @@ export async function tpcb(options: BenchOptions): Promise<void> {
   const rounds = options.short ? 1 : 5;
   const directory = workDirectory();
   const theirs = await startPostgres(directory);
-  if (theirs === undefined) progress('skipped: PostgreSQL 15 is not installed; ours alone is measured');
+  if (theirs === undefined)
+    progress('skipped: PostgreSQL 15 is not installed; ours alone is measured');
   const ours = await startMeridian(directory);
   const systems = [ours, ...(theirs === undefined ? [] : [theirs])];
   const loads = new Map<System, number>();
@@ -78,5 +85,6 @@ async function checkSums(system: System): Promise<void> {
   const sums: string[] = [];
   for (const text of SUMS) sums.push(String((await query(system, text))[0]?.['sum'] ?? '0'));
   progress(`${system.name}: sums of branches, tellers, accounts, history: ${sums.join(', ')}`);
-  if (new Set(sums).size !== 1) throw new Error(`${system.name}: the sums disagree: ${sums.join(', ')}`);
+  if (new Set(sums).size !== 1)
+    throw new Error(`${system.name}: the sums disagree: ${sums.join(', ')}`);
 }

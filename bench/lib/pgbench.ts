@@ -34,7 +34,10 @@ function run(system: System, args: readonly string[]): Promise<string> {
     child.once('error', reject);
     child.once('close', (code) => {
       if (code === 0) resolve(out);
-      else reject(new Error(`pgbench ${args.join(' ')} against ${system.name} failed:\n${err}\n${out}`));
+      else
+        reject(
+          new Error(`pgbench ${args.join(' ')} against ${system.name} failed:\n${err}\n${out}`),
+        );
     });
   });
 }

@@ -50,7 +50,10 @@ export function postgresProgram(name: string): string | undefined {
           .map((entry) => join(root, entry, 'bin', name))
       : [],
   );
-  const found = [...places, ...(process.env['PATH'] ?? '').split(':').map((dir) => join(dir, name))];
+  const found = [
+    ...places,
+    ...(process.env['PATH'] ?? '').split(':').map((dir) => join(dir, name)),
+  ];
   return found.find((path) => existsSync(path));
 }
 
@@ -172,7 +175,10 @@ export function residentMegabytes(pid: number): number {
   return Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)]).toString()) / 1024;
 }
 
-export async function query(system: System, text: string): Promise<readonly Record<string, unknown>[]> {
+export async function query(
+  system: System,
+  text: string,
+): Promise<readonly Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: system.url });
   await client.connect();
   try {

@@ -60,7 +60,10 @@ export function report(benchmark: string, peerName: string, cases: readonly Case
     Math.max(title.length, ...rows.map((row) => (row[i] as string).length)),
   );
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, i) => cell.padEnd(widths[i] as number)).join('  ').trimEnd();
+    cells
+      .map((cell, i) => cell.padEnd(widths[i] as number))
+      .join('  ')
+      .trimEnd();
   process.stdout.write(`${line(header)}\n${line(widths.map((w) => '-'.repeat(w)))}\n`);
   for (const row of rows) process.stdout.write(`${line(row)}\n`);
   const json = {

@@ -5,13 +5,18 @@ import { type CommandSpec, EXIT_DONE, EXIT_FAILED, parseOptions, UsageError } fr
 
 const SPEC: CommandSpec = {
   name: 'meridian simulate [database]',
-  summary: 'a node with SQL clients in simulated time, with crashes and bad disks; one seed is one run, always the same',
+  summary:
+    'a node with SQL clients in simulated time, with crashes and bad disks; one seed is one run, always the same',
   options: {
     seed: { value: 'N', help: 'the first seed (default: a fresh one, printed)' },
     seeds: { value: 'COUNT', help: 'how many seeds, one after another (default 1)' },
     seconds: { value: 'S', help: 'simulated seconds for each seed (default 60)' },
     shards: { value: 'N', help: 'storage shards (default 1)' },
-    bug: { value: 'NAME', multiple: true, help: 'switch a known bug on, such as raft.ack-before-sync' },
+    bug: {
+      value: 'NAME',
+      multiple: true,
+      help: 'switch a known bug on, such as raft.ack-before-sync',
+    },
     verbose: { value: undefined, short: 'v', help: "print the node's log" },
   },
 };
@@ -38,7 +43,10 @@ export async function simulate(args: readonly string[]): Promise<number> {
         bugs,
         shards,
         ...(options.flag('verbose')
-          ? { onLog: (_node: number, level: string, message: string) => void process.stderr.write(`${level} ${message}\n`) }
+          ? {
+              onLog: (_node: number, level: string, message: string) =>
+                void process.stderr.write(`${level} ${message}\n`),
+            }
           : {}),
       });
       totals.operations += report.operations;
@@ -46,7 +54,7 @@ export async function simulate(args: readonly string[]): Promise<number> {
       totals.crashes += report.crashes;
       for (const fault of report.faults) faults.add(fault);
       process.stdout.write(
-        `seed ${seed}: ${report.operations} operations, ${report.acknowledged} transactions acknowledged, ${report.crashes} crashes, ${report.simulatedSeconds} simulated s, ${report.events} events, trace ${report.traceHash}\n`,
+        `seed ${seed}: ${report.operations} operations, ${report.acknowledged} writes acknowledged, ${report.crashes} crashes, ${report.simulatedSeconds} simulated s, ${report.events} events, trace ${report.traceHash}\n`,
       );
     } catch (error) {
       if (!(error instanceof SimulationFailure)) throw error;

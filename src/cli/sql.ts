@@ -14,9 +14,23 @@ const SPEC: CommandSpec = {
   name: 'meridian sql',
   summary: 'a SQL shell; reads standard input when that is no terminal',
   options: {
-    url: { value: 'URL', short: 'u', help: `where to connect (default ${DEFAULT_URL}, or MERIDIAN_URL)` },
-    execute: { value: 'SQL', short: 'e', multiple: true, help: 'run this and leave; may be repeated' },
-    file: { value: 'FILE', short: 'f', multiple: true, help: 'run this file and leave; may be repeated' },
+    url: {
+      value: 'URL',
+      short: 'u',
+      help: `where to connect (default ${DEFAULT_URL}, or MERIDIAN_URL)`,
+    },
+    execute: {
+      value: 'SQL',
+      short: 'e',
+      multiple: true,
+      help: 'run this and leave; may be repeated',
+    },
+    file: {
+      value: 'FILE',
+      short: 'f',
+      multiple: true,
+      help: 'run this file and leave; may be repeated',
+    },
     timing: { value: undefined, help: 'print how long each statement took' },
     expanded: { value: undefined, short: 'x', help: 'a line for each column' },
     'keep-going': { value: undefined, short: 'k', help: 'go on with a file after an error' },

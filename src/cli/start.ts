@@ -21,12 +21,30 @@ const SPEC: CommandSpec = {
   summary: 'run a node until Ctrl-C or SIGTERM',
   options: {
     data: { value: 'DIR', help: 'where the data is; made when it is missing (required)' },
-    sql: { value: 'HOST:PORT', help: `PostgreSQL's protocol (default ${formatAddress(DEFAULT_SQL)})` },
-    rpc: { value: 'HOST:PORT', help: `node to node (default ${formatAddress(DEFAULT_RPC)}); nothing listens there yet` },
-    http: { value: 'HOST:PORT', help: `/health and /metrics (default ${formatAddress(DEFAULT_HTTP)})` },
-    clock: { value: 'SOURCE', help: 'system, or fixed:MICROS for a half-width of its own (default system)' },
-    shards: { value: 'N', help: 'storage threads, fixed at the first start; 0 runs storage on the main thread (default 1)' },
-    'cache-mb': { value: 'N', help: `MiB for the hot-row cache (default ${DEFAULT_CACHE_BYTES / MIB})` },
+    sql: {
+      value: 'HOST:PORT',
+      help: `PostgreSQL's protocol (default ${formatAddress(DEFAULT_SQL)})`,
+    },
+    rpc: {
+      value: 'HOST:PORT',
+      help: `node to node (default ${formatAddress(DEFAULT_RPC)}); nothing listens there yet`,
+    },
+    http: {
+      value: 'HOST:PORT',
+      help: `/health and /metrics (default ${formatAddress(DEFAULT_HTTP)})`,
+    },
+    clock: {
+      value: 'SOURCE',
+      help: 'system, or fixed:MICROS for a half-width of its own (default system)',
+    },
+    shards: {
+      value: 'N',
+      help: 'storage threads, fixed at the first start; 0 runs storage on the main thread (default 1)',
+    },
+    'cache-mb': {
+      value: 'N',
+      help: `MiB for the hot-row cache (default ${DEFAULT_CACHE_BYTES / MIB})`,
+    },
     'min-free-mb': {
       value: 'N',
       help: `refuse writes when fewer MiB are free on the disk (default ${DEFAULT_MIN_FREE_BYTES / MIB})`,
@@ -39,12 +57,15 @@ const SPEC: CommandSpec = {
 export async function start(args: readonly string[]): Promise<number> {
   const options = parseOptions(SPEC, args);
   const dataDirectory = options.text('data');
-  if (dataDirectory === undefined) throw new UsageError("--data DIR is wanted: where the data is");
+  if (dataDirectory === undefined) throw new UsageError('--data DIR is wanted: where the data is');
   const level = options.text('log-level') ?? 'info';
   if (level !== 'info' && level !== 'warn' && level !== 'error') {
     throw new UsageError(`--log-level is info, warn or error, not '${level}'`);
   }
-  const address = (name: 'sql' | 'rpc' | 'http', otherwise: typeof DEFAULT_SQL): typeof DEFAULT_SQL => {
+  const address = (
+    name: 'sql' | 'rpc' | 'http',
+    otherwise: typeof DEFAULT_SQL,
+  ): typeof DEFAULT_SQL => {
     const text = options.text(name);
     try {
       return text === undefined ? otherwise : parseAddress(text);
@@ -80,7 +101,8 @@ export async function start(args: readonly string[]): Promise<number> {
       http: address('http', DEFAULT_HTTP),
       shards: options.whole('shards', 0, 64) ?? 1,
       cacheBytes: (options.whole('cache-mb', 1, 65_536) ?? DEFAULT_CACHE_BYTES / MIB) * MIB,
-      minFreeBytes: (options.whole('min-free-mb', 0, 1_048_576) ?? DEFAULT_MIN_FREE_BYTES / MIB) * MIB,
+      minFreeBytes:
+        (options.whole('min-free-mb', 0, 1_048_576) ?? DEFAULT_MIN_FREE_BYTES / MIB) * MIB,
     },
     (error) => failed(error),
   );

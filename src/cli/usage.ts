@@ -36,7 +36,10 @@ export interface ParsedOptions {
 }
 
 export function parseOptions(spec: CommandSpec, args: readonly string[]): ParsedOptions {
-  const options: Record<string, { type: 'string' | 'boolean'; short?: string; multiple?: boolean }> = {
+  const options: Record<
+    string,
+    { type: 'string' | 'boolean'; short?: string; multiple?: boolean }
+  > = {
     help: { type: 'boolean', short: 'h' },
   };
   for (const [name, option] of Object.entries(spec.options)) {
@@ -57,7 +60,11 @@ export function parseOptions(spec: CommandSpec, args: readonly string[]): Parsed
     text: (name) => values[name] as string | undefined,
     texts: (name) => {
       const value = values[name];
-      return Array.isArray(value) ? (value as string[]) : value === undefined ? [] : [value as string];
+      return Array.isArray(value)
+        ? (value as string[])
+        : value === undefined
+          ? []
+          : [value as string];
     },
     flag: (name) => values[name] === true,
     whole: (name, low, high) => {
@@ -65,7 +72,9 @@ export function parseOptions(spec: CommandSpec, args: readonly string[]): Parsed
       if (text === undefined) return undefined;
       const value = Number(text);
       if (!/^\d+$/.test(text) || value < low || value > high) {
-        throw new UsageError(`--${name} takes a whole number from ${low} to ${high}, not '${text}'`);
+        throw new UsageError(
+          `--${name} takes a whole number from ${low} to ${high}, not '${text}'`,
+        );
       }
       return value;
     },

@@ -18,6 +18,8 @@ export interface NodeConfig {
   readonly cacheBytes: number;
   /** Size of a segment of the log. */
   readonly logSegmentBytes: number;
+  /** Entries of the log that are applied before a flush lets it be cut. */
+  readonly entriesPerFlush: number;
   /** Free space below which writes are refused. */
   readonly minFreeBytes: number;
 }
@@ -40,6 +42,7 @@ export function defaultConfig(dataDirectory: string): NodeConfig {
     shards: 1,
     cacheBytes: DEFAULT_CACHE_BYTES,
     logSegmentBytes: 16 * MIB,
+    entriesPerFlush: 100_000,
     minFreeBytes: DEFAULT_MIN_FREE_BYTES,
   };
 }
@@ -49,13 +52,18 @@ export function parseAddress(text: string): Address {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65535) {
-    throw new DbError('22023', `'${text}' is no address: HOST:PORT is wanted, such as 127.0.0.1:7432`);
+    throw new DbError(
+      '22023',
+      `'${text}' is no address: HOST:PORT is wanted, such as 127.0.0.1:7432`,
+    );
   }
   return { host: (match[1] ?? match[2]) as string, port };
 }
 
 export function formatAddress(address: Address): string {
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+  return address.host.includes(':')
+    ? `[${address.host}]:${address.port}`
+    : `${address.host}:${address.port}`;
 }
 
 export function isLoopback(host: string): boolean {

@@ -102,8 +102,7 @@ export async function openDatabase(
     // A range lives on one shard.
     const shard = shards[RANGE % shards.length] as Shard;
     const applied = await Promise.all(shards.map((one) => one.opened));
-    const appliedIndex =
-      applied.flat().find((one) => one.range === RANGE)?.appliedIndex ?? 0;
+    const appliedIndex = applied.flat().find((one) => one.range === RANGE)?.appliedIndex ?? 0;
 
     const scheduler = await RaftScheduler.open(runtime, `${directory}/log`, {
       ...DEFAULT_SCHEDULER_OPTIONS,
@@ -151,6 +150,7 @@ export async function openDatabase(
       log,
       shard,
       range: RANGE,
+      entriesPerFlush: config.entriesPerFlush,
       appliedIndex: () => replica.appliedIndex,
       truncate: (index) => scheduler.truncate(group as RaftGroup, index),
       broken,
@@ -227,7 +227,9 @@ export async function openDatabase(
       },
     };
   } catch (error) {
-    await closeAll().catch((closing: unknown) => log.error('closing failed', { error: String(closing) }));
+    await closeAll().catch((closing: unknown) =>
+      log.error('closing failed', { error: String(closing) }),
+    );
     throw error;
   }
 }
@@ -255,8 +257,18 @@ function gauges(figures: {
   freeBytes: number;
 }): Gauge[] {
   const { replica, cache, sql, usage } = figures;
-  const counter = (name: string, help: string, value: number): Gauge => ({ name, help, type: 'counter', value });
-  const gauge = (name: string, help: string, value: number): Gauge => ({ name, help, type: 'gauge', value });
+  const counter = (name: string, help: string, value: number): Gauge => ({
+    name,
+    help,
+    type: 'counter',
+    value,
+  });
+  const gauge = (name: string, help: string, value: number): Gauge => ({
+    name,
+    help,
+    type: 'gauge',
+    value,
+  });
   return [
     counter('sql_statements_total', 'Statements executed.', sql.statements),
     counter('sql_retries_total', 'Statements tried again after an abort.', sql.retries),
@@ -266,7 +278,11 @@ function gauges(figures: {
     gauge('locks_waiting', 'Lock requests that wait.', replica.lockWaits),
     gauge('locked_keys', 'Keys locked.', replica.lockedKeys),
     gauge('writes_in_flight', 'Commits proposed and not yet committed.', replica.inFlight),
-    counter('rows_loaded_total', 'Rows read from storage because the cache had them not.', replica.rowsLoaded),
+    counter(
+      'rows_loaded_total',
+      'Rows read from storage because the cache had them not.',
+      replica.rowsLoaded,
+    ),
     counter('cache_hits_total', 'Look-ups that the hot-row cache answered.', cache.hits),
     counter('cache_misses_total', 'Look-ups that it did not.', cache.misses),
     gauge('cache_rows', 'Rows in the hot-row cache.', cache.entries),

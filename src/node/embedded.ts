@@ -116,7 +116,9 @@ class CollectingSink implements ResultSink {
   }
   copyOut(): void {}
   copyData(): void {
-    throw new DbError('0A000', 'COPY TO STDOUT is not supported here', { hint: 'SELECT the rows.' });
+    throw new DbError('0A000', 'COPY TO STDOUT is not supported here', {
+      hint: 'SELECT the rows.',
+    });
   }
   copyOutDone(): void {}
 
@@ -141,7 +143,8 @@ function decodeValue(field: ResultField, datum: Datum): unknown {
     case TIMESTAMPTZ:
     case DATE: {
       const text = formatText(field.type, datum);
-      const iso = field.type.oid === DATE ? text : `${text.replace(' ', 'T').replace(/\+00$/, '')}Z`;
+      const iso =
+        field.type.oid === DATE ? text : `${text.replace(' ', 'T').replace(/\+00$/, '')}Z`;
       const date = new Date(iso);
       return Number.isNaN(date.getTime()) || field.type.oid === DATE ? text : date;
     }
@@ -149,6 +152,10 @@ function decodeValue(field: ResultField, datum: Datum): unknown {
     case JSONB:
       return JSON.parse(datum as string) as unknown;
     default:
-      return datum instanceof Decimal ? datum.toString() : typeof datum === 'object' && !(datum instanceof Uint8Array) ? formatText(field.type, datum) : datum;
+      return datum instanceof Decimal
+        ? datum.toString()
+        : typeof datum === 'object' && !(datum instanceof Uint8Array)
+          ? formatText(field.type, datum)
+          : datum;
   }
 }

@@ -28,7 +28,9 @@ export async function loadIdentity(
   const path = identityPath(dataDirectory);
   const bytes = await files.read(path);
   if (bytes === undefined) {
-    const strange = (await files.list(dataDirectory)).filter((name) => !name.startsWith('meridian.lock'));
+    const strange = (await files.list(dataDirectory)).filter(
+      (name) => !name.startsWith('meridian.lock'),
+    );
     if (strange.length > 0) {
       throw new DbError(
         '58P01',

@@ -4,9 +4,7 @@
 import type { Log, Timers } from '../runtime/runtime.ts';
 import type { Shard } from '../storage/shard.ts';
 
-/** A flush writes the memtable out, so it is not done for little. */
 const LOOK_MICROS = 1_000_000;
-const ENTRIES_PER_FLUSH = 100_000;
 /** Even little is flushed after this many looks, so that a restart replays little. */
 const LOOKS_PER_FLUSH = 60;
 
@@ -15,6 +13,8 @@ export interface LogTruncationParts {
   readonly log: Log;
   readonly shard: Shard;
   readonly range: number;
+  /** A flush writes the memtable out, so it is not done for little. */
+  readonly entriesPerFlush: number;
   appliedIndex(): number;
   truncate(index: number): void;
   broken(error: unknown): void;
@@ -65,7 +65,8 @@ export class LogTruncation {
       if (this.#stopped) return;
       this.#looks += 1;
       const behind = this.#parts.appliedIndex() - this.#truncatedTo;
-      const due = behind >= ENTRIES_PER_FLUSH || (behind > 0 && this.#looks >= LOOKS_PER_FLUSH);
+      const due =
+        behind >= this.#parts.entriesPerFlush || (behind > 0 && this.#looks >= LOOKS_PER_FLUSH);
       if (due) this.flush().catch((error: unknown) => this.#parts.broken(error));
       this.#schedule();
     });

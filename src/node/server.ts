@@ -34,7 +34,9 @@ export async function startNode(
       random: runtime.random,
       timers: runtime.timers,
       broken: (error) => {
-        runtime.log.error('internal error', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+        runtime.log.error('internal error', {
+          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        });
         if (error instanceof AssertionError) broken(error);
       },
     });
@@ -77,7 +79,9 @@ function explain(error: unknown, config: NodeConfig): unknown {
   const { code, port, address } = error as { code?: string; port?: number; address?: string };
   if (code === 'EADDRINUSE') {
     const option = port === config.sql.port ? '--sql' : '--http';
-    return new Error(`${address}:${port} is in use by another program; choose another with ${option} HOST:PORT`);
+    return new Error(
+      `${address}:${port} is in use by another program; choose another with ${option} HOST:PORT`,
+    );
   }
   if (code === 'EACCES') return new Error(`no permission to listen at ${address}:${port}`);
   return error;

@@ -62,7 +62,8 @@ export class SpaceGuard {
   }
 
   #judge(): void {
-    const mark = this.#refusal === undefined ? this.#minFreeBytes : this.#minFreeBytes * RESUME_FACTOR;
+    const mark =
+      this.#refusal === undefined ? this.#minFreeBytes : this.#minFreeBytes * RESUME_FACTOR;
     const low = this.freeBytes < mark;
     if (low === (this.#refusal !== undefined)) return;
     const free = Math.round(this.freeBytes / 1048576);

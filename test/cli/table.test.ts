@@ -24,7 +24,10 @@ describe('formatTable', () => {
   });
 
   it('has an expanded form', () => {
-    const text = formatTable([{ name: 'v', typeOid: 25 }], [[null]], { expanded: true, nullText: '∅' });
+    const text = formatTable([{ name: 'v', typeOid: 25 }], [[null]], {
+      expanded: true,
+      nullText: '∅',
+    });
     expect(text).toBe('-[ RECORD 1 ]-\nv | ∅\n');
   });
 });
@@ -33,11 +36,24 @@ describe('formatError', () => {
   it('puts a caret under the place', () => {
     const statement = 'SELECT 1,\n  bad FROM t';
     const text = formatError(
-      { severity: 'ERROR', code: '42703', message: 'no such column', detail: undefined, hint: 'Look.', position: 13 },
+      {
+        severity: 'ERROR',
+        code: '42703',
+        message: 'no such column',
+        detail: undefined,
+        hint: 'Look.',
+        position: 13,
+      },
       statement,
     );
     expect(text).toBe(
-      ['ERROR:  42703: no such column', 'LINE 2:   bad FROM t', '          ^', 'HINT:  Look.', ''].join('\n'),
+      [
+        'ERROR:  42703: no such column',
+        'LINE 2:   bad FROM t',
+        '          ^',
+        'HINT:  Look.',
+        '',
+      ].join('\n'),
     );
   });
 });

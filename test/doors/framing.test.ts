@@ -27,29 +27,46 @@ function drain(framer: MessageFramer, into: { type: number; body: string }[]): v
 
 describe('MessageFramer', () => {
   it('gives the same messages however the input is cut', () => {
-    const message = fc.record({ type: fc.integer({ min: 1, max: 255 }), body: fc.uint8Array({ maxLength: 300 }) });
+    const message = fc.record({
+      type: fc.integer({ min: 1, max: 255 }),
+      body: fc.uint8Array({ maxLength: 300 }),
+    });
     fc.assert(
-      fc.property(fc.array(message, { maxLength: 20 }), fc.array(fc.nat(400), { minLength: 1 }), (messages, cuts) => {
-        const all = Buffer.concat(messages.map(({ type, body }) => frame(type, Buffer.from(body))));
-        const framer = ready();
-        const got: { type: number; body: string }[] = [];
-        for (let at = 0, i = 0; at < all.length; i++) {
-          const length = 1 + (cuts[i % cuts.length] as number);
-          framer.push(Buffer.from(all.subarray(at, at + length)));
-          at += length;
-          drain(framer, got);
-        }
-        expect(got).toEqual(
-          messages.map(({ type, body }) => ({ type, body: Buffer.from(body).toString('latin1') })),
-        );
-        expect(framer.pending).toBe(0);
-      }),
+      fc.property(
+        fc.array(message, { maxLength: 20 }),
+        fc.array(fc.nat(400), { minLength: 1 }),
+        (messages, cuts) => {
+          const all = Buffer.concat(
+            messages.map(({ type, body }) => frame(type, Buffer.from(body))),
+          );
+          const framer = ready();
+          const got: { type: number; body: string }[] = [];
+          for (let at = 0, i = 0; at < all.length; i++) {
+            const length = 1 + (cuts[i % cuts.length] as number);
+            framer.push(Buffer.from(all.subarray(at, at + length)));
+            at += length;
+            drain(framer, got);
+          }
+          expect(got).toEqual(
+            messages.map(({ type, body }) => ({
+              type,
+              body: Buffer.from(body).toString('latin1'),
+            })),
+          );
+          expect(framer.pending).toBe(0);
+        },
+      ),
     );
   });
 
   it('keeps a message that is being handled intact while more input comes', () => {
     const framer = ready();
-    framer.push(Buffer.concat([frame(81, Buffer.from('first\0')), frame(81, Buffer.from('half'))]).subarray(0, 13));
+    framer.push(
+      Buffer.concat([frame(81, Buffer.from('first\0')), frame(81, Buffer.from('half'))]).subarray(
+        0,
+        13,
+      ),
+    );
     expect(framer.next()).toBe(true);
     const { bytes, start, end } = framer;
     framer.push(Buffer.alloc(100, 0x7a));
@@ -87,6 +104,13 @@ describe('BodyReader', () => {
     const reader = new BodyReader();
     const bytes = Buffer.from('one\0one\0two\0one\0\0é\0');
     reader.reset(bytes, 0, bytes.length);
-    expect(Array.from({ length: 6 }, () => reader.name())).toEqual(['one', 'one', 'two', 'one', '', 'é']);
+    expect(Array.from({ length: 6 }, () => reader.name())).toEqual([
+      'one',
+      'one',
+      'two',
+      'one',
+      '',
+      'é',
+    ]);
   });
 });

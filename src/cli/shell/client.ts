@@ -35,7 +35,10 @@ interface WireConnection {
   sendCopyFromChunk(chunk: Uint8Array): void;
   endCopyFrom(): void;
   sendCopyFail(message: string): void;
-  readonly stream: { readonly writableNeedDrain: boolean; once(event: 'drain' | 'close', run: () => void): void };
+  readonly stream: {
+    readonly writableNeedDrain: boolean;
+    once(event: 'drain' | 'close', run: () => void): void;
+  };
 }
 
 /** One text on its way: pg calls these as messages come in. */
@@ -134,7 +137,9 @@ export class ShellClient {
   static async connect(url: string, onNotice: (text: string) => void): Promise<ShellClient> {
     const client = new pg.Client({ connectionString: url, application_name: 'meridian sql' });
     const shell = new ShellClient(client, url);
-    client.on('notice', (notice) => onNotice(`${notice.severity ?? 'NOTICE'}:  ${notice.message ?? ''}`));
+    client.on('notice', (notice) =>
+      onNotice(`${notice.severity ?? 'NOTICE'}:  ${notice.message ?? ''}`),
+    );
     client.on('error', () => {
       shell.closed = true;
     });
@@ -173,7 +178,10 @@ export class ShellClient {
 
   /** A CancelRequest on a connection of its own, as psql's Ctrl-C. */
   async cancel(): Promise<void> {
-    const { processID, secretKey } = this.#client as unknown as { processID: number; secretKey: number };
+    const { processID, secretKey } = this.#client as unknown as {
+      processID: number;
+      secretKey: number;
+    };
     const { createConnection } = await import('node:net');
     await new Promise<void>((resolve) => {
       const socket = createConnection({ host: this.#client.host, port: this.#client.port }, () => {

@@ -43,7 +43,10 @@ export async function runMeta(line: string, session: ShellSession): Promise<Meta
       return 'done';
     case '\\pset':
       if (args[0] !== 'null') return 'unknown';
-      session.nullText = args.slice(1).join(' ').replace(/^'(.*)'$/, '$1');
+      session.nullText = args
+        .slice(1)
+        .join(' ')
+        .replace(/^'(.*)'$/, '$1');
       return 'done';
     case '\\c':
     case '\\conninfo':
@@ -115,6 +118,9 @@ export class Completer {
     const keywords = KEYWORDS.filter((k) => k.startsWith(word.toUpperCase())).map((k) =>
       lower ? k.toLowerCase() : k,
     );
-    return [[...this.#names.filter((n) => n.startsWith(word)), ...keywords].map((w) => `${w} `), word];
+    return [
+      [...this.#names.filter((n) => n.startsWith(word)), ...keywords].map((w) => `${w} `),
+      word,
+    ];
   }
 }

@@ -71,7 +71,8 @@ export class StatementSplitter {
       const c = text[this.#at] as string;
       const two = text.slice(this.#at, this.#at + 2);
       // What may be the first half of a comment's or a dollar quote's beginning waits for the rest.
-      if ((c === '-' || c === '/' || c === '$') && mayGrow(text.slice(this.#at, this.#at + 70))) return -1;
+      if ((c === '-' || c === '/' || c === '$') && mayGrow(text.slice(this.#at, this.#at + 70)))
+        return -1;
       if (two === '--' || two === '/*') {
         this.#inside = two;
         this.#comments = 1;
@@ -81,7 +82,9 @@ export class StatementSplitter {
         this.#inside = c === "'" && (before === 'e' || before === 'E') ? "e'" : c;
         this.#at += 1;
       } else if (c === '$') {
-        const tag = /^\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/.exec(text.slice(this.#at, this.#at + 70));
+        const tag = /^\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/.exec(
+          text.slice(this.#at, this.#at + 70),
+        );
         const wordBefore = /[\w$]/.test(text[this.#at - 1] ?? ' ');
         if (tag !== null && !wordBefore) this.#inside = tag[0];
         this.#at += tag === null || wordBefore ? 1 : tag[0].length;

@@ -100,7 +100,8 @@ function formatExpanded(
 
 export function formatError(error: ShellError, statement: string): string {
   let out = `${error.severity}:  ${error.code === '' ? '' : `${error.code}: `}${error.message}\n`;
-  if (error.position !== undefined && error.position > 0) out += caret(statement, error.position - 1);
+  if (error.position !== undefined && error.position > 0)
+    out += caret(statement, error.position - 1);
   if (error.detail !== undefined) out += `DETAIL:  ${error.detail}\n`;
   if (error.hint !== undefined) out += `HINT:  ${error.hint}\n`;
   return out;

@@ -19,9 +19,12 @@ function historyPath(): string {
 function loadHistory(): string[] {
   try {
     if (!existsSync(historyPath())) return [];
-    const lines = readFileSync(historyPath(), 'utf8').split('\n').filter((line) => line !== '');
+    const lines = readFileSync(historyPath(), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '');
     const kept = lines.slice(-HISTORY_LINES_MAX);
-    if (kept.length < lines.length) writeFileSync(historyPath(), `${kept.join('\n')}\n`, { mode: 0o600 });
+    if (kept.length < lines.length)
+      writeFileSync(historyPath(), `${kept.join('\n')}\n`, { mode: 0o600 });
     return kept.reverse();
   } catch {
     return [];
@@ -97,7 +100,9 @@ export async function runTerminal(
   if (ended) process.stdout.write('\n');
 
   async function* copyLines(): AsyncGenerator<Uint8Array> {
-    process.stdout.write('Enter data to be copied followed by a newline.\nEnd with \\. on a line by itself.\n');
+    process.stdout.write(
+      'Enter data to be copied followed by a newline.\nEnd with \\. on a line by itself.\n',
+    );
     for (;;) {
       const line = waiting.shift();
       if (line === '\\.' || (line === undefined && ended)) return;

@@ -33,7 +33,12 @@ export interface HttpServer {
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const server = createServer((request, response) => {
     respond(options, request, response).catch((error: unknown) => {
-      send(response, 500, 'text/plain; charset=utf-8', `${error instanceof Error ? error.message : String(error)}\n`);
+      send(
+        response,
+        500,
+        'text/plain; charset=utf-8',
+        `${error instanceof Error ? error.message : String(error)}\n`,
+      );
     });
   });
   await new Promise<void>((resolve, reject) => {
@@ -95,12 +100,22 @@ function send(response: ServerResponse, status: number, type: string, body: stri
 
 function processMetrics(): readonly Metric[] {
   const { rss, heapUsed, external } = process.memoryUsage();
-  const gauge = (name: string, help: string, value: number): Metric => ({ name, help, type: 'gauge', value });
+  const gauge = (name: string, help: string, value: number): Metric => ({
+    name,
+    help,
+    type: 'gauge',
+    value,
+  });
   return [
     gauge('resident_bytes', 'Resident memory of the process.', rss),
     gauge('heap_used_bytes', "Memory in use on JavaScript's heap.", heapUsed),
     gauge('external_bytes', 'Memory of buffers outside of it.', external),
-    { name: 'cpu_seconds_total', help: 'Processor time used.', type: 'counter', value: cpuSeconds() },
+    {
+      name: 'cpu_seconds_total',
+      help: 'Processor time used.',
+      type: 'counter',
+      value: cpuSeconds(),
+    },
   ];
 }
 

@@ -236,7 +236,9 @@ export class Connection {
       case X_TERMINATE:
         return this.#end();
       case F_FUNCTION: {
-        output.error(unsupported('the function call message', undefined, 'Use SELECT function(...).'));
+        output.error(
+          unsupported('the function call message', undefined, 'Use SELECT function(...).'),
+        );
         return this.#ready();
       }
       case D_COPY_DATA:
@@ -380,7 +382,10 @@ export class Connection {
     const minor = code & 0xffff;
     if (major !== PROTOCOL_3) {
       this.#fatal(
-        new DbError('08P01', `unsupported frontend protocol ${major}.${minor}: the server speaks 3.0`),
+        new DbError(
+          '08P01',
+          `unsupported frontend protocol ${major}.${minor}: the server speaks 3.0`,
+        ),
       );
       return;
     }
@@ -434,8 +439,7 @@ export class Connection {
       this.#fatal(error instanceof DbError ? error : this.#unknown(error));
       return;
     }
-    const simple =
-      this.#mode.kind === 'copyIn' ? this.#mode.simple : this.#framer.type === Q_QUERY;
+    const simple = this.#mode.kind === 'copyIn' ? this.#mode.simple : this.#framer.type === Q_QUERY;
     this.#tellError(error);
     session.failed();
     if (simple) {
@@ -452,7 +456,10 @@ export class Connection {
 
   #unknown(error: unknown): DbError {
     this.#host.broken(error);
-    return new DbError('XX000', `internal error: ${error instanceof Error ? error.message : String(error)}`);
+    return new DbError(
+      'XX000',
+      `internal error: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 
   #fatal(error: DbError): void {

@@ -59,7 +59,9 @@ export class MessageFramer {
     const length = this.bytes.readUInt32BE(this.#at + header - 4);
     const longest = this.#startup ? STARTUP_BYTES_MAX : MESSAGE_BYTES_MAX;
     if (length < 4 || length > longest) {
-      throw new ProtocolViolation(`invalid message length ${length} (the most is ${longest} bytes)`);
+      throw new ProtocolViolation(
+        `invalid message length ${length} (the most is ${longest} bytes)`,
+      );
     }
     const end = this.#at + header - 4 + length;
     if (end > this.#filled) return false;

@@ -247,7 +247,13 @@ export class WireOutput implements ResultSink {
       out.u32be(field.type.oid);
       this.#i16(typeLength(field.type.oid) & 0xffff);
       out.u32be(field.type.modifier >>> 0);
-      this.#i16(formats.length === 0 ? 0 : formats.length === 1 ? (formats[0] as number) : (formats[i] ?? 0));
+      this.#i16(
+        formats.length === 0
+          ? 0
+          : formats.length === 1
+            ? (formats[0] as number)
+            : (formats[i] ?? 0),
+      );
     }
     this.#end(start);
   }
@@ -266,7 +272,11 @@ export class WireOutput implements ResultSink {
 
   #format(i: number): number {
     const formats = this.#formats;
-    return formats.length === 0 ? 0 : formats.length === 1 ? (formats[0] as number) : (formats[i] ?? 0);
+    return formats.length === 0
+      ? 0
+      : formats.length === 1
+        ? (formats[0] as number)
+        : (formats[i] ?? 0);
   }
 
   /** Type and room for the length; answers where the length goes. */

@@ -76,13 +76,15 @@ export class StatementCompiler {
       const entry = this.#cache.get(print.key);
       if (entry?.kind === 'tree') return entry.parsed;
     }
-    const parsed = parseStatements(text, { literals: print }).map((one): ParsedText => ({
-      statement: one.statement,
-      text,
-      start: one.start,
-      print: one.literalsTaken || print.count === 0 ? print : undefined,
-      literalsTaken: one.literalsTaken,
-    }));
+    const parsed = parseStatements(text, { literals: print }).map(
+      (one): ParsedText => ({
+        statement: one.statement,
+        text,
+        start: one.start,
+        print: one.literalsTaken || print.count === 0 ? print : undefined,
+        literalsTaken: one.literalsTaken,
+      }),
+    );
     const [only] = parsed;
     if (parsed.length === 1 && only !== undefined && !isPlanned(only.statement)) {
       if (print.key !== undefined) this.#cache.set(print.key, { kind: 'tree', parsed });

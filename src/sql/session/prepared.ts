@@ -76,7 +76,9 @@ export function decodeParameters(
     const bytes = parameters[i];
     const format =
       parameterFormats.length === 1 ? (parameterFormats[0] as number) : (parameterFormats[i] ?? 0);
-    datums.push(bytes === undefined ? null : decodeParameter(types[i] as ColumnType, bytes, format, i));
+    datums.push(
+      bytes === undefined ? null : decodeParameter(types[i] as ColumnType, bytes, format, i),
+    );
   }
   for (let i = 0; i < literals.length; i++) datums.push(literals[i] as Datum);
   return datums;
@@ -84,7 +86,12 @@ export function decodeParameters(
 
 const NO_DATUMS: readonly Datum[] = [];
 
-function decodeParameter(type: ColumnType, bytes: Uint8Array, format: number, index: number): Datum {
+function decodeParameter(
+  type: ColumnType,
+  bytes: Uint8Array,
+  format: number,
+  index: number,
+): Datum {
   if (format === 1) return parseBinary(type, bytes);
   if (type.oid === INT4 || type.oid === INT2) {
     const small = plainDigits(bytes, type.oid === INT4 ? 9 : 4);
@@ -92,7 +99,10 @@ function decodeParameter(type: ColumnType, bytes: Uint8Array, format: number, in
   }
   const text = fromUtf8Strict(bytes);
   if (text === undefined) {
-    throw new DbError('22021', `invalid byte sequence for encoding "UTF8" in parameter $${index + 1}`);
+    throw new DbError(
+      '22021',
+      `invalid byte sequence for encoding "UTF8" in parameter $${index + 1}`,
+    );
   }
   return parseText(type, text);
 }

@@ -7,7 +7,12 @@ import type { Datum } from '../../rows/datum.ts';
 import type { ReadView, Transaction } from '../../txn/api.ts';
 import type { ResultSink } from '../api.ts';
 import type { CatalogView } from '../catalog/api.ts';
-import type { CompiledPlan, ExecContext, ExecResult, SuspendedExecution } from '../exec/plan-api.ts';
+import type {
+  CompiledPlan,
+  ExecContext,
+  ExecResult,
+  SuspendedExecution,
+} from '../exec/plan-api.ts';
 import { CountingSink } from './counting-sink.ts';
 import type { SessionServices } from './services.ts';
 import type { TransactionState } from './transaction-state.ts';
@@ -163,9 +168,15 @@ export class PlanRunner {
   ): Promise<ExecResult> {
     this.#pin(plan);
     try {
-      return await this.#attempts(plan, params, sink, async (txn) => {
-        await txn.commit();
-      }, maxRows);
+      return await this.#attempts(
+        plan,
+        params,
+        sink,
+        async (txn) => {
+          await txn.commit();
+        },
+        maxRows,
+      );
     } catch (error) {
       throw this.#reason(error);
     } finally {

@@ -101,7 +101,9 @@ export class SqlSession implements Session {
         sink.emptyQuery();
         return DONE;
       }
-      return this.#runTexts(parsed, sink).catch((error: unknown) => this.#simpleFailed(error, sink));
+      return this.#runTexts(parsed, sink).catch((error: unknown) =>
+        this.#simpleFailed(error, sink),
+      );
     } catch (error) {
       return this.#simpleFailed(error, sink);
     }
@@ -110,7 +112,9 @@ export class SqlSession implements Session {
   simpleContinue(sink: ResultSink): Maybe<SimpleOutcome> {
     const remaining = this.#remaining;
     this.#remaining = [];
-    return this.#runTexts(remaining, sink).catch((error: unknown) => this.#simpleFailed(error, sink));
+    return this.#runTexts(remaining, sink).catch((error: unknown) =>
+      this.#simpleFailed(error, sink),
+    );
   }
 
   /** Several statements in one text are one transaction, unless they say otherwise. */
@@ -244,7 +248,11 @@ export class SqlSession implements Session {
     const portal = this.#portal(name);
     const fields = fieldsOf(portal.prepared);
     const { resultFormats } = portal;
-    if (fields !== undefined && resultFormats.length > 1 && resultFormats.length !== fields.length) {
+    if (
+      fields !== undefined &&
+      resultFormats.length > 1 &&
+      resultFormats.length !== fields.length
+    ) {
       throw new DbError(
         '08P01',
         `bind message has ${resultFormats.length} result formats but query has ${fields.length} columns`,

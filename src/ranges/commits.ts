@@ -228,9 +228,13 @@ export class Commits {
       case 'committed':
         return;
       case 'refused':
+      case 'diskFull':
+      case 'tooLarge': {
+        const kind = outcome.kind === 'refused' ? 'notServing' : outcome.kind;
         this.inFlight.remove(commit);
-        this.refuse(commit, { kind: 'notServing', message: outcome.message });
+        this.refuse(commit, { kind, message: outcome.message });
         return;
+      }
       case 'unknown':
         // It may still commit: its locks and its mark stay until the log tells, or leadership ends.
         commit.answer({ kind: 'ambiguous', message: outcome.message });

@@ -10,7 +10,7 @@ export type ProposalOutcome =
   /** Told to the replica through committed() as well, which is what it acts on. */
   | { readonly kind: 'committed' }
   /** It is not in the log and never will be. */
-  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'refused' | 'diskFull' | 'tooLarge'; readonly message: string }
   | { readonly kind: 'unknown'; readonly message: string };
 
 /** The range's Raft group, as its leader sees it. */

@@ -3,6 +3,7 @@
 // flight, commits, reads with and without locks, the loader of rows and the pump that feeds the shard. Transactions
 // know only api.ts; Raft, the clock and the shard are handed in (replica-parts.ts).
 
+import type { Maybe } from '../base/maybe.ts';
 import { laterOf, type Timestamp } from '../clock/timestamp.ts';
 import type { LockSession, Span, TxnRef } from './api.ts';
 import { ApplyPump } from './apply-pump.ts';
@@ -57,8 +58,8 @@ export class Replica {
   }
 
   /** Every committed entry after appliedIndex, once, in the order of the log; synced here (P29). At start these are
-   * what the log has beyond the shard's state. */
-  committed(entries: readonly CommittedEntry[]): void {
+   * what the log has beyond the shard's state, which may be much: a promise says when there is room for more. */
+  committed(entries: readonly CommittedEntry[]): Maybe<void> {
     for (let i = 0; i < entries.length; i++) {
       const { index, kind, data } = entries[i] as CommittedEntry;
       const command = kind === 'command' && data.length > 0 ? data : EMPTY_COMMAND;
@@ -66,6 +67,7 @@ export class Replica {
       this.commits.entryCommitted(command);
     }
     this.pump.pump();
+    return this.pump.isFull ? this.pump.room() : undefined;
   }
 
   /** The last entry that is applied, not necessarily durable: the log may be cut only by what Shard.flush() answers

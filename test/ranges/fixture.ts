@@ -14,11 +14,11 @@ import type {
   TxnRef,
   Write,
 } from '../../src/ranges/api.ts';
-import { runProgram } from '../../src/ranges/program-run.ts';
 import { Replica } from '../../src/ranges/replica.ts';
 import type { CommittedEntry, ProposalOutcome, Proposer } from '../../src/ranges/replica-parts.ts';
 import { Router } from '../../src/ranges/router.ts';
 import { newRowSlice } from '../../src/ranges/row-slice.ts';
+import { createProgramRun } from '../../src/node/program-run.ts';
 import { PackedRowReader } from '../../src/rows/packed-rows.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { SimDisk } from '../../src/sim/disk.ts';
@@ -59,7 +59,7 @@ export class FakeLog implements Proposer {
   private readonly world: World;
   private readonly life: Life;
   private lastAt = 0;
-  onCommitted: (entries: readonly CommittedEntry[]) => void = () => undefined;
+  onCommitted: (entries: readonly CommittedEntry[]) => unknown = () => undefined;
 
   constructor(world: World, life: Life, delay: () => number) {
     this.world = world;
@@ -138,7 +138,7 @@ export class Rig {
       runtime: this.runtime,
       clock: this.clock,
       ranges: this.ranges,
-      runProgram,
+      runProgram: createProgramRun,
       settings: {
         ...DEFAULT_TRANSACTION_SETTINGS,
         ...(options.longestMicros === undefined ? {} : { longestMicros: options.longestMicros }),

@@ -96,6 +96,15 @@ describe('reads at a timestamp', () => {
     expect((await rig.until(commit)).kind).toBe('committed');
   });
 
+  it.each(['diskFull', 'tooLarge'] as const)('says %s when the log does', async (kind) => {
+    const rig = await Rig.serving();
+    rig.log.refusal = { kind, message: 'no' };
+    expect(await rig.until(rig.commit(rig.txn(), [put('a', '1')]))).toEqual({
+      kind,
+      message: 'no',
+    });
+  });
+
   it('P22: goes on with the old version when the proposal was refused', async () => {
     const rig = await Rig.serving();
     await rig.write(put('a', 'old'));
@@ -507,7 +516,7 @@ describe('a replica that starts', () => {
     expect(applied).toBe(2);
     // The shard kept the first entry only; applying the second again changes nothing.
     const restarted = rig.newReplica(1, new RowCache(1 << 20));
-    restarted.committed(rig.log.entries.slice(1));
+    await rig.until(restarted.committed(rig.log.entries.slice(1)));
     await rig.until(restarted.lead(2));
     const into = newRowSlice();
     await rig.until(restarted.snapshots.read(utf8('b'), rig.clock.latest(), into));
@@ -519,7 +528,7 @@ describe('a replica that starts', () => {
     const txn = rig.txn();
     const s = timeOf(await rig.until(rig.commit(txn, [put('a', '1')])));
     const restarted = rig.newReplica(0, new RowCache(1 << 20));
-    restarted.committed(rig.log.entries.slice());
+    await rig.until(restarted.committed(rig.log.entries.slice()));
     await rig.until(restarted.lead(2));
     const deadline = timestamp(rig.clock.latest() + 1_000_000);
     const again = { txn, session: undefined, writes: [put('a', '1')], deadline };
@@ -534,7 +543,7 @@ describe('a replica that starts', () => {
     rig.log.commitNext();
     const logged = rig.log.entries.slice();
     const restarted = rig.newReplica(0, new RowCache(1 << 20));
-    restarted.committed(logged);
+    await rig.until(restarted.committed(logged));
     await rig.until(restarted.lead(2));
     const s = timeOf(await rig.until(lost));
     expect(rig.clock.hasPassed(s)).toBe(true);
@@ -544,10 +553,11 @@ describe('a replica that starts', () => {
 
   it('passes entries that carry nothing on to the shard, so that its applied index follows', async () => {
     const rig = await Rig.serving();
-    rig.replica.committed([
+    const taken = rig.replica.committed([
       { index: 1, kind: 'command', data: new Uint8Array(0) },
       { index: 2, kind: 'change', data: Uint8Array.of(1, 2, 3) },
     ]);
+    await rig.until(taken);
     await rig.pass(1000);
     expect(rig.replica.appliedIndex).toBe(2);
     expect(rig.failures).toEqual([]);

@@ -59,6 +59,7 @@ it('holds what a map holds, through savepoints', () => {
       }
       compare(buffer, model);
     }),
+    { numRuns: 40 },
   );
 });
 

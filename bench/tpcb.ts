@@ -83,7 +83,10 @@ export async function tpcb(options: BenchOptions): Promise<void> {
 
 async function checkSums(system: System): Promise<void> {
   const sums: string[] = [];
-  for (const text of SUMS) sums.push(String((await query(system, text))[0]?.['sum'] ?? '0'));
+  for (const text of SUMS) {
+    const sum = (await query(system, text))[0]?.['sum'] as string | null | undefined;
+    sums.push(sum ?? '0');
+  }
   progress(`${system.name}: sums of branches, tellers, accounts, history: ${sums.join(', ')}`);
   if (new Set(sums).size !== 1)
     throw new Error(`${system.name}: the sums disagree: ${sums.join(', ')}`);

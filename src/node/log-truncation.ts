@@ -51,13 +51,13 @@ export class LogTruncation {
   }
 
   async #flush(): Promise<void> {
-    const { shard, range, truncate } = this.#parts;
+    const { shard, range } = this.#parts;
     this.#looks = 0;
     const durable = await shard.flush();
     const index = durable.find((one) => one.range === range)?.appliedIndex;
     if (index === undefined || index <= this.#truncatedTo || this.#stopped) return;
     this.#truncatedTo = index;
-    truncate(index);
+    this.#parts.truncate(index);
   }
 
   #schedule(): void {

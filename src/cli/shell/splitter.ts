@@ -6,8 +6,8 @@ export class StatementSplitter {
   #at = 0;
   #depth = 0;
   #comments = 0;
-  /** What we are inside of: '' is plain, otherwise what ends it. */
-  #inside: '' | "'" | "e'" | '"' | '--' | '/*' | string = '';
+  /** What we are inside of: '' is plain, '--' and '/*' are comments, "e'" a string with escapes, else what ends it. */
+  #inside = '';
 
   /** Statements that `more` completes, without their semicolons. */
   push(more: string): string[] {

@@ -56,7 +56,7 @@ export async function startPgWire(options: PgWireOptions): Promise<PgWireServer>
         if (entry !== undefined && entry.secret === key) entry.connection.cancel();
       },
       closed: () => entries.delete(processId),
-      broken: options.broken,
+      broken: (error) => options.broken(error),
     });
     entries.set(processId, { connection, secret });
   }

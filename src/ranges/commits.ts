@@ -260,15 +260,19 @@ export class Commits {
     this.inFlight.remove(commit);
     // Commit-wait holds the locks and the answer; it has overlapped replication and is mostly over.
     if (this.gate.hasPassed(timestamp) || this.hasFault('ranges.skip-commit-wait')) {
-      this.finish(commit);
+      this.finish(commit, { kind: 'committed', timestamp });
     } else {
-      void this.gate.waitUntilPassed(timestamp).then(() => this.finish(commit));
+      this.gate.waitUntilPassed(timestamp).then(
+        () => this.finish(commit, { kind: 'committed', timestamp }),
+        // The node stops meanwhile: it did happen, but nobody may be told so before its time (P10).
+        (error: unknown) => this.finish(commit, { kind: 'ambiguous', message: String(error) }),
+      );
     }
   }
 
-  private finish(commit: PendingCommit): void {
+  private finish(commit: PendingCommit, answer: CommitAnswer): void {
     if (commit.session !== undefined) this.sessions.end(commit.session);
-    commit.answer({ kind: 'committed', timestamp: commit.timestamp });
+    commit.answer(answer);
   }
 
   /** It surely did not happen: the transaction is over. */

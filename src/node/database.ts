@@ -242,8 +242,11 @@ function outcomeOf(answer: ProposeAnswer): ProposalOutcome {
       return { kind: 'unknown', message: answer.message };
     case 'notLeader':
       return { kind: 'refused', message: 'this node does not lead the range' };
-    default:
+    case 'busy':
       return { kind: 'refused', message: answer.message };
+    case 'diskFull':
+    case 'tooLarge':
+      return answer;
   }
 }
 

@@ -53,10 +53,20 @@ function isPlanned(statement: Statement): boolean {
 export class StatementCompiler {
   readonly #cache: PlanCache<CachedPlan>;
   readonly #catalog: CatalogView;
+  /** Names mean other tables under another search path. Empty for the usual one. */
+  readonly #pathMark: () => string;
 
-  constructor(cache: PlanCache<CachedPlan>, catalog: CatalogView) {
+  constructor(cache: PlanCache<CachedPlan>, catalog: CatalogView, pathMark: () => string) {
     this.#cache = cache;
     this.#catalog = catalog;
+    this.#pathMark = pathMark;
+  }
+
+  /** The client's own types of its parameters make another plan; the simple protocol has none to bind. */
+  #key(key: string, declaredTypes: readonly number[] | undefined): string {
+    const mark = this.#pathMark();
+    if (declaredTypes === undefined && mark === '') return key;
+    return `${key}\u0005${declaredTypes?.join() ?? '-'}\u0005${mark}`;
   }
 
   /** The plan of a text that has been planned before, with its literals; undefined when it has to be parsed.
@@ -64,7 +74,7 @@ export class StatementCompiler {
   cached(text: string, declaredTypes: readonly number[] | undefined): PlannedText | undefined {
     const print = fingerprint(text);
     if (print.key === undefined) return undefined;
-    const entry = this.#cache.get(cacheKey(print.key, declaredTypes));
+    const entry = this.#cache.get(this.#key(print.key, declaredTypes));
     if (entry?.kind !== 'plan' || entry.version !== this.#catalog.version) return undefined;
     return { plan: entry.plan, literals: literalDatums(print, entry.plan) };
   }
@@ -112,7 +122,7 @@ export class StatementCompiler {
       }
       // `print` is there only when no literal was left in the statement (parse()).
       if (print?.key !== undefined && !plan.literalDependent) {
-        const key = cacheKey(print.key, declaredTypes);
+        const key = this.#key(print.key, declaredTypes);
         this.#cache.set(key, { kind: 'plan', plan, version: this.#catalog.version });
       }
       return {
@@ -141,11 +151,6 @@ export class StatementCompiler {
     const query = statement.query ?? selectOf(statement);
     return this.planStatement(query) as CompiledPlan;
   }
-}
-
-/** The client's own types of its parameters make another plan; the simple protocol has none to bind. */
-function cacheKey(key: string, declaredTypes: readonly number[] | undefined): string {
-  return declaredTypes === undefined ? key : `${key}\u0005${declaredTypes.join()}`;
 }
 
 function parseExpression(text: string): Expression {

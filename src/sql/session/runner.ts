@@ -34,6 +34,7 @@ export class PlanRunner {
   #alone: Transaction | undefined;
   readonly #nextRowId: () => number;
   readonly checkCancelled: () => void;
+  readonly #pause: () => Promise<void>;
   readonly #monotonicMicros: () => number;
 
   constructor(
@@ -50,6 +51,7 @@ export class PlanRunner {
     this.checkCancelled = () => {
       if (this.#cancelled !== undefined) throw this.#cancelled;
     };
+    this.#pause = () => new Promise((resolve) => services.timers.soon(resolve));
     this.#monotonicMicros = () => services.time.monotonicMicros();
   }
 
@@ -60,6 +62,7 @@ export class PlanRunner {
     sink: ResultSink,
     maxRows: number,
   ): Maybe<ExecResult> {
+    if (!plan.readOnly) this.#state.demandWritable(plan.command);
     this.#begins(true);
     if (!plan.readOnly) return this.#writeAlone(plan, params, sink, maxRows);
     const context = this.context(this.#services.transactions.snapshot(), undefined);
@@ -69,7 +72,13 @@ export class PlanRunner {
       return result;
     }
     // It goes on after this turn: schema changes must wait for it from now on.
-    this.#pin(plan);
+    try {
+      this.#pin(plan);
+    } catch (error) {
+      result.catch(() => undefined);
+      this.#over();
+      throw error;
+    }
     return result.then(
       (done) => {
         this.#release();
@@ -90,6 +99,7 @@ export class PlanRunner {
     maxRows: number,
   ): Promise<ExecResult> {
     if (plan.readOnly || maxRows > 0) return await this.runInBlock(plan, params, sink, maxRows);
+    this.#state.demandWritable(plan.command);
     this.#begins(true);
     this.#pin(plan);
     try {
@@ -111,10 +121,8 @@ export class PlanRunner {
     sink: ResultSink,
     maxRows: number,
   ): Maybe<ExecResult> {
+    if (!plan.readOnly) this.#state.demandWritable(plan.command);
     this.#begins(false);
-    if (!plan.readOnly && this.#state.readOnly) {
-      throw new DbError('25006', 'cannot execute a writing statement in a read-only transaction');
-    }
     const view = this.#state.view();
     this.#pin(plan);
     const context = this.context(view, this.#state.current);
@@ -147,6 +155,7 @@ export class PlanRunner {
       catalog: this.#catalog,
       nextRowId: this.#nextRowId,
       checkCancelled: this.checkCancelled,
+      pause: this.#pause,
       monotonicMicros: this.#monotonicMicros,
     };
   }

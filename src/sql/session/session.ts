@@ -2,8 +2,10 @@
 // transaction, retries what may be retried, and leaves the rest (SET, DDL, COPY, …) to utility.ts.
 
 import { DbError } from '../../base/errors.ts';
+import { whenSchemaFree } from './busy.ts';
 import { isPromise, type Maybe } from '../../base/maybe.ts';
 import type { Datum } from '../../rows/datum.ts';
+import type { ColumnType } from '../../rows/types.ts';
 import type {
   BindRequest,
   CopyIn,
@@ -29,7 +31,7 @@ import { PlanRunner } from './runner.ts';
 import type { SessionServices } from './services.ts';
 import { type ParsedText, type PlannedText, StatementCompiler } from './compiler.ts';
 import { TransactionState } from './transaction-state.ts';
-import { runUtility, type UtilityHost, utilityFields } from './utility.ts';
+import { runUtility, type UtilityHost, type UtilityOutcome, utilityFields } from './utility.ts';
 import type { LiveValues } from './values.ts';
 import { CopySession } from './copy-session.ts';
 
@@ -53,10 +55,15 @@ export class SqlSession implements Session {
     const settings = services.settings;
     this.#catalog = services.catalog.view(() => settings.searchPath());
     this.#state = new TransactionState(services.transactions, this.#catalog, {
+      get defaultReadOnly() {
+        return settings.defaultReadOnly;
+      },
       transactionEnded: (committed) => settings.transactionEnded(committed),
     });
     this.#runner = new PlanRunner(services, this.#state, this.#catalog, values);
-    this.#compiler = new StatementCompiler(services.planCache, this.#catalog);
+    this.#compiler = new StatementCompiler(services.planCache, this.#catalog, () =>
+      settings.pathMark(),
+    );
     this.#utility = {
       services,
       catalog: this.#catalog,
@@ -135,7 +142,7 @@ export class SqlSession implements Session {
 
   async #runText(one: ParsedText, sink: ResultSink, last: boolean): Promise<SimpleOutcome> {
     const { statement } = one;
-    const planned = this.#compiler.plan(one, undefined);
+    const planned = await whenSchemaFree(() => this.#compiler.plan(one, undefined));
     if (planned === undefined) return await this.#runUtility(statement, sink, true);
     this.#state.check();
     if (planned.plan.fields !== undefined) sink.fields(planned.plan.fields);
@@ -182,17 +189,19 @@ export class SqlSession implements Session {
       return;
     }
     if (this.#state.status === 'E' && !endsBlock(one.statement)) this.#state.check();
-    const planned = this.#compiler.plan(one, parameterTypes);
-    this.#statements.set(
-      name,
-      planned !== undefined
-        ? this.#planned(text, parameterTypes, planned)
-        : {
-            kind: 'utility',
-            statement: one.statement,
-            fields: utilityFields(one.statement, this.#utility),
-          },
-    );
+    return whenSchemaFree(() => {
+      const planned = this.#compiler.plan(one, parameterTypes);
+      this.#statements.set(
+        name,
+        planned !== undefined
+          ? this.#planned(text, parameterTypes, planned)
+          : {
+              kind: 'utility',
+              statement: one.statement,
+              fields: utilityFields(one.statement, this.#utility),
+            },
+      );
+    });
   }
 
   #planned(text: string, declaredTypes: readonly number[], planned: PlannedText): PreparedPlan {
@@ -221,7 +230,14 @@ export class SqlSession implements Session {
     } else if (this.#portals.size > 0) {
       this.closePortal('');
     }
-    if (prepared.kind === 'plan') this.#refresh(prepared);
+    if (this.#isStale(prepared)) {
+      const refreshed = whenSchemaFree(() => this.#refresh(prepared));
+      if (isPromise(refreshed)) return refreshed.then(() => this.#openPortal(request, prepared));
+    }
+    return this.#openPortal(request, prepared);
+  }
+
+  #openPortal(request: BindRequest, prepared: PreparedStatement): void {
     this.#portals.set(request.portal, {
       prepared,
       parameters: decodeParameters(request, prepared),
@@ -275,6 +291,12 @@ export class SqlSession implements Session {
       return DONE;
     }
     this.#state.check();
+    // Bound before a schema change: the plan may read what is no longer there.
+    if (portal.suspended === undefined && this.#isStale(prepared)) {
+      return Promise.resolve(whenSchemaFree(() => this.#refresh(prepared))).then(() =>
+        this.execute(name, maxRows, sink),
+      );
+    }
     const result =
       portal.suspended !== undefined
         ? this.#runner.resume(portal.suspended, sink, maxRows)
@@ -381,21 +403,30 @@ export class SqlSession implements Session {
     }
   }
 
+  #isStale(prepared: PreparedStatement): prepared is PreparedPlan {
+    return prepared.kind === 'plan' && prepared.version !== this.#catalog.version;
+  }
+
   /** Plans again after a schema change; what the client was told of the result must still be true. */
   #refresh(prepared: PreparedPlan): void {
-    if (prepared.version === this.#catalog.version) return;
     this.#state.check();
     const one = this.#compiler.parse(prepared.text)[0] as ParsedText;
     const planned = this.#compiler.plan(one, prepared.declaredTypes);
     if (planned === undefined || !sameShape(planned.plan.fields, prepared.fields)) {
       throw new DbError('0A000', 'cached plan must not change result type');
     }
+    if (!sameTypes(planned.plan.parameterTypes, prepared.plan.parameterTypes)) {
+      throw new DbError('0A000', 'cached plan must not change parameter types');
+    }
     prepared.plan = planned.plan;
     prepared.version = this.#catalog.version;
   }
 
   #runUtility(statement: Statement, sink: ResultSink, simple: boolean): Promise<ExecuteOutcome> {
-    return runUtility(statement, this.#utility, sink, simple).then((outcome) => {
+    const run = (): Promise<UtilityOutcome> => runUtility(statement, this.#utility, sink, simple);
+    // DDL waits by itself; these plan before they do anything.
+    const waits = statement.kind === 'copy' || statement.kind === 'explain';
+    return Promise.resolve(waits ? whenSchemaFree(run) : run()).then((outcome) => {
       if (outcome.kind !== 'copyIn') return outcome;
       const copy: CopyIn = new CopySession(outcome.copy, this.#state, simple);
       return { kind: 'copyIn', copy };
@@ -411,6 +442,10 @@ function endsBlock(statement: Statement): boolean {
       statement.action === 'rollback' ||
       statement.action === 'rollbackTo')
   );
+}
+
+function sameTypes(a: readonly ColumnType[], b: readonly ColumnType[]): boolean {
+  return a.length === b.length && a.every((type, i) => type.oid === b[i]?.oid);
 }
 
 function sameShape(

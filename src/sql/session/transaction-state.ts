@@ -15,6 +15,8 @@ interface Savepoint {
 }
 
 export interface BlockListener {
+  /** default_transaction_read_only: for blocks that don't say themselves. */
+  readonly defaultReadOnly: boolean;
   /** SET and SET LOCAL follow the transaction. */
   transactionEnded(committed: boolean): void;
 }
@@ -77,15 +79,25 @@ export class TransactionState {
   }
 
   /** False when a block was open already (PostgreSQL only warns). An implicit block becomes the explicit one. */
-  begin(readOnly: boolean): boolean {
+  begin(readOnly: boolean | undefined): boolean {
     if (this.#block === 'explicit') return false;
     this.#block = 'explicit';
-    this.#readOnly = readOnly;
+    this.#readOnly = readOnly ?? this.#listener.defaultReadOnly;
     return true;
   }
 
   beginImplicit(): void {
-    if (this.#block === 'none') this.#block = 'implicit';
+    if (this.#block !== 'none') return;
+    this.#block = 'implicit';
+    this.#readOnly = this.#listener.defaultReadOnly;
+  }
+
+  /** Throws 25006 where nothing may be written; `command` is the statement's name. */
+  demandWritable(command: string): void {
+    const readOnly = this.#block === 'none' ? this.#listener.defaultReadOnly : this.#readOnly;
+    if (readOnly) {
+      throw new DbError('25006', `cannot execute ${command} in a read-only transaction`);
+    }
   }
 
   setReadOnly(readOnly: boolean): void {
@@ -97,16 +109,14 @@ export class TransactionState {
 
   /** What statements of the open block read. */
   view(): ReadView {
-    if (!this.#readOnly) return this.transaction();
+    // A transaction that has written before it became read-only goes on seeing that.
+    if (!this.#readOnly || this.#txn !== undefined) return this.transaction();
     this.#snapshot ??= this.#transactions.snapshot();
     return this.#snapshot;
   }
 
   /** The open block's read-write transaction, begun at its first use. */
   transaction(): Transaction {
-    if (this.#readOnly) {
-      throw new DbError('25006', 'cannot write in a read-only transaction');
-    }
     this.#txn ??= this.#transactions.begin();
     return this.#txn;
   }
@@ -123,7 +133,8 @@ export class TransactionState {
   }
 
   savepoint(name: string): void {
-    const token = this.#readOnly ? 0 : this.transaction().savepoint();
+    const reads = this.#readOnly && this.#txn === undefined;
+    const token = reads ? 0 : this.transaction().savepoint();
     this.#savepoints.push({ name, token, schemaChanges: this.#schemaChanges });
   }
 
@@ -168,6 +179,7 @@ export class TransactionState {
 
   /** A statement failed. An explicit block waits for ROLLBACK; its locks go at once unless a savepoint may revive it. */
   fail(): void {
+    if (this.#block === 'failed') return;
     if (this.#block === 'explicit') {
       this.#block = 'failed';
       if (this.#savepoints.length === 0) this.#txn?.rollback();

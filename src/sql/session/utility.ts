@@ -2,11 +2,12 @@
 
 import { DbError, unsupported } from '../../base/errors.ts';
 import { columnType, TEXT } from '../../rows/types.ts';
+import type { ReadView } from '../../txn/api.ts';
 import type { CopyIn, ResultField, ResultSink } from '../api.ts';
 import type { CatalogView } from '../catalog/api.ts';
 import { runCopyTo } from '../copy/copy-to.ts';
 import { startCopyFrom } from '../copy/copy-from.ts';
-import { runDdl } from '../ddl/ddl.ts';
+import { type DdlStatement, runDdl } from '../ddl/ddl.ts';
 import type {
   CopyStatement,
   ExplainStatement,
@@ -113,6 +114,7 @@ export async function runUtility(
     case 'dropTable':
     case 'alterTable':
     case 'truncate': {
+      state.demandWritable(ddlCommand(statement));
       const tag = await host.runner.guard(() =>
         inBlock(host, simple, () =>
           runDdl(statement, {
@@ -121,7 +123,7 @@ export async function runUtility(
             transactions: services.transactions,
             clearIndex: (indexId) => services.catalog.clearIndex(indexId),
             searchPath: () => services.settings.searchPath(),
-            notice: (severity, code, message) => sink.notice(severity, code, message),
+            notice: (severity, code, message) => tell(host, sink, severity, code, message),
             schemaChanged: (committed, rolledBack) => state.schemaChanged(committed, rolledBack),
             checkCancelled: host.runner.checkCancelled,
             log: services.log,
@@ -170,6 +172,19 @@ async function inBlock<T>(host: UtilityHost, simple: boolean, run: () => Promise
   return result;
 }
 
+function ddlCommand(statement: DdlStatement): string {
+  switch (statement.kind) {
+    case 'createTable':
+      return 'CREATE TABLE';
+    case 'dropTable':
+      return 'DROP TABLE';
+    case 'alterTable':
+      return 'ALTER TABLE';
+    case 'truncate':
+      return 'TRUNCATE TABLE';
+  }
+}
+
 function isOn(value: string | undefined): boolean {
   return value !== undefined && /^(on|true|yes|1)$/i.test(value);
 }
@@ -183,19 +198,20 @@ async function runTransaction(
   switch (statement.action) {
     case 'begin':
       state.check();
-      if (!state.begin(statement.readOnly ?? host.services.settings.defaultReadOnly)) {
-        sink.notice('WARNING', '25001', 'there is already a transaction in progress');
+      if (!state.begin(statement.readOnly)) {
+        tell(host, sink, 'WARNING', '25001', 'there is already a transaction in progress');
       } else {
         values.transactionBegins();
       }
-      sink.complete('BEGIN');
+      sink.complete(statement.start ? 'START TRANSACTION' : 'BEGIN');
       return;
     case 'commit':
     case 'rollback': {
       const wasFailed = state.status === 'E';
       const wasReadOnly = state.readOnly;
       if (state.status === 'I') {
-        sink.notice('WARNING', '25P01', 'there is no transaction in progress');
+        if (statement.chain) requireBlock(state, `${statement.action.toUpperCase()} AND CHAIN`);
+        tell(host, sink, 'WARNING', '25P01', 'there is no transaction in progress');
       }
       const commits = statement.action === 'commit' && !wasFailed;
       if (commits) await state.commit();
@@ -227,6 +243,19 @@ async function runTransaction(
   }
 }
 
+/** Unless client_min_messages says that the client doesn't want it. */
+function tell(
+  host: UtilityHost,
+  sink: ResultSink,
+  severity: 'NOTICE' | 'WARNING',
+  code: string,
+  message: string,
+): void {
+  const least = host.services.settings.show('client_min_messages');
+  if (least === 'error' || (least === 'warning' && severity === 'NOTICE')) return;
+  sink.notice(severity, code, message);
+}
+
 function requireBlock(state: TransactionState, what: string): void {
   if (state.status === 'I') {
     throw new DbError('25P01', `${what} can only be used in transaction blocks`);
@@ -241,6 +270,7 @@ async function runCopy(
 ): Promise<UtilityOutcome> {
   const { state, services } = host;
   if (statement.direction === 'from') {
+    state.demandWritable('COPY FROM');
     if (!state.open) state.beginImplicit();
     const copy = startCopyFrom(statement, {
       txn: state.transaction(),
@@ -258,17 +288,18 @@ async function runCopy(
   const tag = await host.runner.guard(() =>
     inBlock(host, simple, () => {
       const plan = host.compiler.planCopy(statement);
-      return runCopyTo(statement, plan, host.runner.context(readView(state), state.current), sink);
+      return runCopyTo(statement, plan, host.runner.context(readView(host), state.current), sink);
     }),
   );
   sink.complete(tag);
   return DONE;
 }
 
-/** COPY TO and EXPLAIN ANALYZE of a reading statement outside a block need no locks. */
-function readView(state: TransactionState): ReturnType<TransactionState['view']> {
-  if (!state.explicit) state.setReadOnly(true);
-  return state.view();
+/** COPY TO and EXPLAIN ANALYZE of a reading statement that nothing came before in its transaction need no locks. */
+function readView({ state, services }: UtilityHost): ReadView {
+  return state.explicit || state.current !== undefined
+    ? state.view()
+    : services.transactions.snapshot();
 }
 
 async function runExplain(
@@ -287,7 +318,8 @@ async function runExplain(
   const started = time.monotonicMicros();
   await host.runner.guard(() =>
     inBlock(host, simple, async () => {
-      const view = plan.readOnly ? readView(host.state) : host.state.transaction();
+      if (!plan.readOnly) host.state.demandWritable(plan.command);
+      const view = plan.readOnly ? readView(host) : host.state.transaction();
       await plan.execute(host.runner.context(view, host.state.current), [], counting, 0);
     }),
   );

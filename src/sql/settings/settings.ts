@@ -126,6 +126,12 @@ export class Settings {
   }
 
   /** The schemas of search_path that exist, in order. */
+  /** Tells search paths apart; '' for those that resolve as the default does. */
+  pathMark(): string {
+    const path = this.#searchPath;
+    return path.length === 1 && path[0] === 'public' ? '' : `[${path.join()}]`;
+  }
+
   searchPath(): readonly string[] {
     return this.#searchPath;
   }

@@ -54,11 +54,15 @@ export class SlotSet {
   }
 }
 
+/** Rows that are made or looked at without a promise between two turns of others: a few milliseconds of work. */
+const STEPS_BETWEEN_PAUSES = 8192;
+
 export class Execution {
   readonly context: ExecContext;
   /** With the slots' values. */
   readonly params: readonly Datum[];
   readonly #slots: SlotSet;
+  #steps = 0;
 
   constructor(context: ExecContext, params: readonly Datum[], slots: SlotSet) {
     this.context = context;
@@ -70,6 +74,19 @@ export class Execution {
       slots.fill(context, filled, false);
       this.params = filled;
     }
+  }
+
+  /** Counts a step of work that waits for nothing; true when it is time to pause(). */
+  isPauseDue(): boolean {
+    this.#steps++;
+    return this.#steps % STEPS_BETWEEN_PAUSES === 0;
+  }
+
+  /** Lets others have their turn; throws when the statement was cancelled meanwhile. */
+  async pause(): Promise<void> {
+    this.context.checkCancelled();
+    await this.context.pause();
+    this.context.checkCancelled();
   }
 
   /** New values for volatile functions: before each row whose expressions have any. */

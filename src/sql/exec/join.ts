@@ -91,13 +91,19 @@ class JoinCursor implements Cursor {
   next(): Maybe<boolean> {
     if (this.#table === undefined) return whenReady(this.#build(), () => this.next());
     for (;;) {
-      if (this.#nextPartner()) return true;
+      const found = this.#nextPartner();
+      if (found === undefined) return this.#execution.pause().then(() => this.next());
+      if (found) return true;
       const more = this.#left.next();
       if (more instanceof Promise) {
-        return more.then((found) => (found ? this.#startLeft() || this.next() : false));
+        return more.then((isLeft) => {
+          if (!isLeft) return false;
+          this.#startLeft();
+          return this.next();
+        });
       }
       if (!more) return false;
-      if (this.#startLeft()) return true;
+      this.#startLeft();
     }
   }
 
@@ -135,8 +141,8 @@ class JoinCursor implements Cursor {
     return values.includes(null) ? undefined : groupKey(this.#parts.keyTypes, values);
   }
 
-  /** Takes a new left row; true when it already makes a row. */
-  #startLeft(): boolean {
+  /** Takes a new left row. */
+  #startLeft(): void {
     const { leftKeys, leftPositions, isOuter } = this.#parts;
     const { row } = this.#left;
     for (let i = 0; i < leftPositions.length; i++) {
@@ -146,13 +152,14 @@ class JoinCursor implements Cursor {
     this.#bucket = key === undefined ? NO_ROWS : (this.#table?.get(key) ?? NO_ROWS);
     this.#at = 0;
     this.#isLonely = isOuter;
-    return this.#nextPartner();
   }
 
-  #nextPartner(): boolean {
+  /** The next row of this left row; undefined when it is time for a pause. */
+  #nextPartner(): boolean | undefined {
     const { leftPositions, rightPositions, condition, isVolatile } = this.#parts;
     const offset = leftPositions.length;
     while (this.#at < this.#bucket.length) {
+      if (this.#execution.isPauseDue()) return undefined;
       const partner = this.#bucket[this.#at++] as readonly Datum[];
       for (let i = 0; i < partner.length; i++) this.#values[offset + i] = partner[i] as Datum;
       if (isVolatile) this.#execution.refresh();

@@ -236,7 +236,8 @@ export function compileSeries(node: PlanNode & { kind: 'series' }): CompiledNode
   return {
     isStored: false,
     position: (slot) => slot - node.base,
-    open: ({ params, context }) => {
+    open: (execution) => {
+      const { params } = execution;
       const [start, stop, step] = parts.map((part) => part?.(NO_ROW, params));
       if (start === null || stop === null || step === null) return new EmptyCursor();
       const values =
@@ -252,7 +253,7 @@ export function compileSeries(node: PlanNode & { kind: 'series' }): CompiledNode
               (step as number | undefined) ?? 1,
               oid === INT4,
             );
-      return new SeriesCursor(values, () => context.checkCancelled());
+      return new SeriesCursor(values, execution);
     },
   };
 }
@@ -283,24 +284,24 @@ function refuseZeroStep(isZero: boolean): void {
   if (isZero) throw new DbError('22023', 'step size cannot equal zero');
 }
 
-/** Rows between two looks at whether the statement was cancelled. */
-const CANCEL_CHECK_ROWS = 1024;
-
 class SeriesCursor implements Cursor {
   readonly row: TupleView;
   readonly #values: Generator<Datum>;
-  readonly #check: () => void;
+  readonly #execution: Execution;
   readonly #tuple: Datum[] = [null];
-  #rows = 0;
 
-  constructor(values: Generator<Datum>, check: () => void) {
+  constructor(values: Generator<Datum>, execution: Execution) {
     this.#values = values;
-    this.#check = check;
+    this.#execution = execution;
     this.row = new TupleView(this.#tuple);
   }
 
-  next(): boolean {
-    if (this.#rows++ % CANCEL_CHECK_ROWS === 0) this.#check();
+  next(): Maybe<boolean> {
+    if (this.#execution.isPauseDue()) return this.#execution.pause().then(() => this.#step());
+    return this.#step();
+  }
+
+  #step(): boolean {
     const step = this.#values.next();
     if (step.done === true) return false;
     this.#tuple[0] = step.value;

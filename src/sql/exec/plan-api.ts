@@ -59,6 +59,8 @@ export interface ExecContext {
   nextRowId(): number;
   /** Throws DbError 57014 once the statement was cancelled or timed out. Asked at least once a batch. */
   checkCancelled(): void;
+  /** Resolves when other work of this node has had its turn: for what computes long without waiting for anything. */
+  pause(): Promise<void>;
   /** For EXPLAIN ANALYZE. */
   monotonicMicros(): number;
 }
@@ -79,6 +81,8 @@ export interface CompiledPlan {
   readonly parameterTypes: readonly ColumnType[];
   /** Undefined: returns no rows. */
   readonly fields: readonly ResultField[] | undefined;
+  /** As messages name it: INSERT, SELECT FOR UPDATE, … */
+  readonly command: string;
   /** True: a snapshot is enough. False: needs context.txn. */
   readonly readOnly: boolean;
   /** Real tables that the plan was made for: pin them (CatalogView.use); a change of any voids the plan. */

@@ -30,6 +30,7 @@ export function compilePlan(plan: Plan): CompiledPlan {
   return {
     parameterTypes: plan.parameterTypes,
     fields: fieldsOf(plan),
+    command: plan.command,
     readOnly: plan.readOnly,
     tables: plan.tables,
     literalDependent: plan.literalDependent,

@@ -8,6 +8,7 @@ import { compareDatums, type Datum, orderingOf } from '../../rows/datum.ts';
 import type { ColumnType } from '../../rows/types.ts';
 import type { SortKey } from '../plan/nodes.ts';
 import { type CompiledNode, type Cursor, DeferredCursor, drain } from './cursor.ts';
+import type { Execution } from './execution.ts';
 import { MemoryBudget } from './memory-budget.ts';
 
 type Row = readonly Datum[];
@@ -24,33 +25,82 @@ export function compileSort(
     open: (execution, rowsWanted) => {
       const source = input.open(execution, 0);
       return new DeferredCursor(
-        () => sortRows(source, width, compare, rowsWanted),
+        () => sortRows(execution, source, width, compare, rowsWanted),
         () => source.close(),
       );
     },
   };
 }
 
-/** With a limit only the best rows are kept: twice as many as wanted between two cuts. */
+/** Rows that are sorted in one go. */
+const RUN_ROWS = 8192;
+
+/** With a limit only the best rows are kept, from cut to cut; else sorted runs are merged, with pauses. */
 function sortRows(
+  execution: Execution,
   source: Cursor,
   width: number,
   compare: (a: Row, b: Row) => number,
   rowsWanted: number,
 ): Maybe<readonly Row[]> {
   const budget = new MemoryBudget('sorting');
-  const rows: Row[] = [];
-  const cutAt = rowsWanted === 0 ? Number.POSITIVE_INFINITY : rowsWanted * 2 + 1024;
+  const runs: Row[][] = [];
+  const keepsBest = rowsWanted > 0 && rowsWanted < RUN_ROWS / 2;
+  let rows: Row[] = [];
   const drained = drain(source, () => {
     const values = copyRow(source.row, width);
     budget.add(values);
     rows.push(values);
-    if (rows.length < cutAt) return;
+    if (rows.length < RUN_ROWS) return;
     rows.sort(compare);
-    for (let i = rowsWanted; i < rows.length; i++) budget.remove(rows[i] as Row);
-    rows.length = rowsWanted;
+    if (keepsBest) {
+      for (let i = rowsWanted; i < rows.length; i++) budget.remove(rows[i] as Row);
+      rows.length = rowsWanted;
+    } else {
+      runs.push(rows);
+      rows = [];
+    }
   });
-  return whenReady(drained, () => rows.sort(compare));
+  return whenReady(drained, () => {
+    runs.push(rows.sort(compare));
+    return runs.length === 1 ? rows : mergeRuns(execution, runs, compare);
+  });
+}
+
+/** Neighbours two by two, so that equal rows keep their order. */
+async function mergeRuns(
+  execution: Execution,
+  sorted: Row[][],
+  compare: (a: Row, b: Row) => number,
+): Promise<Row[]> {
+  let runs = sorted;
+  while (runs.length > 1) {
+    const merged: Row[][] = [];
+    for (let i = 0; i < runs.length; i += 2) {
+      const [left, right] = [runs[i] as Row[], runs[i + 1]];
+      merged.push(right === undefined ? left : await merge(execution, left, right, compare));
+    }
+    runs = merged;
+  }
+  return runs[0] as Row[];
+}
+
+async function merge(
+  execution: Execution,
+  left: Row[],
+  right: Row[],
+  compare: (a: Row, b: Row) => number,
+): Promise<Row[]> {
+  const out: Row[] = [];
+  let l = 0;
+  let r = 0;
+  while (l < left.length || r < right.length) {
+    if (execution.isPauseDue()) await execution.pause();
+    const takesLeft =
+      r === right.length || (l < left.length && compare(left[l] as Row, right[r] as Row) <= 0);
+    out.push((takesLeft ? left[l++] : right[r++]) as Row);
+  }
+  return out;
 }
 
 export function copyRow(row: RowAccess, width: number): Datum[] {

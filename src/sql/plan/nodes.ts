@@ -161,6 +161,7 @@ export interface Plan {
   /** Values of the session: parameters from index parameterTypes.length on. */
   readonly slots: readonly SessionSlot[];
   readonly tables: readonly TableDescriptor[];
+  readonly command: string;
   readonly readOnly: boolean;
   readonly literalDependent: boolean;
 }

@@ -24,6 +24,7 @@ export function planStatement(ast: DataStatement, environment: PlanEnvironment):
     parameterTypes: context.parameters.finish(),
     slots: context.slots,
     tables: context.tables,
+    command: commandOf(ast),
     readOnly: ast.kind === 'select' && !locks(ast),
     literalDependent: context.literalDependent,
   };
@@ -40,6 +41,12 @@ function bind(context: PlanContext, ast: DataStatement): StatementPlan {
     case 'delete':
       return bindDelete(context, ast);
   }
+}
+
+function commandOf(ast: DataStatement): string {
+  const locking = ast.kind === 'select' ? ast.locking?.strength : undefined;
+  const suffix = locking === undefined ? '' : ` FOR ${locking}`;
+  return `${ast.kind}${suffix}`.toUpperCase();
 }
 
 /** FOR UPDATE, also in a query in FROM, needs a transaction to hold the locks. */

@@ -298,6 +298,8 @@ export interface TruncateStatement {
 export interface TransactionStatement {
   readonly kind: 'transaction';
   readonly action: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollbackTo';
+  /** START TRANSACTION, which is BEGIN with another tag. */
+  readonly start: boolean;
   readonly savepoint: string | undefined;
   readonly isolation: string | undefined;
   readonly readOnly: boolean | undefined;

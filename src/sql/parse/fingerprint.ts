@@ -21,6 +21,7 @@ import {
   TYPECAST,
   WORD,
 } from './lexer.ts';
+import { hasSimpleEscapes, unquote } from './strings.ts';
 
 /** More literals than this (long VALUES lists) and the statement is not cached. */
 export const literalsMax = 200;
@@ -105,34 +106,6 @@ function isInteger(text: string): boolean {
   }
   return true;
 }
-
-/** What '…', E'…' (with the escapes of `simpleEscapes`) or $tag$…$tag$ stands for. */
-function unquote(source: string): string {
-  const first = source.charCodeAt(0);
-  if (first === 39) {
-    const inner = source.slice(1, -1);
-    return inner.includes("''") ? inner.replaceAll("''", "'") : inner;
-  }
-  if (first === 36) {
-    const tag = source.indexOf('$', 1) + 1;
-    return source.slice(tag, -tag);
-  }
-  return source
-    .slice(2, -1)
-    .replace(/''|\\(.)/g, (_, escaped?: string) =>
-      escaped === undefined ? "'" : (simpleEscapes.get(escaped) as string),
-    );
-}
-
-const simpleEscapes: ReadonlyMap<string, string> = new Map([
-  ['\\', '\\'],
-  ["'", "'"],
-  ['n', '\n'],
-  ['r', '\r'],
-  ['t', '\t'],
-  ['b', '\b'],
-  ['f', '\f'],
-]);
 
 const dataWords = ['select', 'insert', 'update', 'delete', 'values'];
 // Sent over and over with the same text, so worth a key of their own.
@@ -361,13 +334,6 @@ function literalClass(
   if (previous !== WORD) return previous === QUOTED_IDENTIFIER ? 0 : STRING_LITERAL;
   const word = text.slice(previousStart, previousEnd).toLowerCase();
   return stringWords.has(word) ? STRING_LITERAL : 0;
-}
-
-function hasSimpleEscapes(inner: string): boolean {
-  for (let at = inner.indexOf('\\'); at >= 0; at = inner.indexOf('\\', at + 2)) {
-    if (!simpleEscapes.has(inner.charAt(at + 1))) return false;
-  }
-  return true;
 }
 
 function integerClass(text: string, start: number, end: number): number {

@@ -91,10 +91,22 @@ export function tagOf(node: Node): string {
   return Object.keys(node)[0] ?? 'empty node';
 }
 
-/** Any node's location, for errors. */
+/** A node's location, for errors; that of the first part that has one where it has none. */
 export function locationOf(node: Node): number {
-  const inner = Object.values(node)[0] as { location?: number } | undefined;
-  return inner?.location ?? -1;
+  const inner: unknown = Object.values(node)[0];
+  return firstLocation(inner) ?? -1;
+}
+
+function firstLocation(value: unknown): number | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if ('location' in value && typeof value.location === 'number' && value.location >= 0) {
+    return value.location;
+  }
+  for (const part of Object.values(value)) {
+    const location = firstLocation(part);
+    if (location !== undefined) return location;
+  }
+  return undefined;
 }
 
 /** A list of names: schema.table, a type's, a function's, an operator's. */

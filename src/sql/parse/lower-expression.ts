@@ -4,6 +4,7 @@ import type { A_Const, A_Expr, FuncCall, Node, SortBy, SQLValueFunction } from '
 import type { Expression, OrderItem } from './ast.ts';
 import { expectNode, locationOf, type Lowering, namesOf, tagOf } from './lower-context.ts';
 import { lowerType } from './lower-type.ts';
+import { numberValue } from './numbers.ts';
 
 /** What the nodes that we have no expression for are called in SQL. */
 const constructs: Readonly<Record<string, string>> = {
@@ -150,17 +151,6 @@ export function lowerConstant(ctx: Lowering, node: A_Const): Expression {
     return { kind: 'literal', value: { type: 'string', value: node.sval.sval ?? '' }, at };
   }
   throw ctx.unsupported('a bit string', node.location);
-}
-
-/** Integers beyond int4 come as written: 12345678901, 0xffffffffff, 1_000_000_000_000. */
-export function numberValue(
-  source: string,
-): { type: 'integer'; text: string } | { type: 'decimal'; text: string } {
-  const text = source.replaceAll('_', '');
-  const sign = text.startsWith('-') ? '-' : '';
-  const magnitude = text.slice(sign.length);
-  if (/^0[xob]/i.test(magnitude)) return { type: 'integer', text: `${sign}${BigInt(magnitude)}` };
-  return { type: /^\d+$/.test(magnitude) ? 'integer' : 'decimal', text };
 }
 
 function lowerColumn(

@@ -83,6 +83,7 @@ export function lowerTransaction(ctx: Lowering, node: TransactionStmt): Transact
   return {
     kind: 'transaction',
     action,
+    start: node.kind === 'TRANS_STMT_START',
     savepoint: node.savepoint_name,
     isolation,
     readOnly,
@@ -120,10 +121,9 @@ function settingValues(ctx: Lowering, args: readonly Node[] | undefined): readon
 
 /** SET TRANSACTION and SET SESSION CHARACTERISTICS are settings of their own names. */
 function lowerModes(ctx: Lowering, node: VariableSetStmt, name: string): SetStatement {
+  if (name === 'transaction snapshot') throw ctx.unsupported('SET TRANSACTION SNAPSHOT');
   const [mode, another] = definitions(node.args);
-  if (mode === undefined || name === 'transaction snapshot') {
-    throw ctx.unsupported(`SET ${name.toUpperCase()}`);
-  }
+  expectNode(mode !== undefined, 'SET without a mode');
   if (another !== undefined) {
     throw ctx.unsupported('SET with several transaction modes', another.location);
   }

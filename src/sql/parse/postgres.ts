@@ -123,6 +123,8 @@ const statements: Readonly<Record<string, string>> = {
   DropdbStmt: 'DROP DATABASE',
   CreateTableAsStmt: 'CREATE TABLE AS',
   CompositeTypeStmt: 'CREATE TYPE',
+  CreateEnumStmt: 'CREATE TYPE',
+  CreateRangeStmt: 'CREATE TYPE',
   DefineStmt: 'CREATE of this kind of object',
   RenameStmt: 'ALTER … RENAME',
   GrantRoleStmt: 'GRANT',

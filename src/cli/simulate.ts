@@ -54,7 +54,7 @@ export async function simulate(args: readonly string[]): Promise<number> {
       totals.crashes += report.crashes;
       for (const fault of report.faults) faults.add(fault);
       process.stdout.write(
-        `seed ${seed}: ${report.operations} operations, ${report.acknowledged} writes acknowledged, ${report.crashes} crashes, ${report.simulatedSeconds} simulated s, ${report.events} events, trace ${report.traceHash}\n`,
+        `seed ${seed}: ${report.operations} operations, ${report.acknowledged} writes acknowledged, ${report.crashes} crashes, ${report.simulatedSeconds} simulated s, ${report.events} events, errors ${JSON.stringify(report.errors)}, trace ${report.traceHash}\n`,
       );
     } catch (error) {
       if (!(error instanceof SimulationFailure)) throw error;

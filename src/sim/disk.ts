@@ -1,5 +1,6 @@
-// A node's simulated disk. What was written and not synced is kept, torn or lost at a crash, write by write; names
-// that were made or removed count only after their directory was synced. Slow, full and failing disks are settings.
+// A node's simulated disk. What was written and not synced is kept, torn or lost when the power fails, write by write;
+// names that were made or removed count only after their directory was synced. When only the process dies, everything
+// written stays readable and is still as unsafe as before. Slow, full and failing disks are settings.
 
 import { assert } from '../base/assert.ts';
 import { FileError, type Files, type OpenFile } from '../runtime/runtime.ts';
@@ -9,55 +10,86 @@ import type { Life, World } from './world.ts';
 /** What is written at once reaches the disk in pieces of this size, each whole or not at all. */
 const SECTOR_BYTES = 512;
 
-interface PendingWrite {
+/** A write, or (without bytes) a truncation to `offset`. */
+interface Change {
   readonly offset: number;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array | undefined;
 }
 
 class DiskFile {
   /** As reads see it. */
   bytes: Uint8Array = new Uint8Array(0);
-  /** As a crash leaves it, without any of `pending`. */
+  /** As a power loss leaves it, without any of `pending`. */
   durable: Uint8Array = new Uint8Array(0);
-  /** Writes and truncations (undefined bytes) since the last sync, in order. */
-  pending: (PendingWrite | { readonly truncate: number })[] = [];
+  /** Changes that are not synced, in order. */
+  pending: Change[] = [];
 
-  write(offset: number, bytes: Uint8Array): void {
+  write(offset: number, bytes: Uint8Array): Change {
     this.bytes = patched(this.bytes, offset, bytes);
-    this.pending.push({ offset, bytes: bytes.slice() });
+    const change = { offset, bytes: bytes.slice() };
+    this.pending.push(change);
+    return change;
   }
 
   truncate(size: number): void {
     this.bytes = resized(this.bytes, size);
-    this.pending.push({ truncate: size });
+    this.pending.push({ offset: size, bytes: undefined });
   }
 
-  sync(): void {
-    this.durable = this.bytes.slice();
-    this.pending = [];
+  /** Makes durable what was changed before `until`; what came while the sync was under way is not part of it. */
+  sync(until: readonly Change[]): void {
+    const covered = new Set(until);
+    for (const change of this.pending)
+      if (covered.has(change)) this.durable = carriedOut(this.durable, change);
+    this.pending = this.pending.filter((change) => !covered.has(change));
+  }
+
+  syncAll(): void {
+    this.sync(this.pending);
+  }
+
+  /** Makes one write durable, with the earlier ones below it, and no other. */
+  syncOne(change: Change): void {
+    const earlier = this.pending.slice(0, this.pending.indexOf(change) + 1);
+    this.sync(earlier.filter((other) => other.bytes === undefined || overlap(other, change)));
   }
 
   /** Each unsynced write survives whole, in part, or not. */
-  crash(random: SeededRandom): void {
+  losePower(random: SeededRandom): void {
     let bytes = this.durable;
-    for (const write of this.pending) {
+    for (const change of this.pending) {
       const fate = random.below(3);
       if (fate === 0) continue;
-      if ('truncate' in write) bytes = resized(bytes, write.truncate);
-      else if (fate === 1) bytes = patched(bytes, write.offset, write.bytes);
-      else bytes = tornInto(bytes, write, random);
+      if (fate === 1 || change.bytes === undefined) bytes = carriedOut(bytes, change);
+      else bytes = tornInto(bytes, change.offset, change.bytes, random);
     }
     this.bytes = bytes.slice();
-    this.durable = bytes.slice();
+    this.durable = bytes;
     this.pending = [];
   }
 }
 
-function tornInto(bytes: Uint8Array, write: PendingWrite, random: SeededRandom): Uint8Array {
+function carriedOut(bytes: Uint8Array, change: Change): Uint8Array {
+  if (change.bytes === undefined) return resized(bytes, change.offset);
+  return patched(bytes, change.offset, change.bytes);
+}
+
+function overlap(a: Change, b: Change): boolean {
+  return (
+    a.offset < b.offset + (b.bytes?.length ?? 0) && b.offset < a.offset + (a.bytes?.length ?? 0)
+  );
+}
+
+function tornInto(
+  bytes: Uint8Array,
+  offset: number,
+  written: Uint8Array,
+  random: SeededRandom,
+): Uint8Array {
   let out = bytes;
-  for (let at = 0; at < write.bytes.length; at += SECTOR_BYTES) {
+  for (let at = 0; at < written.length; at += SECTOR_BYTES) {
     if (random.oneIn(2)) continue;
-    out = patched(out, write.offset + at, write.bytes.subarray(at, at + SECTOR_BYTES));
+    out = patched(out, offset + at, written.subarray(at, at + SECTOR_BYTES));
   }
   return out;
 }
@@ -68,7 +100,7 @@ function resized(bytes: Uint8Array, size: number): Uint8Array {
   return out;
 }
 
-/** In place where it fits: `bytes` of a DiskFile are never shared (sync and crash copy). */
+/** In place where it fits: the arrays of a DiskFile are never shared. */
 function patched(bytes: Uint8Array, offset: number, part: Uint8Array): Uint8Array {
   const out = offset + part.length > bytes.length ? resized(bytes, offset + part.length) : bytes;
   out.set(part, offset);
@@ -98,6 +130,8 @@ export class SimDisk {
   /** Names as a crash leaves them. */
   #durableNames = new Map<string, DiskFile>();
   #lockedBy = new Map<string, Life>();
+  /** Writes and syncs that `failOneIn` has failed. */
+  failures = 0;
 
   constructor(world: World, label: string) {
     this.#world = world;
@@ -111,7 +145,7 @@ export class SimDisk {
   }
 
   /** The power fails. */
-  crash(): void {
+  losePower(): void {
     const names = new Map<string, DiskFile>();
     for (const name of new Set([...this.#files.keys(), ...this.#durableNames.keys()])) {
       const current = this.#files.get(name);
@@ -119,9 +153,14 @@ export class SimDisk {
       const kept = current === durable || this.#random.oneIn(2) ? current : durable;
       if (kept !== undefined) names.set(name, kept);
     }
-    for (const file of new Set(names.values())) file.crash(this.#random);
+    for (const file of new Set(names.values())) file.losePower(this.#random);
     this.#files = names;
     this.#durableNames = new Map(names);
+    this.#lockedBy.clear();
+  }
+
+  /** The process dies, the system goes on: what was written can be read, what was not synced can still be lost. */
+  killProcess(): void {
     this.#lockedBy.clear();
   }
 
@@ -129,8 +168,8 @@ export class SimDisk {
   corrupt(path: string, offset: number): void {
     const file = this.#files.get(path);
     assert(file !== undefined && offset < file.bytes.length, `no byte ${offset} in ${path}`);
-    file.bytes[offset] = (file.bytes[offset] as number) ^ 0x40;
-    file.sync();
+    file.write(offset, Uint8Array.of((file.bytes[offset] as number) ^ 0x40));
+    file.syncAll();
   }
 
   names(): readonly string[] {
@@ -157,7 +196,7 @@ export class SimDisk {
           this.#room(path, bytes.length);
           const file = new DiskFile();
           file.write(0, bytes);
-          file.sync();
+          file.syncAll();
           this.#files.set(path, file);
           this.#durableNames.set(path, file);
         }),
@@ -167,7 +206,8 @@ export class SimDisk {
           const prefix = `${directory}/`;
           const names = new Set<string>();
           for (const path of this.#files.keys()) {
-            if (path.startsWith(prefix)) names.add(path.slice(prefix.length).split('/')[0] as string);
+            if (path.startsWith(prefix))
+              names.add(path.slice(prefix.length).split('/')[0] as string);
           }
           return [...names].sort();
         }),
@@ -183,7 +223,8 @@ export class SimDisk {
           for (const name of [...this.#durableNames.keys()]) {
             if (inside(name) && !this.#files.has(name)) this.#durableNames.delete(name);
           }
-          for (const [name, file] of this.#files) if (inside(name)) this.#durableNames.set(name, file);
+          for (const [name, file] of this.#files)
+            if (inside(name)) this.#durableNames.set(name, file);
         }),
       freeBytes: (path) =>
         step(path, () => Math.max(0, this.settings.capacityBytes - this.usedBytes)),
@@ -191,7 +232,11 @@ export class SimDisk {
         step(directory, () => {
           const holder = this.#lockedBy.get(directory);
           if (holder?.alive === true) {
-            throw new FileError('locked', directory, `${directory} is in use by node ${holder.node}`);
+            throw new FileError(
+              'locked',
+              directory,
+              `${directory} is in use by node ${holder.node}`,
+            );
           }
           this.#lockedBy.set(directory, life);
           return { [Symbol.dispose]: () => void this.#lockedBy.delete(directory) };
@@ -205,44 +250,44 @@ export class SimDisk {
       path,
       size: () => step(() => file.bytes.length),
       read: (offset, length) => step(() => file.bytes.slice(offset, offset + length)),
-      write: (offset, bytes) => {
-        this.#mayFail(path);
-        this.#room(path, offset + bytes.length - file.bytes.length);
-        file.write(offset, bytes);
-        return step(() => undefined);
-      },
-      // The write is under way at once, so that a crash before the answer finds it pending.
+      // Writes are under way at once, so that a crash before the answer finds them pending.
+      write: (offset, bytes) =>
+        this.#attempt(() => {
+          this.#mayFail(path);
+          this.#room(path, offset + bytes.length - file.bytes.length);
+          return file.write(offset, bytes);
+        }).then(() => step(() => undefined)),
       writeSynced: (offset, bytes) =>
         this.#attempt(() => {
           this.#room(path, offset + bytes.length - file.bytes.length);
-          file.write(offset, bytes);
-        }).then(() =>
+          return file.write(offset, bytes);
+        }).then((change) =>
           step(() => {
             this.#mayFail(path);
-            file.sync();
+            file.syncOne(change);
           }),
         ),
-      sync: () =>
-        step(() => {
+      sync: () => {
+        const until = [...file.pending];
+        return step(() => {
           this.#mayFail(path);
-          file.sync();
-        }),
+          file.sync(until);
+        });
+      },
       preallocate: (bytes) =>
         step(() => {
           if (bytes <= file.bytes.length) return;
           this.#room(path, bytes - file.bytes.length);
-          file.write(file.bytes.length, new Uint8Array(bytes - file.bytes.length));
-          file.sync();
+          file.syncOne(file.write(file.bytes.length, new Uint8Array(bytes - file.bytes.length)));
         }),
       truncate: (size) => step(() => file.truncate(size)),
       close: () => step(() => undefined),
     };
   }
 
-  #attempt(change: () => void): Promise<void> {
+  #attempt<T>(change: () => T): Promise<T> {
     try {
-      change();
-      return Promise.resolve();
+      return Promise.resolve(change());
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -257,6 +302,7 @@ export class SimDisk {
   #mayFail(path: string): void {
     const { failOneIn } = this.settings;
     if (failOneIn > 0 && this.#random.oneIn(failOneIn)) {
+      this.failures += 1;
       throw new FileError('io', path, `${path}: input/output error`);
     }
   }

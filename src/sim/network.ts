@@ -112,7 +112,9 @@ export class SimNetwork {
           reject(new Error(`node ${to} can't be reached`));
           return;
         }
-        const pair = new StreamPair(from, station, (run) => this.#world.after(this.#delay(), undefined, run));
+        const pair = new StreamPair(from, station, (run) =>
+          this.#world.after(this.#delay(), undefined, run),
+        );
         station.onStream(from.life.node, purpose, pair.end(1));
         resolve(pair.end(0));
       });

@@ -1,6 +1,6 @@
-// One seed of a simulated node: SQL clients work, the node is killed again and again in the middle of it, its disk
-// keeps, tears or loses what was not synced, is slow, fills up, or fails; after every restart the data must still be
-// what was acknowledged (workload.ts). The whole run is a function of the seed.
+// One seed of a simulated node: SQL clients work, the node is stopped, killed or loses power again and again in the
+// middle of it, its disk is slow, fills up, or fails, its clock steps; after every restart the data must still be what
+// was acknowledged and shown (workloads/). The whole run is a function of the seed.
 
 import { defaultConfig } from '../node/config.ts';
 import { type Database, openDatabase } from '../node/database.ts';
@@ -8,18 +8,23 @@ import { initParser } from '../sql/parse/grammar.ts';
 import { createMemoryDisk, type MemoryDisk } from '../storage/memory-engine.ts';
 import { shardEntry } from '../storage/shard-entry.ts';
 import { SimDisk } from './disk.ts';
+import { NodeFaults } from './node-faults.ts';
 import { SimNetwork } from './network.ts';
 import type { SeededRandom } from './random.ts';
 import { SimClock } from './sim-clock.ts';
 import { simRuntime } from './sim-runtime.ts';
-import { Workload } from './workload.ts';
+import { WorkloadDriver } from './workloads/driver.ts';
 import { Life, World } from './world.ts';
 
 const NODE = 1;
 const SECOND = 1_000_000;
-const UNCERTAINTY_MICROS = 250;
-/** Small, so that the log rotates and is cut often. */
+/** Half-widths of the clock: one for each seed. */
+const UNCERTAINTIES_MICROS = [20, 250, 2_000, 20_000];
+/** Small, so that rows are read from storage too, and the log rotates and is cut often. */
 const CACHE_BYTES = 64 * 1024;
+const LOG_SEGMENT_BYTES = 64 * 1024;
+const ENTRIES_PER_FLUSH = 40;
+export const MIN_FREE_BYTES: number = 8 << 20;
 /** A start or a check that takes longer in simulated time hangs. */
 const PATIENCE_MICROS = 120 * SECOND;
 
@@ -27,6 +32,7 @@ export interface NodeRunOptions {
   readonly seed: number;
   /** Simulated. */
   readonly seconds: number;
+  /** Known bugs to switch on. */
   readonly bugs?: ReadonlySet<string>;
   readonly shards?: number;
   onLog?(node: number, level: string, message: string): void;
@@ -37,6 +43,9 @@ export interface NodeRunReport {
   readonly simulatedSeconds: number;
   readonly operations: number;
   readonly acknowledged: number;
+  /** How many operations ended with each SQLSTATE. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** Ends of a life without a clean stop. */
   readonly crashes: number;
   /** Kinds of fault that happened. */
   readonly faults: readonly string[];
@@ -56,9 +65,8 @@ export async function runNode(options: NodeRunOptions): Promise<NodeRunReport> {
   try {
     return await run.run();
   } catch (error) {
-    if (error instanceof SimulationFailure) throw error;
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    throw new SimulationFailure(`seed ${options.seed}: ${text}`);
+    throw new SimulationFailure(`seed ${options.seed}, ${run.whereabouts}: ${text}`);
   }
 }
 
@@ -70,18 +78,26 @@ class NodeRun {
   readonly #network: SimNetwork;
   readonly #clock: SimClock;
   readonly #engines = new Map<string, MemoryDisk>();
-  readonly #workload: Workload;
-  readonly #faults = new Set<string>();
+  readonly #driver: WorkloadDriver;
+  readonly #faults: NodeFaults;
   #crashes = 0;
 
   constructor(options: NodeRunOptions) {
     this.#options = options;
     this.#world = new World(options.seed, options.bugs);
-    this.#random = this.#world.random.fork('faults');
+    this.#random = this.#world.random.fork('run');
     this.#disk = new SimDisk(this.#world, 'disk');
     this.#network = new SimNetwork(this.#world);
-    this.#clock = new SimClock(this.#world, 'node', UNCERTAINTY_MICROS);
-    this.#workload = new Workload(this.#world);
+    const uncertainty = UNCERTAINTIES_MICROS[
+      this.#random.below(UNCERTAINTIES_MICROS.length)
+    ] as number;
+    this.#clock = new SimClock(this.#world, 'node', uncertainty);
+    this.#driver = new WorkloadDriver(this.#world);
+    this.#faults = new NodeFaults(this.#world, this.#disk, this.#clock, MIN_FREE_BYTES);
+  }
+
+  get whereabouts(): string {
+    return `${this.#crashes} crashes, at ${(this.#world.nowMicros / SECOND).toFixed(6)} s`;
   }
 
   async run(): Promise<NodeRunReport> {
@@ -89,24 +105,26 @@ class NodeRun {
     const end = this.#options.seconds * SECOND;
     while (world.nowMicros < end) {
       const { life, database } = await this.#start();
-      this.#workload.start(database.sql, life);
-      this.#schedule(life);
-      // The life ends when somebody kills it.
-      const lifetime = 200_000 + this.#random.below(6 * SECOND);
-      await world.run(() => !life.alive, world.nowMicros + lifetime);
-      this.#crash(life);
+      this.#driver.start(database.sql, life);
+      this.#faults.schedule(life);
+      await world.run(
+        () => !life.alive,
+        world.nowMicros + 200_000 + this.#random.below(5 * SECOND),
+      );
+      if (life.alive && this.#random.oneIn(6)) await this.#stop(life, database);
+      else await this.#killAtWork(life);
     }
-    // The last look at everything, and a clean stop.
+    // The last look at everything.
     const { life, database } = await this.#start();
-    await this.#within(database.close(), 'a clean stop');
-    life.alive = false;
+    await this.#stop(life, database);
     return {
       seed: this.#options.seed,
       simulatedSeconds: Math.round(world.nowMicros / SECOND),
-      operations: this.#workload.operations,
-      acknowledged: this.#workload.acknowledged,
+      operations: this.#driver.operations,
+      acknowledged: this.#driver.acknowledged,
+      errors: Object.fromEntries([...this.#driver.errors].sort()),
       crashes: this.#crashes,
-      faults: [...this.#faults].sort(),
+      faults: [...this.#faults.happened].sort(),
       events: world.trace.events,
       traceHash: world.trace.digest(),
     };
@@ -114,20 +132,12 @@ class NodeRun {
 
   /** Starts the node until it serves and has passed the checks; crashes on the way are part of it. */
   async #start(): Promise<{ life: Life; database: Database }> {
-    this.#disk.settings.failOneIn = 0;
-    this.#disk.settings.capacityBytes = 1 << 30;
     for (;;) {
       const life = new Life(NODE);
-      if (this.#random.oneIn(4)) {
-        this.#faults.add('crash while starting');
-        this.#world.after(this.#random.below(20_000), life, () => {
-          life.alive = false;
-        });
-      }
+      this.#faults.begin(life);
       const database = await this.#within(this.#open(life), 'the start', life);
-      if (database !== undefined && life.alive) {
-        const problem = await this.#within(this.#workload.check(database.sql), 'the check', life);
-        if (problem !== undefined && problem !== '') throw this.#broken(problem);
+      if (database !== undefined) {
+        await this.#within(this.#driver.check(database.sql, life), 'the check', life);
         if (life.alive) return { life, database };
       }
       this.#crash(life);
@@ -141,27 +151,27 @@ class NodeRun {
       clock: this.#clock,
       disk: this.#disk,
       network: this.#network,
-      onLog: (node, level, message, fields) =>
-        this.#options.onLog?.(node, level, `${message} ${JSON.stringify(fields)}`),
+      onLog: (node, level, message, fields) => {
+        const at = (this.#world.nowMicros / SECOND).toFixed(6);
+        this.#options.onLog?.(node, level, `${at} ${message} ${JSON.stringify(fields)}`);
+      },
     });
-    return openDatabase(
-      runtime,
-      {
-        ...defaultConfig('data'),
-        shards: this.#options.shards ?? 1,
-        cacheBytes: CACHE_BYTES,
-        minFreeBytes: 8 << 20,
-        logSegmentBytes: 64 * 1024,
+    const config = {
+      ...defaultConfig('data'),
+      shards: this.#options.shards ?? 1,
+      cacheBytes: CACHE_BYTES,
+      minFreeBytes: MIN_FREE_BYTES,
+      logSegmentBytes: LOG_SEGMENT_BYTES,
+      entriesPerFlush: ENTRIES_PER_FLUSH,
+    };
+    return openDatabase(runtime, config, {
+      shardEntry: shardEntry((data) => this.#engine((data as { path: string }).path).open()),
+      broken: (error) => {
+        // A disk that fails must stop the node (P35); anything else is a defect.
+        if (!this.#faults.mayBreak) this.#world.fail(error);
+        life.alive = false;
       },
-      {
-        shardEntry: shardEntry((data) => this.#engine((data as { path: string }).path).open()),
-        broken: (error) => {
-          // A disk that fails must stop the node; anything else is a defect.
-          if (this.#faults.has('failing disk') && /input\/output|stopp/.test(error.message)) life.alive = false;
-          else this.#world.fail(this.#broken(`the node broke: ${error.stack ?? error.message}`));
-        },
-      },
-    );
+    });
   }
 
   #engine(path: string): MemoryDisk {
@@ -173,55 +183,43 @@ class NodeRun {
     return engine;
   }
 
-  #crash(life: Life): void {
-    life.alive = false;
-    this.#crashes += 1;
-    this.#faults.add('crash');
-    this.#disk.crash();
-    for (const engine of this.#engines.values()) engine.crash(this.#random);
-    this.#network.crash(NODE);
+  /** In the middle of a write, if one comes: moments of rest have little to tell. */
+  async #killAtWork(life: Life): Promise<void> {
+    const world = this.#world;
+    if (!this.#random.oneIn(4)) {
+      await world.run(() => !life.alive || this.#driver.writing > 0, world.nowMicros + SECOND);
+      await world.run(() => !life.alive, world.nowMicros + this.#random.below(3_000));
+    }
+    this.#crash(life);
   }
 
-  /** Faults that do not end the life by themselves. */
-  #schedule(life: Life): void {
-    const { settings } = this.#disk;
-    const world = this.#world;
-    const when = (): number => this.#random.below(4 * SECOND);
-    settings.slowOneIn = 0;
-    if (this.#random.oneIn(3)) {
-      world.after(when(), life, () => {
-        this.#faults.add('slow disk');
-        settings.slowOneIn = 5 + this.#random.below(50);
-      });
-    }
-    if (this.#random.oneIn(4)) {
-      world.after(when(), life, () => {
-        this.#faults.add('full disk');
-        settings.capacityBytes = this.#disk.usedBytes + this.#random.below(8 << 20);
-        world.after(100_000 + when(), life, () => {
-          settings.capacityBytes = 1 << 30;
-        });
-      });
-    }
-    if (this.#random.oneIn(6)) {
-      world.after(when(), life, () => {
-        this.#faults.add('failing disk');
-        settings.failOneIn = 20 + this.#random.below(200);
-      });
-    }
-    if (this.#random.oneIn(6)) {
-      world.after(when(), life, () => {
-        this.#faults.add('clock step');
-        this.#clock.stepMicros += this.#random.oneIn(2) ? 2_000 : -2_000;
-        world.after(when(), undefined, () => {
-          this.#clock.stepMicros = 0;
-        });
-      });
+  #crash(life: Life): void {
+    this.#crashes += 1;
+    this.#end(life, this.#random.oneIn(3));
+  }
+
+  async #stop(life: Life, database: Database): Promise<void> {
+    this.#faults.happened.add('clean stop');
+    await this.#within(database.close(), 'a clean stop', life);
+    this.#end(life, this.#random.oneIn(2));
+  }
+
+  #end(life: Life, keepsPower: boolean): void {
+    life.alive = false;
+    this.#network.crash(NODE);
+    if (keepsPower) {
+      this.#faults.happened.add('process killed');
+      this.#disk.killProcess();
+      for (const engine of this.#engines.values()) engine.kill();
+    } else {
+      this.#faults.happened.add('power lost');
+      this.#disk.losePower();
+      for (const engine of this.#engines.values()) engine.crash(this.#random);
     }
   }
 
   /** Runs the world until the promise settles; undefined when the life ended first. */
-  async #within<T>(promise: Promise<T>, what: string, life?: Life): Promise<T | undefined> {
+  async #within<T>(promise: Promise<T>, what: string, life: Life): Promise<T | undefined> {
     let outcome: { value: T } | { error: unknown } | undefined;
     promise.then(
       (value) => {
@@ -232,18 +230,10 @@ class NodeRun {
       },
     );
     const world = this.#world;
-    await world.run(() => outcome !== undefined || life?.alive === false, world.nowMicros + PATIENCE_MICROS);
-    if (outcome !== undefined) {
-      if ('value' in outcome) return outcome.value;
-      throw outcome.error;
-    }
-    if (life?.alive === false) return undefined;
-    throw this.#broken(`${what} hangs`);
-  }
-
-  #broken(problem: string): SimulationFailure {
-    const { seed } = this.#options;
-    const at = (this.#world.nowMicros / SECOND).toFixed(6);
-    return new SimulationFailure(`seed ${seed}, ${this.#crashes} crashes, at ${at} s: ${problem}`);
+    await world.run(() => outcome !== undefined || !life.alive, world.nowMicros + PATIENCE_MICROS);
+    if (!life.alive) return undefined;
+    if (outcome === undefined) throw new SimulationFailure(`${what} hangs`);
+    if ('value' in outcome) return outcome.value;
+    throw outcome.error;
   }
 }

@@ -82,14 +82,15 @@ export class World {
     while (this.#failure === undefined) {
       await drainMicrotasks();
       if (this.#failure !== undefined || done()) break;
-      const event = this.#pop();
+      let event = this.#pop();
+      while (event !== undefined && (event.cancelled || event.life?.alive === false))
+        event = this.#pop();
       if (event === undefined || event.at > untilMicros) {
         if (event !== undefined) this.#push(event);
         this.#now = Math.max(this.#now, Math.min(untilMicros, event?.at ?? untilMicros));
         return done();
       }
       this.#now = event.at;
-      if (event.cancelled || event.life?.alive === false) continue;
       this.trace.number(event.at);
       this.trace.number(event.life === undefined ? 0 : event.life.node + 1);
       event.run();
@@ -120,7 +121,8 @@ export class World {
     for (;;) {
       let child = 2 * i + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1] as Event, heap[child] as Event)) child += 1;
+      if (child + 1 < heap.length && before(heap[child + 1] as Event, heap[child] as Event))
+        child += 1;
       if (!before(heap[child] as Event, last)) break;
       heap[i] = heap[child] as Event;
       i = child;

@@ -23,6 +23,8 @@ export interface MemoryDisk {
   open(): Promise<Engine>;
   /** Power loss: the open engine is dead, and the disk is as it was after a random write at or after the last flush. */
   crash(random: Random): void;
+  /** The process dies, the system goes on: nothing is lost, and nothing becomes durable. */
+  kill(): void;
 }
 
 export function createMemoryDisk(): MemoryDisk {
@@ -44,12 +46,16 @@ class Disk implements MemoryDisk {
   }
 
   crash(random: Random): void {
-    this.engine?.die();
-    this.engine = undefined;
+    this.kill();
     const kept = random.below(this.sinceFlush.length + 1);
     this.current = SnapshotMap.from(this.durable);
     for (const ops of this.sinceFlush.slice(0, kept)) carryOut(this.current, ops);
     this.flush();
+  }
+
+  kill(): void {
+    this.engine?.die();
+    this.engine = undefined;
   }
 
   view(): MapView {
@@ -215,11 +221,11 @@ function* scanView(view: MapView, span: Span, options: EngineScanOptions): Gener
     values.push(cursor.value);
     bytes += key.length + cursor.value.length;
     if (bytes >= batchBytes) {
-      yield { keys, values };
+      yield { keys, values, isLast: false };
       keys = [];
       values = [];
       bytes = 0;
     }
   }
-  if (keys.length > 0) yield { keys, values };
+  if (keys.length > 0) yield { keys, values, isLast: true };
 }

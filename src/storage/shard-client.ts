@@ -1,5 +1,6 @@
 // The owner's side of a shard: what is asked in one turn becomes one message.
 
+import { DbError } from '../base/errors.ts';
 import { assert } from '../base/assert.ts';
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
@@ -92,7 +93,7 @@ class ShardClient implements Shard {
       },
     });
     if (this.failure !== undefined || this.closed !== undefined) {
-      scan.fail(this.failure ?? new Error('the storage shard is closed'));
+      scan.fail(this.failure ?? closedError());
       return scan;
     }
     this.scans.set(id, scan);
@@ -150,7 +151,7 @@ class ShardClient implements Shard {
     }
     this.flushOut();
     await this.port.close();
-    this.resolveOpened?.reject(new Error('the storage shard is closed'));
+    this.resolveOpened?.reject(closedError());
   }
 
   private nextId(): number {
@@ -161,7 +162,7 @@ class ShardClient implements Shard {
   private request<T>(kind: number, write?: (out: ByteWriter) => void): Promise<T> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     if (this.closed !== undefined) {
-      return Promise.reject(new Error('the storage shard is closed'));
+      return Promise.reject(closedError());
     }
     const id = this.nextId();
     this.post(kind, id, write);
@@ -364,4 +365,9 @@ function readUsage(reader: ByteReader): ShardUsage {
   const scansServed = reader.u53();
   const entriesApplied = reader.u53();
   return { getsServed, scansServed, entriesApplied, bytesApplied: reader.u53() };
+}
+
+/** Clients may still be reading when the node stops. */
+function closedError(): DbError {
+  return new DbError('57P01', 'the node is stopping: its storage is closed');
 }

@@ -17,6 +17,8 @@ export interface EngineScanOptions {
 export interface EngineBatch {
   readonly keys: readonly Uint8Array[];
   readonly values: readonly Uint8Array[];
+  /** Surely nothing follows: the reader need not ask. False says nothing. */
+  readonly isLast: boolean;
 }
 
 export interface EngineReader {

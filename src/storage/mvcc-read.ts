@@ -79,10 +79,8 @@ export class HistoryCursor {
   /** Engine key of the newest version of the last row that will be asked for. */
   private readonly lastKey: Uint8Array;
   private readonly readAheadBytes: number;
-  private batch: EngineBatch = { keys: [], values: [] };
+  private batch: EngineBatch = { keys: [], values: [], isLast: false };
   private at = 0;
-  /** Nothing lies between the end of `batch` and the last row's oldest version. */
-  private exhausted = false;
 
   constructor(reader: EngineReader, lastKey: Uint8Array, readAheadBytes: number) {
     this.reader = reader;
@@ -95,7 +93,8 @@ export class HistoryCursor {
     const target = historyKey(latest, t);
     this.skipTo(target);
     if (this.at >= this.batch.keys.length) {
-      if (this.exhausted) return undefined;
+      // Nothing lies between the end of the batch and the last row's oldest version.
+      if (this.batch.isLast) return undefined;
       await this.seek(target);
     }
     const key = this.batch.keys[this.at];
@@ -117,16 +116,14 @@ export class HistoryCursor {
   }
 
   private async seek(target: Uint8Array): Promise<void> {
-    this.batch = { keys: [], values: [] };
+    this.batch = { keys: [], values: [], isLast: true };
     this.at = 0;
-    this.exhausted = true;
     const end = historyEnd(this.lastKey);
     for await (const batch of this.reader.scan(
       { start: target, end },
       { batchBytes: this.readAheadBytes },
     )) {
       this.batch = batch;
-      this.exhausted = false;
       return;
     }
   }

@@ -43,7 +43,7 @@ export class VersionScan {
   async step(sink: RowSink): Promise<boolean> {
     const next = await this.batches.next();
     if (next.done === true) return false;
-    const { keys, values } = next.value;
+    const { keys, values, isLast } = next.value;
     const older = await this.olderVersions(keys, values);
     for (let i = 0, n = keys.length; i < n; i++) {
       let record = values[i] as Uint8Array;
@@ -58,7 +58,7 @@ export class VersionScan {
       if (headerIsTombstone(record)) continue;
       if (!sink.add(keys[i] as Uint8Array, record)) return false;
     }
-    return true;
+    return !isLast;
   }
 
   /** Must be called, also after an error: the engine holds an iterator for the scan. */

@@ -288,11 +288,11 @@ class RocksEngine implements Engine {
     try {
       await chunks.open();
       for (;;) {
-        const capacity = iterator._capacity;
         const batch = await chunks.read();
         const rows = batch.keys.length;
         if (rows > 0) yield batch;
-        if (rows < capacity) return;
+        if (batch.isLast) return;
+        const capacity = iterator._capacity;
         const wanted = Math.floor((batchBytes * rows) / Math.max(1, chunks.lastBytes));
         iterator._capacity = Math.max(1, Math.min(wanted, capacity * CHUNK_GROWTH, CHUNK_ROWS_MAX));
         iterator._resize();
@@ -329,7 +329,7 @@ class ChunkReader {
   /** Of keys and values in the last chunk. */
   lastBytes = 0;
   private readonly iterator: Iterator;
-  private chunk: EngineBatch = { keys: [], values: [] };
+  private chunk: EngineBatch = { keys: [], values: [], isLast: true };
 
   constructor(iterator: Iterator) {
     this.iterator = iterator;
@@ -368,7 +368,7 @@ class ChunkReader {
       bytes += key.length + value.length;
     }
     this.lastBytes = bytes;
-    this.chunk = { keys, values };
+    this.chunk = { keys, values, isLast: count < this.iterator._capacity };
   }
 }
 

@@ -20,7 +20,10 @@ export async function collect(
   options: { reverse?: boolean; batchBytes?: number } = {},
 ): Promise<string[]> {
   const out: string[] = [];
+  let wasLast = false;
   for await (const batch of reader.scan(span, options)) {
+    expect(wasLast).toBe(false);
+    wasLast = batch.isLast;
     expect(batch.keys.length).toBe(batch.values.length);
     expect(batch.keys.length).toBeGreaterThan(0);
     batch.keys.forEach((key, i) => {

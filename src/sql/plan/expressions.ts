@@ -193,7 +193,10 @@ export class ExpressionBinder implements Binder {
   #is(ast: Expression & { kind: 'is' }): Expr {
     const { test, negated } = ast;
     if (test === 'null') {
-      return { kind: 'isNull', arg: this.settled(this.bind(ast.arg), ast.arg.at), negated };
+      // Whether a parameter is NULL says nothing of its type: `$1 IS NULL OR id = $1` learns it behind OR.
+      const arg = this.bind(ast.arg);
+      const tested = arg.kind === 'parameter' ? arg : this.settled(arg, ast.arg.at);
+      return { kind: 'isNull', arg: tested, negated };
     }
     const word = `IS ${negated ? 'NOT ' : ''}${test.toUpperCase()}`;
     const arg = this.condition(ast.arg, word);

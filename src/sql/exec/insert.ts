@@ -139,7 +139,7 @@ class CompiledInsert {
     return whenReady(txn.getManyLocked(keys, LOCK_EXCLUSIVE), (found) => {
       const state = new WriteState(writer, this.#conflict, txn, execution);
       rows.forEach((values, i) => state.add(keys[i] as Uint8Array, values, found[i]));
-      return state.written;
+      return whenReady(state.move(), () => state.written);
     });
   }
 }
@@ -152,6 +152,8 @@ class WriteState {
   readonly #txn: Transaction;
   readonly #execution: Execution;
   readonly #own = new Set<string>();
+  /** Rows whose DO UPDATE gave them another key. */
+  readonly #moved: { readonly from: Uint8Array; readonly to: Uint8Array; readonly row: Row }[] = [];
 
   constructor(
     writer: RowWriter,
@@ -180,7 +182,35 @@ class WriteState {
     this.#own.add(text);
     const existing = this.#writer.decode(stored as Uint8Array);
     const updated = conflict.updated(existing, values, this.#execution);
-    if (updated !== undefined) this.#put(key, updated);
+    if (updated === undefined) return;
+    const to = conflict.movesKeys ? this.#writer.key(updated) : key;
+    if (to === key || keyText(to) === text) {
+      this.#put(key, updated);
+      return;
+    }
+    this.#moved.push({ from: key, to, row: updated });
+    this.written.push(updated);
+  }
+
+  /** As in UPDATE, keys must be unique when the statement is through. */
+  move(): Maybe<void> {
+    const moved = this.#moved;
+    if (moved.length === 0) return undefined;
+    const txn = this.#txn;
+    for (const { from } of moved) txn.delete(from);
+    const found = txn.getManyLocked(
+      moved.map(({ to }) => to),
+      LOCK_EXCLUSIVE,
+    );
+    return whenReady(found, (stored) => {
+      const taken = new Set<string>();
+      moved.forEach(({ to, row }, i) => {
+        const text = keyText(to);
+        if (stored[i] !== undefined || taken.has(text)) throw this.#writer.duplicate(row);
+        taken.add(text);
+        txn.put(to, this.#writer.encode(row));
+      });
+    });
   }
 
   #put(key: Uint8Array, values: Row): void {
@@ -222,10 +252,14 @@ class CompiledConflict {
         readonly where: CompiledPredicate | undefined;
       }
     | undefined;
+  /** SET names key columns: rows may change places. */
+  readonly movesKeys: boolean;
   readonly #writer: RowWriter;
 
   constructor(plan: ConflictPlan, writer: RowWriter) {
     this.#writer = writer;
+    this.movesKeys =
+      plan.kind === 'update' && plan.set.some(({ position }) => writer.isKey(position));
     this.update =
       plan.kind === 'nothing'
         ? undefined

@@ -142,9 +142,9 @@ export class SqlSession implements Session {
 
   async #runText(one: ParsedText, sink: ResultSink, last: boolean): Promise<SimpleOutcome> {
     const { statement } = one;
+    if (!endsBlock(statement)) this.#state.check();
     const planned = await whenSchemaFree(() => this.#compiler.plan(one, undefined));
     if (planned === undefined) return await this.#runUtility(statement, sink, true);
-    this.#state.check();
     if (planned.plan.fields !== undefined) sink.fields(planned.plan.fields);
     const tag =
       this.#state.open || !last

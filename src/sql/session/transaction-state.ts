@@ -57,7 +57,7 @@ export class TransactionState {
   }
 
   get readOnly(): boolean {
-    return this.#readOnly;
+    return this.#block === 'none' ? this.#listener.defaultReadOnly : this.#readOnly;
   }
 
   get current(): Transaction | undefined {
@@ -94,8 +94,7 @@ export class TransactionState {
 
   /** Throws 25006 where nothing may be written; `command` is the statement's name. */
   demandWritable(command: string): void {
-    const readOnly = this.#block === 'none' ? this.#listener.defaultReadOnly : this.#readOnly;
-    if (readOnly) {
+    if (this.readOnly) {
       throw new DbError('25006', `cannot execute ${command} in a read-only transaction`);
     }
   }

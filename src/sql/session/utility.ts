@@ -95,8 +95,10 @@ export async function runUtility(
         for (const row of services.settings.all()) sink.tuple(row);
       } else {
         sink.tuple([
-          statement.name === 'transaction_read_only' && state.readOnly
-            ? 'on'
+          statement.name === 'transaction_read_only'
+            ? state.readOnly
+              ? 'on'
+              : 'off'
             : services.settings.show(statement.name),
         ]);
       }

@@ -329,6 +329,7 @@ function planOf(rows: readonly (readonly Datum[])[], packed: boolean): CompiledP
   return {
     parameterTypes: [],
     fields,
+    command: 'SELECT',
     readOnly: true,
     tables: [],
     literalDependent: false,

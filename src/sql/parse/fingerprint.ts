@@ -185,11 +185,11 @@ function scan(text: string): Fingerprint {
   for (;;) {
     const kind = lexer.next();
     const start = lexer.start;
+    if (kind === END) break;
     if (lexer.comment) {
       key += `${text.slice(from, lexer.commentStart)} `;
       from = start;
     }
-    if (kind === END) break;
     if (kind === WORD) {
       const end = lexer.end;
       if (end - start === 2) {
@@ -259,7 +259,7 @@ function scan(text: string): Fingerprint {
     previousStart = start;
     previousEnd = lexer.end;
   }
-  key = from === 0 ? text : key + text.slice(from, previousEnd);
+  key += text.slice(from, previousEnd);
   return new Fingerprint(text, key, parameterCount, slots);
 }
 

@@ -242,7 +242,7 @@ export class Lexer {
       const lower = first | 32;
       if (c === QUOTE) {
         if (lower === 101) return this.#escapeString(at, end + 1);
-        if (lower === 98 || lower === 120) return this.#quoted(PREFIXED, at, end + 1, QUOTE);
+        if (lower === 98 || lower === 120) return this.#bits(at, end + 1);
       } else if (lower === 117) {
         const quote = codeAt(codes, end + 1);
         if (quote === QUOTE || quote === DOUBLE_QUOTE) {
@@ -263,6 +263,13 @@ export class Lexer {
       at++;
     }
     return this.#token(INVALID, start, text.length);
+  }
+
+  /** B'…' or X'…': a quote always ends it. */
+  #bits(start: number, from: number): TokenKind {
+    const close = this.text.indexOf("'", from);
+    if (close < 0) return this.#token(INVALID, start, this.text.length);
+    return this.#token(PREFIXED, start, close + 1);
   }
 
   #escapeString(start: number, from: number): TokenKind {

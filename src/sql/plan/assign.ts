@@ -5,11 +5,10 @@ import type { Expr } from '../../rows/expr.ts';
 import { sqlTypeName } from '../../rows/type-names.ts';
 import { type ColumnType, columnType } from '../../rows/types.ts';
 import type { ColumnDescriptor, TableDescriptor } from '../catalog/descriptor.ts';
-import type { PlanEnvironment } from '../exec/plan-api.ts';
 import type { Assignment, Expression } from '../parse/ast.ts';
 import { coerce, typeOf } from '../types/coercion.ts';
 import { positionOf } from '../types/names.ts';
-import { PlanContext } from './context.ts';
+import type { PlanContext } from './context.ts';
 import { ExpressionBinder } from './expressions.ts';
 import type { SetColumn } from './nodes.ts';
 import { Scope } from './scope.ts';
@@ -68,15 +67,6 @@ function refuseColumns(ast: Expression): void {
       positionOf(ast.at),
     );
   }
-}
-
-/** For DDL: throws what is wrong with a DEFAULT. */
-export function checkDefault(
-  environment: PlanEnvironment,
-  ast: Expression,
-  column: { readonly name: string; readonly type: ColumnType },
-): void {
-  bindDefault(new PlanContext(environment), ast, column);
 }
 
 export function columnNamed(table: TableDescriptor, name: string, at: number): ColumnDescriptor {

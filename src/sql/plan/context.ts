@@ -1,6 +1,5 @@
 // What the binding of one statement shares: parameters, session slots, the catalog and what was used of it.
 
-import { DbError } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
 import { UNKNOWN, columnType } from '../../rows/types.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
@@ -65,9 +64,4 @@ export class PlanContext {
 
 export function isUnknown(expr: Expr): boolean {
   return 'type' in expr && expr.type.oid === UNKNOWN;
-}
-
-/** For what binding refuses in a place: `at` is the tree's offset. */
-export function syntaxError(code: string, message: string, at: number): DbError {
-  return new DbError(code, message, at < 0 ? {} : { position: at + 1 });
 }

@@ -1,6 +1,9 @@
 // Walking and rewriting bound expressions.
 
+import type { Datum } from '../../rows/datum.ts';
 import type { Expr } from '../../rows/expr.ts';
+import { formatText } from '../../rows/text-format.ts';
+import type { ColumnType } from '../../rows/types.ts';
 
 export function childrenOf(expr: Expr): readonly Expr[] {
   switch (expr.kind) {
@@ -113,7 +116,7 @@ export function sameExpr(a: Expr, b: Expr): boolean {
   if (a === b) return true;
   if (a.kind !== b.kind) return false;
   if (a.kind === 'constant' && b.kind === 'constant') {
-    return a.type.oid === b.type.oid && sameValue(a.value, b.value);
+    return a.type.oid === b.type.oid && sameValue(a.type, a.value, b.value);
   }
   if ('type' in a && 'type' in b) {
     if (a.type.oid !== b.type.oid || a.type.modifier !== b.type.modifier) return false;
@@ -146,8 +149,8 @@ function headOf(expr: Expr): string {
   }
 }
 
-function sameValue(a: unknown, b: unknown): boolean {
+function sameValue(type: ColumnType, a: Datum, b: Datum): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  return String(a) === String(b);
+  return formatText(type, a) === formatText(type, b);
 }

@@ -119,11 +119,11 @@ function randomUuid(s: SessionValues): Datum {
 
 function currentSetting(s: SessionValues, args: readonly Datum[]): Datum {
   const [name, missingOk] = args;
-  if (name === null || name === undefined) return null;
-  const value = s.setting(String(name).toLowerCase());
+  if (typeof name !== 'string') return null;
+  const value = s.setting(name.toLowerCase());
   if (value !== undefined) return value;
   if (missingOk === true) return null;
-  throw new DbError('42704', `unrecognized configuration parameter "${String(name)}"`);
+  throw new DbError('42704', `unrecognized configuration parameter "${name}"`);
 }
 
 function castTimeOfDay(s: SessionValues): Datum {

@@ -17,13 +17,13 @@ import {
 } from '../parse/fingerprint.ts';
 import type { PlanCache } from '../parse/plan-cache.ts';
 import { positionOf } from '../parse/position.ts';
+import { characterPosition } from '../parse/position.ts';
 import { parseExpressionText, parseStatements } from '../parse/postgres.ts';
 
 export interface ParsedText {
   readonly statement: Statement;
-  /** Whole text that it stands in, and where. */
+  /** Whole text that it stands in. */
   readonly text: string;
-  readonly start: number;
   /** Set when the statement is the whole text. */
   readonly print: Fingerprint | undefined;
   /** The fingerprint's literals have become parameters of the statement. */
@@ -90,7 +90,6 @@ export class StatementCompiler {
       (one): ParsedText => ({
         statement: one.statement,
         text,
-        start: one.start,
         print: one.literalsTaken || print.count === 0 ? print : undefined,
         literalsTaken: one.literalsTaken,
       }),
@@ -130,7 +129,7 @@ export class StatementCompiler {
         literals: literals.length === 0 ? NO_DATUMS : literalDatums(print as Fingerprint, plan),
       };
     } catch (error) {
-      throw inWholeText(error, one);
+      throw inCharacters(error, one.text);
     }
   }
 
@@ -220,10 +219,9 @@ function literalDatum(print: Fingerprint, k: number, type: ColumnType): Datum {
   }
 }
 
-/** Positions of planning count from the statement's start in UTF-16 units, the client's from the text's in characters. */
-function inWholeText(error: unknown, one: ParsedText): unknown {
+/** Positions of planning count UTF-16 units, the client's characters. */
+export function inCharacters(error: unknown, text: string): unknown {
   if (!(error instanceof DbError) || error.fields.position === undefined) return error;
-  const offset = one.start + error.fields.position - 1;
-  const position = [...one.text.slice(0, offset)].length + 1;
+  const position = characterPosition(text, error.fields.position - 1);
   return new DbError(error.code, error.message, { ...error.fields, position });
 }

@@ -25,7 +25,6 @@ export type PreparedStatement =
 export interface PreparedPlan {
   readonly kind: 'plan';
   readonly text: string;
-  readonly declaredTypes: readonly number[];
   plan: CompiledPlan;
   /** CatalogView.version that the plan was made under. */
   version: number;

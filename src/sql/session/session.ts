@@ -176,7 +176,7 @@ export class SqlSession implements Session {
     const cached =
       this.#state.status === 'E' ? undefined : this.#compiler.cached(text, parameterTypes);
     if (cached !== undefined) {
-      this.#statements.set(name, this.#planned(text, parameterTypes, cached));
+      this.#statements.set(name, this.#planned(text, cached));
       return;
     }
     const parsed = this.#compiler.parse(text);
@@ -194,7 +194,7 @@ export class SqlSession implements Session {
       this.#statements.set(
         name,
         planned !== undefined
-          ? this.#planned(text, parameterTypes, planned)
+          ? this.#planned(text, planned)
           : {
               kind: 'utility',
               statement: one.statement,
@@ -204,12 +204,11 @@ export class SqlSession implements Session {
     });
   }
 
-  #planned(text: string, declaredTypes: readonly number[], planned: PlannedText): PreparedPlan {
+  #planned(text: string, planned: PlannedText): PreparedPlan {
     const { plan, literals } = planned;
     return {
       kind: 'plan',
       text,
-      declaredTypes,
       plan,
       version: this.#catalog.version,
       parameterCount: plan.parameterTypes.length - literals.length,
@@ -238,6 +237,8 @@ export class SqlSession implements Session {
   }
 
   #openPortal(request: BindRequest, prepared: PreparedStatement): void {
+    if (prepared.kind !== 'utility' || !endsBlock(prepared.statement)) this.#state.check();
+    checkResultFormats(request.resultFormats, fieldsOf(prepared));
     this.#portals.set(request.portal, {
       prepared,
       parameters: decodeParameters(request, prepared),
@@ -262,19 +263,7 @@ export class SqlSession implements Session {
     resultFormats: readonly number[];
   } {
     const portal = this.#portal(name);
-    const fields = fieldsOf(portal.prepared);
-    const { resultFormats } = portal;
-    if (
-      fields !== undefined &&
-      resultFormats.length > 1 &&
-      resultFormats.length !== fields.length
-    ) {
-      throw new DbError(
-        '08P01',
-        `bind message has ${resultFormats.length} result formats but query has ${fields.length} columns`,
-      );
-    }
-    return { fields, resultFormats };
+    return { fields: fieldsOf(portal.prepared), resultFormats: portal.resultFormats };
   }
 
   execute(name: string, maxRows: number, sink: ResultSink): Maybe<ExecuteOutcome> {
@@ -287,7 +276,11 @@ export class SqlSession implements Session {
     if (prepared.kind === 'utility') return this.#runUtility(prepared.statement, sink, false);
     const { plan } = prepared;
     if (portal.finished !== undefined) {
-      sink.complete(portal.finished as string);
+      if (prepared.fields === undefined) {
+        throw new DbError('55000', `portal "${name}" cannot be run`);
+      }
+      // Its rows are all gone: the tag's count is of this Execute.
+      sink.complete((portal.finished as string).replace(/\d+$/, '0'));
       return DONE;
     }
     this.#state.check();
@@ -411,7 +404,12 @@ export class SqlSession implements Session {
   #refresh(prepared: PreparedPlan): void {
     this.#state.check();
     const one = this.#compiler.parse(prepared.text)[0] as ParsedText;
-    const planned = this.#compiler.plan(one, prepared.declaredTypes);
+    // The client goes on binding what it was told.
+    const told = prepared.plan.parameterTypes.slice(0, prepared.parameterCount);
+    const planned = this.#compiler.plan(
+      one,
+      told.map((type) => type.oid),
+    );
     if (planned === undefined || !sameShape(planned.plan.fields, prepared.fields)) {
       throw new DbError('0A000', 'cached plan must not change result type');
     }
@@ -441,6 +439,17 @@ function endsBlock(statement: Statement): boolean {
     (statement.action === 'commit' ||
       statement.action === 'rollback' ||
       statement.action === 'rollbackTo')
+  );
+}
+
+function checkResultFormats(
+  formats: readonly number[],
+  fields: readonly ResultField[] | undefined,
+): void {
+  if (fields === undefined || formats.length <= 1 || formats.length === fields.length) return;
+  throw new DbError(
+    '08P01',
+    `bind message has ${formats.length} result formats but query has ${fields.length} columns`,
   );
 }
 

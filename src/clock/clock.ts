@@ -3,7 +3,7 @@
 // what time it is, and when it does not.
 
 import { DbError } from '../base/errors.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { Faults, Runtime } from '../runtime/runtime.ts';
 import type { Interval, IntervalClock } from './interval-clock.ts';
 import { StepGuard } from './step-guard.ts';
 import { laterOf, MIN_TIMESTAMP, type Timestamp } from './timestamp.ts';
@@ -43,14 +43,16 @@ export function createIntervalClock(runtime: ClockRuntime, options: ClockOptions
 
 /** Resolves once true time has surely passed everything that this directory's node ever said (P8). */
 export async function openIntervalClock(
-  runtime: ClockRuntime & { readonly files: BoundFiles },
+  runtime: ClockRuntime & { readonly files: BoundFiles; readonly faults?: Faults },
   directory: string,
   options: ClockOptions = {},
 ): Promise<OwnedClock> {
   const bound = await UpperBound.open(runtime.files, directory);
   const clock = new NodeClock(runtime, options, bound);
   try {
-    await clock.start();
+    // A bug on purpose, for the simulator to find: P8 turned off.
+    const ignores = runtime.faults?.sometimes('clock.ignore-bound') === true;
+    await clock.start(ignores ? MIN_TIMESTAMP : bound.durable);
     return clock;
   } catch (error) {
     await clock.close();
@@ -106,10 +108,10 @@ class NodeClock implements OwnedClock {
     this.#read();
   }
 
-  async start(): Promise<void> {
+  /** Waits until what is stored has passed. */
+  async start(stored: Timestamp): Promise<void> {
     const bound = this.#bound;
     if (bound === undefined) return;
-    const stored = bound.durable;
     const micros = stored - this.earliest();
     if (micros > LONG_WAIT_MICROS) {
       const seconds = Math.ceil(micros / 1_000_000);

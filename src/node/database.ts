@@ -148,6 +148,7 @@ export async function openDatabase(
     const truncation = new LogTruncation({
       timers,
       log,
+      faults: runtime.faults,
       shard,
       range: RANGE,
       entriesPerFlush: config.entriesPerFlush,

@@ -230,10 +230,6 @@ export class RaftScheduler {
       if (ready.softState?.role === 'follower') this.tellFollowing(group);
       written.push({ group, ready });
       this.deliver(group, ready.committed);
-      // A bug on purpose, for the simulator to find: P29 turned off.
-      if (ready.entries.length > 0 && this.runtime.faults.sometimes('raft.ack-before-sync')) {
-        this.waitingBytes -= group.proposals.commitTo(group.core.lastIndex, group.core.term);
-      }
     }
     this.freshCount = 0;
     this.freshBytes = 0;

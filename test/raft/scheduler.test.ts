@@ -339,10 +339,11 @@ async function losesAcknowledged(bug: boolean, seeds: readonly number[]): Promis
   const acknowledged = new Set<number>();
   let next = 1;
   for (const seed of seeds) {
-    const { scheduler, machine, group } = await start(runtime, new Machine(), {
-      ...options,
-      log: smallOptions,
-    });
+    const started = start(runtime, new Machine(), { ...options, log: smallOptions });
+    // A hole in the log of a node that acknowledged too early is noticed at the start.
+    const begun = bug ? await started.catch(() => undefined) : await started;
+    if (begun === undefined) return true;
+    const { scheduler, machine, group } = begun;
     if ([...acknowledged].some((number) => !machine.numbers.includes(number))) return true;
     // Order survives, and nothing is there twice.
     expect(machine.numbers).toEqual([...new Set(machine.numbers)].sort((a, b) => a - b));

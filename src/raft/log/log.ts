@@ -9,7 +9,13 @@
 import { assert } from '../../base/assert.ts';
 import { ByteWriter, EMPTY_BYTES } from '../../base/bytes.ts';
 import type { Maybe } from '../../base/maybe.ts';
-import { FileError, type Files, type Log, type Timers } from '../../runtime/runtime.ts';
+import {
+  type Faults,
+  FileError,
+  type Files,
+  type Log,
+  type Timers,
+} from '../../runtime/runtime.ts';
 import { writeHardState } from '../codec.ts';
 import type { Entry, GroupId, HardState } from '../types.ts';
 import { encodeIdentity, type GroupIdentity, GroupLog } from './group-log.ts';
@@ -50,6 +56,7 @@ export interface LogRuntime {
   readonly files: Files;
   readonly timers: Timers;
   readonly log: Log;
+  readonly faults?: Faults;
 }
 
 interface Waiter {
@@ -66,6 +73,7 @@ const BUFFER_BYTES_MAX = 8 * 1024 * 1024;
 
 export class RaftLog {
   private readonly options: LogOptions;
+  private readonly faults: Faults | undefined;
   private readonly groups: Map<GroupId, GroupLog>;
   private readonly cache: TailCache;
   private readonly supply: SegmentSupply;
@@ -90,11 +98,13 @@ export class RaftLog {
 
   private constructor(
     options: LogOptions,
+    faults: Faults | undefined,
     groups: Map<GroupId, GroupLog>,
     segments: Segment[],
     supply: SegmentSupply,
   ) {
     this.options = options;
+    this.faults = faults;
     this.groups = groups;
     this.segments = segments;
     this.supply = supply;
@@ -122,7 +132,7 @@ export class RaftLog {
     );
     if (segments.length === 0) segments.push(await supply.take(0));
     supply.prepareNext();
-    return new RaftLog(options, recovered.groups, segments, supply);
+    return new RaftLog(options, runtime.faults, recovered.groups, segments, supply);
   }
 
   /** What the log holds of a group; undefined when it never heard of it. */
@@ -282,7 +292,10 @@ export class RaftLog {
       const bytes = this.writer.peek();
       const offset = segment.end;
       segment.end += bytes.length;
-      await segment.file.writeSynced(offset, bytes);
+      // A bug on purpose, for the simulator to find: P29 turned off.
+      if (this.faults?.sometimes('raft.ack-before-sync') === true)
+        await segment.file.write(offset, bytes);
+      else await segment.file.writeSynced(offset, bytes);
       this.syncs++;
       this.staged.written();
       this.syncedSequence += count;

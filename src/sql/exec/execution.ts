@@ -7,8 +7,11 @@ import type { Expr } from '../../rows/expr.ts';
 import { type ColumnType, columnType } from '../../rows/types.ts';
 import type { SessionFunction, SessionSlot } from '../plan/session-functions.ts';
 import { someExpr } from '../plan/expr-tools.ts';
+import { blankRow } from './blank-row.ts';
 import type { ExecContext } from './plan-api.ts';
 import { NO_ROW } from './key-spans.ts';
+
+const NO_DATUMS: readonly Datum[] = [];
 
 interface CompiledSlot {
   readonly function: SessionFunction;
@@ -48,7 +51,7 @@ export class SlotSet {
     for (let i = 0; i < this.#slots.length; i++) {
       const slot = this.#slots[i] as CompiledSlot;
       if (volatileOnly && !slot.function.volatile) continue;
-      const args = slot.args.map((arg) => arg(NO_ROW, params));
+      const args = slot.args.length === 0 ? NO_DATUMS : slot.args.map((arg) => arg(NO_ROW, params));
       params[this.firstSlot + i] = slot.function.evaluate(context.session, args);
     }
   }
@@ -70,7 +73,8 @@ export class Execution {
     if (slots.size === 0) {
       this.params = params;
     } else {
-      const filled = params.slice();
+      const filled = blankRow(params.length + slots.size);
+      for (let i = 0; i < params.length; i++) filled[i] = params[i] as Datum;
       slots.fill(context, filled, false);
       this.params = filled;
     }
@@ -118,7 +122,7 @@ export class RowExprs {
   }
 
   values(row: RowAccess, execution: Execution): Datum[] {
-    const out = new Array<Datum>(this.#exprs.length);
+    const out = blankRow(this.#exprs.length);
     this.into(row, execution, out);
     return out;
   }

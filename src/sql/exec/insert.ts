@@ -18,6 +18,7 @@ import type { Expr } from '../../rows/expr.ts';
 import { LOCK_EXCLUSIVE, type Transaction } from '../../txn/api.ts';
 import type { ResultSink } from '../api.ts';
 import type { ConflictPlan, InsertPlan } from '../plan/nodes.ts';
+import { blankRow } from './blank-row.ts';
 import { compileNode, slotsIn } from './compile-node.ts';
 import { type CompiledNode, drain } from './cursor.ts';
 import { compileProject } from './operators.ts';
@@ -237,7 +238,7 @@ class CompiledRow {
 
   values(row: TupleView | Parameters<CompiledExpr>[0], execution: Execution): Datum[] {
     if (this.#isVolatile) execution.refresh();
-    const out = new Array<Datum>(this.#exprs.length);
+    const out = blankRow(this.#exprs.length);
     for (let i = 0; i < this.#exprs.length; i++) {
       out[i] = this.#exprs[i]?.(row, execution.params) ?? null;
     }

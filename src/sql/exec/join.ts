@@ -16,6 +16,7 @@ import type { ColumnType } from '../../rows/types.ts';
 import { mapSlots } from '../plan/expr-tools.ts';
 import type { JoinNode } from '../plan/nodes.ts';
 import { typeOf } from '../types/coercion.ts';
+import { blankRow } from './blank-row.ts';
 import { type CompiledNode, type Cursor, drain } from './cursor.ts';
 import type { Execution, SlotSet } from './execution.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -84,7 +85,7 @@ class JoinCursor implements Cursor {
     this.#execution = execution;
     this.#left = parts.left.open(execution, 0);
     this.#right = parts.right.open(execution, 0);
-    this.#values = new Array<Datum>(parts.leftPositions.length + parts.rightPositions.length);
+    this.#values = blankRow(parts.leftPositions.length + parts.rightPositions.length);
     this.row = new TupleView(this.#values);
   }
 

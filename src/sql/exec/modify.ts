@@ -229,6 +229,7 @@ class PointModify {
   ): Maybe<ExecResult> {
     const execution = new Execution(context, params, this.#slots);
     if (!this.#key.write(execution.params)) return `${word} 0`;
+    if (context.reads !== undefined) context.reads.keys++;
     const key = this.#key.copy();
     const slice: RowSlice = { bytes: EMPTY_BYTES, offset: 0, length: -1, timestamp: MIN_TIMESTAMP };
     const { layout } = this.#plan.input.table;

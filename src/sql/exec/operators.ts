@@ -16,6 +16,7 @@ import type { Expr } from '../../rows/expr.ts';
 import { INT4, NUMERIC } from '../../rows/types.ts';
 import { hasColumns, mapSlots } from '../plan/expr-tools.ts';
 import type { PlanNode } from '../plan/nodes.ts';
+import { blankRow } from './blank-row.ts';
 import { ArrayCursor, type CompiledNode, type Cursor, EmptyCursor } from './cursor.ts';
 import { type Execution, RowExprs, type SlotSet } from './execution.ts';
 import { NO_ROW } from './key-spans.ts';
@@ -110,7 +111,7 @@ class ProjectCursor implements Cursor {
     this.#input = input;
     this.#exprs = exprs;
     this.#execution = execution;
-    this.#values = new Array<Datum>(exprs.width);
+    this.#values = blankRow(exprs.width);
     this.row = new TupleView(this.#values);
   }
 

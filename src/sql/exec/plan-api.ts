@@ -61,8 +61,18 @@ export interface ExecContext {
   checkCancelled(): void;
   /** Resolves when other work of this node has had its turn: for what computes long without waiting for anything. */
   pause(): Promise<void>;
-  /** For EXPLAIN ANALYZE. */
   monotonicMicros(): number;
+  /** Set by EXPLAIN ANALYZE: counts what is read. */
+  readonly reads?: ReadCounts;
+}
+
+export interface ReadCounts {
+  /** Got by their keys. */
+  keys: number;
+  /** Scanned, after filters and aggregation where the rows are. */
+  rows: number;
+  batches: number;
+  bytes: number;
 }
 
 /** A string is the command tag of a statement that is through ('SELECT 1'): the caller sends it, after the commit if

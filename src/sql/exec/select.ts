@@ -12,6 +12,7 @@ import type { RowLayout } from '../../rows/row-codec.ts';
 import type { ResultSink } from '../api.ts';
 import { mapSlots } from '../plan/expr-tools.ts';
 import type { SelectPlan } from '../plan/nodes.ts';
+import { blankRow } from './blank-row.ts';
 import { compileNode, slotsIn } from './compile-node.ts';
 import { type CompiledNode, type Cursor } from './cursor.ts';
 import { Execution, RowExprs, type SlotSet } from './execution.ts';
@@ -52,7 +53,7 @@ function emitterOf(input: CompiledNode, outputs: readonly Expr[], slots: SlotSet
   }
   const exprs = new RowExprs(outputs, slots);
   return (cursor, execution) => {
-    const values = new Array<Datum>(exprs.width);
+    const values = blankRow(exprs.width);
     return (sink) => {
       exprs.into(cursor.row, execution, values);
       sink.tuple(values);
@@ -107,6 +108,7 @@ class PointSelect {
   execute(context: ExecContext, params: readonly Datum[], sink: ResultSink): Maybe<ExecResult> {
     if (!this.#key.write(params)) return 'SELECT 0';
     const scratch = this.#scratch;
+    if (context.reads !== undefined) context.reads.keys++;
     // A transaction keeps the key in its locks; a snapshot only borrows it.
     const key = context.txn === undefined ? this.#key.borrowed() : this.#key.copy();
     const found = context.view.read(key, scratch.slice);

@@ -7,6 +7,7 @@ import { type RowAccess, TupleView } from '../../rows/compile.ts';
 import { compareDatums, type Datum, orderingOf } from '../../rows/datum.ts';
 import type { ColumnType } from '../../rows/types.ts';
 import type { SortKey } from '../plan/nodes.ts';
+import { blankRow } from './blank-row.ts';
 import { type CompiledNode, type Cursor, DeferredCursor, drain } from './cursor.ts';
 import type { Execution } from './execution.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -104,7 +105,7 @@ async function merge(
 }
 
 export function copyRow(row: RowAccess, width: number): Datum[] {
-  const values = new Array<Datum>(width);
+  const values = blankRow(width);
   for (let i = 0; i < width; i++) values[i] = row.datum(i);
   return values;
 }

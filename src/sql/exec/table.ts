@@ -185,6 +185,12 @@ class ScanCursor implements TableCursor {
         this.#scan = undefined;
         continue;
       }
+      const { reads } = this.#execution.context;
+      if (reads !== undefined) {
+        reads.batches++;
+        reads.rows += batch.rowCount;
+        reads.bytes += batch.rows.length;
+      }
       this.#reader.reset(batch.rows);
       if (this.#reader.next()) {
         const { bytes, rowStart, rowEnd } = this.#reader;
@@ -276,6 +282,7 @@ class PointsCursor implements TableCursor {
     const { context } = this.#execution;
     context.checkCancelled();
     const keys = this.#keys.slice(this.#first, this.#first + POINT_BATCH);
+    if (context.reads !== undefined) context.reads.keys += keys.length;
     const { lock } = this.#node;
     return lock === undefined
       ? context.view.getMany(keys)

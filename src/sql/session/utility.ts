@@ -317,15 +317,19 @@ async function runExplain(
   if (!statement.analyze) return;
   const { time } = host.services;
   const counting = new CountingSink(new DiscardSink());
+  const reads = { keys: 0, rows: 0, batches: 0, bytes: 0 };
   const started = time.monotonicMicros();
   await host.runner.guard(() =>
     inBlock(host, simple, async () => {
       if (!plan.readOnly) host.state.demandWritable(plan.command);
       const view = plan.readOnly ? readView(host) : host.state.transaction();
-      await plan.execute(host.runner.context(view, host.state.current), [], counting, 0);
+      const context = { ...host.runner.context(view, host.state.current), reads };
+      await plan.execute(context, [], counting, 0);
     }),
   );
   const micros = time.monotonicMicros() - started;
   sink.tuple([`Rows: ${counting.rows}`]);
+  const { keys, rows, batches, bytes } = reads;
+  sink.tuple([`Read: ${keys} keys; ${rows} rows in ${batches} batches, ${bytes} bytes`]);
   sink.tuple([`Execution Time: ${(micros / 1000).toFixed(3)} ms`]);
 }

@@ -52,6 +52,8 @@ export interface Transaction extends ReadView {
   rollback(): void;
   /** Set once the transaction was aborted under way (wounded, expired): every later call throws it. */
   readonly aborted: Error | undefined;
+  /** How long a lock is waited for from now on (55P03); 0 is the node's own bound. */
+  lockTimeoutMicros: number;
 }
 
 export interface Transactions {

@@ -45,7 +45,7 @@ class ReusedRequest implements LockRequest {
   session: LockSession | undefined = undefined;
   mode: LockOptions['mode'] = 'shared';
   wait: LockOptions['wait'] = 'block';
-  readonly timeoutMicros: number;
+  timeoutMicros: number;
 
   constructor(txn: TxnRef, timeoutMicros: number) {
     this.txn = txn;
@@ -75,6 +75,15 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
     this.knownAge = age;
     this.beganAtTick = tick;
     this.request = new ReusedRequest(this, home.settings.lockTimeoutMicros);
+  }
+
+  get lockTimeoutMicros(): number {
+    return this.request.timeoutMicros;
+  }
+
+  set lockTimeoutMicros(micros: number) {
+    const longest = this.home.settings.lockTimeoutMicros;
+    this.request.timeoutMicros = micros > 0 && micros < longest ? micros : longest;
   }
 
   /** Decided by its first lock: before that it is in nobody's way. */

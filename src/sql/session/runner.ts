@@ -124,9 +124,10 @@ export class PlanRunner {
     if (!plan.readOnly) this.#state.demandWritable(plan.command);
     this.#begins(false);
     const view = this.#state.view();
+    const txn = this.#state.current;
+    if (txn !== undefined) txn.lockTimeoutMicros = this.#services.settings.lockTimeoutMicros;
     this.#pin(plan);
-    const context = this.context(view, this.#state.current);
-    const result = plan.execute(context, params, sink, maxRows);
+    const result = plan.execute(this.context(view, txn), params, sink, maxRows);
     return this.#finish(result);
   }
 
@@ -206,6 +207,7 @@ export class PlanRunner {
     let txn: Transaction | undefined;
     for (let attempt = 1; ; attempt++) {
       txn = this.#services.transactions.begin(txn);
+      txn.lockTimeoutMicros = this.#services.settings.lockTimeoutMicros;
       this.#alone = txn;
       try {
         const running = plan.execute(this.context(txn, txn), params, counting ?? sink, maxRows);

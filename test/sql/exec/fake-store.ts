@@ -23,6 +23,7 @@ export class FakeStore {
 }
 
 export class FakeTransaction implements Transaction {
+  lockTimeoutMicros = 0;
   readonly id = 'fake';
   readonly aborted = undefined;
   readonly #store: FakeStore;

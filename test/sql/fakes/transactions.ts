@@ -154,6 +154,7 @@ class FakeView implements Snapshot {
 }
 
 export class FakeTransaction extends FakeView implements Transaction {
+  lockTimeoutMicros = 0;
   readonly id: string;
   aborted: Error | undefined;
   declare readonly buffer: Rows;

@@ -27,8 +27,12 @@ export function initParser(): Promise<void> {
 }
 
 async function build(): Promise<void> {
-  current ??= await createModule({ print: ignore, printErr: ignore });
-  spare ??= await createModule({ print: ignore, printErr: ignore });
+  // While one is built the other may be lost.
+  while (current === undefined || spare === undefined) {
+    const module = await createModule({ print: ignore, printErr: ignore });
+    if (current === undefined) current = module;
+    else spare = module;
+  }
 }
 
 function discard(): void {
@@ -64,14 +68,12 @@ function run(module: GrammarModule, text: string): ParseResult {
   module.stringToUTF8(text, pointer, size);
   const result = module._wasm_parse_query_raw(pointer);
   const failure = module.getValue(result + 8, 'i32');
-  let tree: string | undefined;
-  let error: DbError | undefined;
-  if (failure === 0) tree = module.UTF8ToString(module.getValue(result, 'i32'));
-  else error = errorAt(module, failure);
+  const answer =
+    failure === 0 ? module.UTF8ToString(module.getValue(result, 'i32')) : errorAt(module, failure);
   module._wasm_free_parse_result(result);
   module._free(pointer);
-  if (tree === undefined) throw error;
-  return JSON.parse(tree) as ParseResult;
+  if (answer instanceof DbError) throw answer;
+  return JSON.parse(answer) as ParseResult;
 }
 
 /** struct PgQueryError: message, function, file, line, cursor position (1-based, in characters). */

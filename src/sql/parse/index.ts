@@ -3,7 +3,6 @@
 // This room may know nothing of catalogs, types or plans: names are still names here. second.ts is a second front end,
 // there to check the first.
 
-export type { Fingerprint, LiteralClass } from './fingerprint.ts';
 export {
   fingerprint,
   INT4_LITERAL,
@@ -11,9 +10,8 @@ export {
   NUMERIC_LITERAL,
   STRING_LITERAL,
 } from './fingerprint.ts';
-export { formatExpression, formatIdentifier, formatTypeName } from './format.ts';
+export { formatExpression } from './format.ts';
 export { initParser } from './grammar.ts';
 export { PlanCache } from './plan-cache.ts';
 export { characterPosition, positionOf } from './position.ts';
-export type { ParsedStatement, ParseOptions } from './postgres.ts';
 export { parseExpressionText, parseStatements } from './postgres.ts';

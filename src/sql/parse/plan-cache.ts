@@ -1,6 +1,6 @@
-// Plans by their statement's fingerprint: bounded, dropping the one that was not used for longest. A hit costs a look-up
-// and moves nothing: entries carry the turn of their last use, and only when the cache is full is the older half of a
-// small sample's worth dropped.
+// Plans by their statement's fingerprint, bounded. A hit costs a look-up and notes its turn, and moves nothing. When the
+// cache is full, the least recently used of the few oldest entries goes, and those of them that were used since they
+// came are moved behind the others, so that they are not looked at again for a while.
 
 interface Entry<V> {
   readonly value: V;

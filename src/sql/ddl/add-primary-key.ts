@@ -15,7 +15,7 @@ import { BulkLoader } from '../copy/bulk-loader.ts';
 import { RowWriter } from '../exec/row-writer.ts';
 import type { AlterTableStatement } from '../parse/ast.ts';
 import { ascending, checkKeyColumns, positionAt, primaryKeyName } from './create-table.ts';
-import type { DdlContext } from './ddl.ts';
+import type { DdlContext } from './context.ts';
 import { describeKey } from './keys.ts';
 import { clearNow, nothingToDo, takeTable } from './tables.ts';
 import { switchIndex } from './truncate.ts';

@@ -10,7 +10,7 @@ import { relationExists } from '../catalog/errors.ts';
 import { formatExpression } from '../parse/format.ts';
 import type { ColumnDefinition, CreateTableStatement, Name } from '../parse/ast.ts';
 import { resolveTypeName } from '../types/names.ts';
-import type { DdlContext } from './ddl.ts';
+import type { DdlContext } from './context.ts';
 import { bindDefault } from './defaults.ts';
 import { findTable, nothingToDo } from './tables.ts';
 

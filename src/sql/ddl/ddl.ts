@@ -2,9 +2,6 @@
 // new descriptors and moves rows where a change needs it; how descriptors are kept and who waits for whom is the
 // catalog's.
 
-import type { Log } from '../../runtime/runtime.ts';
-import type { Transaction, Transactions } from '../../txn/api.ts';
-import type { CatalogView } from '../catalog/api.ts';
 import type {
   AlterTableStatement,
   CreateTableStatement,
@@ -12,24 +9,10 @@ import type {
   TruncateStatement,
 } from '../parse/ast.ts';
 import { addPrimaryKey } from './add-primary-key.ts';
+import type { DdlContext } from './context.ts';
 import { createTable } from './create-table.ts';
 import { dropTables } from './drop-table.ts';
 import { truncateTables } from './truncate.ts';
-
-export interface DdlContext {
-  readonly txn: Transaction;
-  readonly catalog: CatalogView;
-  readonly transactions: Transactions;
-  /** Catalog.clearIndex */
-  clearIndex(indexId: number): Promise<void>;
-  /** Schemas that exist, in order. */
-  searchPath(): readonly string[];
-  notice(severity: 'NOTICE' | 'WARNING', code: string, message: string): void;
-  /** The transaction changed the schema: what to do once it has committed, or has not. */
-  schemaChanged(committed: () => void, rolledBack: () => void): void;
-  checkCancelled(): void;
-  readonly log: Log;
-}
 
 export type DdlStatement =
   | CreateTableStatement

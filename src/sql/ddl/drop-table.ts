@@ -3,7 +3,7 @@
 import { DbError } from '../../base/errors.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import type { DropTableStatement, Name } from '../parse/ast.ts';
-import type { DdlContext } from './ddl.ts';
+import type { DdlContext } from './context.ts';
 import { clearNow, clearWhenCommitted, findTable, nothingToDo } from './tables.ts';
 
 const SCHEMAS: ReadonlySet<string> = new Set(['public', 'pg_catalog', 'information_schema']);

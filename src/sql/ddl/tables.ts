@@ -6,7 +6,7 @@ import { SchemaBusyError } from '../catalog/errors.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import type { Name } from '../parse/ast.ts';
 import { pendingClearKey } from '../catalog/keys.ts';
-import type { DdlContext } from './ddl.ts';
+import type { DdlContext } from './context.ts';
 
 const PRESENT = new Uint8Array(1);
 /** Another DDL may have the table again each time that it becomes free; each wait is bounded too. */

@@ -4,7 +4,7 @@
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import { relationMissing } from '../catalog/errors.ts';
 import type { TruncateStatement } from '../parse/ast.ts';
-import type { DdlContext } from './ddl.ts';
+import type { DdlContext } from './context.ts';
 import { clearNow, clearWhenCommitted, findTable, nothingToDo } from './tables.ts';
 
 export async function truncateTables(

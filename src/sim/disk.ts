@@ -7,13 +7,21 @@ import { FileError, type Files, type OpenFile } from '../runtime/runtime.ts';
 import type { SeededRandom } from './random.ts';
 import type { Life, World } from './world.ts';
 
-/** What is written at once reaches the disk in pieces of this size, each whole or not at all. */
-const SECTOR_BYTES = 512;
+/** What is written at once reaches the disk in pieces of this size, each whole or not at all: less than a sector, as
+ * nobody should rely on those. */
+const PIECE_BYTES = 64;
 
 /** A write, or (without bytes) a truncation to `offset`. */
 interface Change {
   readonly offset: number;
   readonly bytes: Uint8Array | undefined;
+}
+
+/** What has become of unsynced writes. */
+export interface WriteFates {
+  kept: number;
+  torn: number;
+  lost: number;
 }
 
 class DiskFile {
@@ -55,10 +63,13 @@ class DiskFile {
   }
 
   /** Each unsynced write survives whole, in part, or not. */
-  losePower(random: SeededRandom): void {
+  losePower(random: SeededRandom, fates: WriteFates): void {
     let bytes = this.durable;
     for (const change of this.pending) {
       const fate = random.below(3);
+      if (fate === 0) fates.lost += 1;
+      else if (fate === 1) fates.kept += 1;
+      else fates.torn += 1;
       if (fate === 0) continue;
       if (fate === 1 || change.bytes === undefined) bytes = carriedOut(bytes, change);
       else bytes = tornInto(bytes, change.offset, change.bytes, random);
@@ -87,9 +98,9 @@ function tornInto(
   random: SeededRandom,
 ): Uint8Array {
   let out = bytes;
-  for (let at = 0; at < written.length; at += SECTOR_BYTES) {
+  for (let at = 0; at < written.length; at += PIECE_BYTES) {
     if (random.oneIn(2)) continue;
-    out = patched(out, offset + at, written.subarray(at, at + SECTOR_BYTES));
+    out = patched(out, offset + at, written.subarray(at, at + PIECE_BYTES));
   }
   return out;
 }
@@ -132,6 +143,7 @@ export class SimDisk {
   #lockedBy = new Map<string, Life>();
   /** Writes and syncs that `failOneIn` has failed. */
   failures = 0;
+  readonly fates: WriteFates = { kept: 0, torn: 0, lost: 0 };
 
   constructor(world: World, label: string) {
     this.#world = world;
@@ -144,6 +156,12 @@ export class SimDisk {
     return total;
   }
 
+  /** Whether a power loss now could lose or tear something that was written. */
+  get hasUnsynced(): boolean {
+    for (const file of this.#files.values()) if (file.pending.length > 0) return true;
+    return false;
+  }
+
   /** The power fails. */
   losePower(): void {
     const names = new Map<string, DiskFile>();
@@ -153,7 +171,7 @@ export class SimDisk {
       const kept = current === durable || this.#random.oneIn(2) ? current : durable;
       if (kept !== undefined) names.set(name, kept);
     }
-    for (const file of new Set(names.values())) file.losePower(this.#random);
+    for (const file of new Set(names.values())) file.losePower(this.#random, this.fates);
     this.#files = names;
     this.#durableNames = new Map(names);
     this.#lockedBy.clear();

@@ -183,12 +183,15 @@ class NodeRun {
     return engine;
   }
 
-  /** In the middle of a write, if one comes: moments of rest have little to tell. */
+  /** In the middle of a write or of its sync, if one comes: moments of rest have little to tell. */
   async #killAtWork(life: Life): Promise<void> {
     const world = this.#world;
-    if (!this.#random.oneIn(4)) {
-      await world.run(() => !life.alive || this.#driver.writing > 0, world.nowMicros + SECOND);
-      await world.run(() => !life.alive, world.nowMicros + this.#random.below(3_000));
+    const moment = this.#random.below(4);
+    if (moment > 0) {
+      const isBusy = moment === 1 ? () => this.#driver.writing > 0 : () => this.#disk.hasUnsynced;
+      await world.run(() => !life.alive || isBusy(), world.nowMicros + SECOND);
+      const micros = this.#random.below(moment === 1 ? 3_000 : 100);
+      await world.run(() => !life.alive, world.nowMicros + micros);
     }
     this.#crash(life);
   }
@@ -214,6 +217,9 @@ class NodeRun {
     } else {
       this.#faults.happened.add('power lost');
       this.#disk.losePower();
+      const { fates } = this.#disk;
+      if (fates.lost > 0) this.#faults.happened.add('unsynced write lost');
+      if (fates.torn > 0) this.#faults.happened.add('write torn');
       for (const engine of this.#engines.values()) engine.crash(this.#random);
     }
   }

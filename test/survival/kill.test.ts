@@ -11,7 +11,12 @@ const ACCOUNTS = 20;
 const TOTAL = ACCOUNTS * 100;
 
 /** Inserts pairs (both or neither must survive) and moves money, until its connection dies. */
-async function write(url: string, writer: number, acknowledged: Set<string>, round: number): Promise<void> {
+async function write(
+  url: string,
+  writer: number,
+  acknowledged: Set<string>,
+  round: number,
+): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => undefined);
   await client.connect();
@@ -57,7 +62,9 @@ describe('a node that is killed', () => {
       await setup.end();
       for (let round = 0; round < KILLS; round++) {
         const before = acknowledged.size;
-        const writers = Array.from({ length: WRITERS }, (_, i) => write(node.url, i, acknowledged, round));
+        const writers = Array.from({ length: WRITERS }, (_, i) =>
+          write(node.url, i, acknowledged, round),
+        );
         // The moment: after a random number of acknowledged transactions more.
         const target = before + 1 + Math.floor(Math.random() * 60);
         while (acknowledged.size < target) await new Promise((resolve) => setImmediate(resolve));
@@ -67,14 +74,24 @@ describe('a node that is killed', () => {
         await node.ready();
         const reader = new pg.Client({ connectionString: node.url });
         await reader.connect();
-        const rows = (await reader.query('SELECT id, half FROM pairs')).rows as { id: string; half: number }[];
+        const rows = (await reader.query('SELECT id, half FROM pairs')).rows as {
+          id: string;
+          half: number;
+        }[];
         const halves = new Map<string, number>();
         for (const { id } of rows) halves.set(id, (halves.get(id) ?? 0) + 1);
         const half = [...halves].filter(([, count]) => count !== 2);
         const lost = [...acknowledged].filter((id) => !halves.has(id));
-        const sum = (await reader.query('SELECT sum(balance) AS sum FROM accounts')).rows as { sum: string }[];
+        const sum = (await reader.query('SELECT sum(balance) AS sum FROM accounts')).rows as {
+          sum: string;
+        }[];
         await reader.end();
-        expect({ round, half, lost, sum: sum[0]?.sum }).toEqual({ round, half: [], lost: [], sum: String(TOTAL) });
+        expect({ round, half, lost, sum: sum[0]?.sum }).toEqual({
+          round,
+          half: [],
+          lost: [],
+          sum: String(TOTAL),
+        });
       }
       expect(await node.signal('SIGTERM')).toBe(0);
     } finally {

@@ -474,6 +474,8 @@ export class Connection {
     this.#mode = { kind: 'closed' };
     this.#session?.cancel();
     this.#session?.close();
+    // Answers to what came in one packet with the client's last word.
+    this.#output.flush();
     this.#socket.end();
     this.#socket.destroySoon();
     this.#wakeDrained();

@@ -30,8 +30,8 @@ export class Registers implements Workload {
   async write(session: EmbeddedSession, client: number, random: SeededRandom): Promise<void> {
     const value = (this.#attempted[client] as number) + 1;
     this.#attempted[client] = value;
-    // Long enough at times to take several sectors of the disk, so that a record can be torn.
-    const filler = 'x'.repeat(random.below(random.oneIn(4) ? 4_000 : 40));
+    // Long enough at times to take many pieces of the disk, so that a record can be torn.
+    const filler = 'x'.repeat(random.below(random.oneIn(3) ? 4_000 : 40));
     if (random.oneIn(3)) {
       // As a new row over the tombstone of the old one.
       await inTransaction(session, 'BEGIN', async () => {

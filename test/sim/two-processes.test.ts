@@ -1,0 +1,44 @@
+// A run is a function of its seed: two processes of the built command agree on everything that happened.
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { CLI } from '../support/node-process.ts';
+
+const run = promisify(execFile);
+
+/** What it printed, without how long it took. */
+async function simulate(...options: string[]): Promise<string[]> {
+  const { stdout } = await run(process.execPath, [CLI, 'simulate', ...options]);
+  return stdout.split('\n').map((line) => line.replace(/; [\d.]+ simulated seconds a second$/, ''));
+}
+
+describe('meridian simulate', () => {
+  it('prints the same trace for the same seed in two processes', async () => {
+    // The second process has run another seed before: nothing of it may be left.
+    const [alone, second] = await Promise.all([
+      simulate('--seed', '42', '--seconds', '60'),
+      simulate('--seed', '41', '--seeds', '2', '--seconds', '60'),
+    ]);
+    const line = alone.find((text) => text.startsWith('seed 42:'));
+    expect(line).toMatch(/trace [0-9a-f]{16}$/);
+    expect(second).toContain(line);
+  });
+
+  it('says how to run a failing seed again, and fails', async () => {
+    const failing = simulate(
+      '--seed',
+      '1',
+      '--seconds',
+      '60',
+      '--bug',
+      'ranges.release-before-visible',
+    );
+    await expect(failing).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(
+        /^FAILED seed 1, [\s\S]*\nagain: meridian simulate --seed 1 --seconds 60 --shards 1 --bug ranges.release-before-visible\n/,
+      ) as string,
+    });
+  });
+});

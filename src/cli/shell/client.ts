@@ -46,6 +46,9 @@ class ShellQuery {
   readonly #text: string;
   readonly #handler: ResultHandler;
   readonly #done: () => void;
+  /** A copy's data is read to its end, also when the copy has failed: what follows it is SQL again. */
+  #feeding: Promise<void> = Promise.resolve();
+  #failed = false;
 
   constructor(text: string, handler: ResultHandler, done: () => void) {
     this.#text = text;
@@ -79,8 +82,9 @@ class ShellQuery {
 
   handleError(error: Error & Record<string, unknown>): void {
     this.#handler.error(shellError(error));
-    // After the connection is gone no ReadyForQuery will come.
-    if (error['severity'] === undefined || error['severity'] === 'FATAL') this.#done();
+    this.#failed = true;
+    // pg keeps the ReadyForQuery behind an error to itself; it holds the next text back until then.
+    void this.#feeding.then(this.#done);
   }
 
   handleCopyInResponse(connection: WireConnection): void {
@@ -89,27 +93,28 @@ class ShellQuery {
       connection.sendCopyFail('there is no data to copy from here');
       return;
     }
-    feed(connection, source).catch((error: unknown) => {
+    this.#feeding = this.#feed(connection, source).catch((error: unknown) => {
       connection.sendCopyFail(error instanceof Error ? error.message : String(error));
     });
+  }
+
+  async #feed(connection: WireConnection, source: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const chunk of source) {
+      if (this.#failed) continue;
+      connection.sendCopyFromChunk(chunk);
+      if (connection.stream.writableNeedDrain) {
+        await new Promise<void>((resolve) => {
+          connection.stream.once('drain', resolve);
+          connection.stream.once('close', resolve);
+        });
+      }
+    }
+    if (!this.#failed) connection.endCopyFrom();
   }
 
   handleCopyData(message: { chunk: Uint8Array }): void {
     this.#handler.copyOut(message.chunk);
   }
-}
-
-async function feed(connection: WireConnection, source: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of source) {
-    connection.sendCopyFromChunk(chunk);
-    if (connection.stream.writableNeedDrain) {
-      await new Promise<void>((resolve) => {
-        connection.stream.once('drain', resolve);
-        connection.stream.once('close', resolve);
-      });
-    }
-  }
-  connection.endCopyFrom();
 }
 
 export function shellError(error: Error & Record<string, unknown>): ShellError {

@@ -75,7 +75,10 @@ async function describeTable(name: string, session: ShellSession): Promise<void>
     return;
   }
   await session.run(
-    `SELECT column_name AS "Column", data_type AS "Type",
+    `SELECT column_name AS "Column", data_type || CASE
+WHEN character_maximum_length IS NOT NULL THEN '(' || character_maximum_length || ')'
+WHEN data_type = 'numeric' AND numeric_precision IS NOT NULL
+THEN '(' || numeric_precision || ',' || numeric_scale || ')' ELSE '' END AS "Type",
 CASE WHEN is_nullable = 'NO' THEN 'not null' ELSE '' END AS "Nullable", column_default AS "Default"
 FROM information_schema.columns WHERE table_name = ${bare} ORDER BY ordinal_position`,
     undefined,

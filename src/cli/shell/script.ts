@@ -47,7 +47,12 @@ export async function runScript(
   }
   for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
     if (splitter.idle && line.value.startsWith('\\')) {
-      const outcome = await runMeta(line.value, session);
+      const outcome = await runMeta(line.value, session).catch((error: unknown) => {
+        session.output.err(`${error instanceof Error ? error.message : String(error)}\n`);
+        session.failed = true;
+        return 'done' as const;
+      });
+      if (session.failed && options.stopOnError) return;
       if (outcome === 'quit') return;
       if (outcome === 'unknown') {
         session.output.err(`unknown command ${line.value.trim()}; \\? lists what there is\n`);

@@ -3,11 +3,12 @@
 import { DbError } from '../../base/errors.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import type { Name } from '../parse/ast.ts';
+import { INFORMATION_SCHEMA } from './information-schema.ts';
 import { PG_CATALOG } from './pg-catalog.ts';
 import type { VirtualTable } from './virtual.ts';
 
 const VIRTUAL_TABLES: ReadonlyMap<string, VirtualTable> = new Map(
-  PG_CATALOG.map((table) => [`${table.schema}.${table.name}`, table]),
+  [...PG_CATALOG, ...INFORMATION_SCHEMA].map((table) => [`${table.schema}.${table.name}`, table]),
 );
 
 /** pg_catalog is searched before the session's path, as PostgreSQL does. */
@@ -17,7 +18,10 @@ export function findVirtualTable(
 ): VirtualTable | undefined {
   if (name.schema !== undefined) {
     const found = VIRTUAL_TABLES.get(`${name.schema}.${name.name}`);
-    if (found === undefined && name.schema === 'pg_catalog') {
+    if (
+      found === undefined &&
+      (name.schema === 'pg_catalog' || name.schema === 'information_schema')
+    ) {
       throw new DbError(
         '42P01',
         `relation "${name.schema}.${name.name}" does not exist`,

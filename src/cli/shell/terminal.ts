@@ -55,6 +55,8 @@ export async function runTerminal(
     completer: (line: string) => completer.complete(line),
   });
   let running = false;
+  let copying = false;
+  let interrupted = false;
   const waiting: string[] = [];
   let wake: (() => void) | undefined;
   let ended = false;
@@ -71,12 +73,19 @@ export async function runTerminal(
     wake?.();
   });
   readline.on('SIGINT', () => {
+    if (copying) {
+      interrupted = true;
+      wake?.();
+      return;
+    }
     if (running) {
       void session.client.cancel();
       return;
     }
     splitter.reset();
     process.stdout.write('^C\n');
+    readline.write(null, { ctrl: true, name: 'e' });
+    readline.write(null, { ctrl: true, name: 'u' });
     prompt();
   });
   prompt();
@@ -103,7 +112,18 @@ export async function runTerminal(
     process.stdout.write(
       'Enter data to be copied followed by a newline.\nEnd with \\. on a line by itself.\n',
     );
+    copying = true;
+    interrupted = false;
+    try {
+      yield* copyLinesTyped();
+    } finally {
+      copying = false;
+    }
+  }
+
+  async function* copyLinesTyped(): AsyncGenerator<Uint8Array> {
     for (;;) {
+      if (interrupted) throw new Error('canceled by user');
       const line = waiting.shift();
       if (line === '\\.' || (line === undefined && ended)) return;
       if (line === undefined) {

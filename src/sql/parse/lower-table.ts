@@ -51,7 +51,7 @@ export function lowerCreateTable(ctx: Lowering, node: CreateStmt): CreateTableSt
   const keys: PrimaryKey[] = [];
   for (const element of node.tableElts ?? []) {
     if ('ColumnDef' in element) {
-      columns.push(lowerColumn(ctx, element.ColumnDef, keys));
+      columns.push(lowerColumn(ctx, element.ColumnDef, table.name, keys));
     } else if ('Constraint' in element) {
       if (element.Constraint.contype !== 'CONSTR_PRIMARY') {
         throw refuseConstraint(ctx, element.Constraint);
@@ -99,7 +99,12 @@ function refuseTableKind(ctx: Lowering, node: CreateStmt): void {
   }
 }
 
-function lowerColumn(ctx: Lowering, node: ColumnDef, keys: PrimaryKey[]): ColumnDefinition {
+function lowerColumn(
+  ctx: Lowering,
+  node: ColumnDef,
+  table: string,
+  keys: PrimaryKey[],
+): ColumnDefinition {
   const name = node.colname ?? '';
   const at = ctx.at(node.location);
   expectNode(node.typeName !== undefined, 'a column without a type');
@@ -117,7 +122,7 @@ function lowerColumn(ctx: Lowering, node: ColumnDef, keys: PrimaryKey[]): Column
       case 'CONSTR_NOTNULL': {
         const negated = constraint.contype === 'CONSTR_NOTNULL';
         if (notNull !== undefined && notNull !== negated) {
-          const message = `conflicting NULL/NOT NULL declarations for column "${name}"`;
+          const message = `conflicting NULL/NOT NULL declarations for column "${name}" of table "${table}"`;
           throw ctx.fail('42601', message, constraint.location);
         }
         if (constraint.is_no_inherit === true) {
@@ -128,7 +133,7 @@ function lowerColumn(ctx: Lowering, node: ColumnDef, keys: PrimaryKey[]): Column
       }
       case 'CONSTR_DEFAULT':
         if (initial !== undefined) {
-          const message = `multiple default values specified for column "${name}"`;
+          const message = `multiple default values specified for column "${name}" of table "${table}"`;
           throw ctx.fail('42601', message, constraint.location);
         }
         expectNode(constraint.raw_expr !== undefined, 'DEFAULT without a value');

@@ -174,7 +174,9 @@ function noticeLine(message: Message): string {
 }
 
 function rowLine(message: Message): string {
-  return rowValues(message)
+  const values = rowValues(message);
+  if (values.length === 0) return '(no columns)';
+  return values
     .map((value) => {
       if (value === null) return 'NULL';
       const shown = value.toString('utf8');

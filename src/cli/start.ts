@@ -73,7 +73,12 @@ export async function start(args: readonly string[]): Promise<number> {
       throw new UsageError(`--${name}: ${(error as Error).message}`);
     }
   };
-  const runtime = createNodeRuntime({ clock: options.text('clock') ?? 'system', logLevel: level });
+  const shards = options.whole('shards', 0, 64) ?? 1;
+  const runtime = createNodeRuntime({
+    clock: options.text('clock') ?? 'system',
+    logLevel: level,
+    threads: shards === 0 ? 'inline' : 'real',
+  });
   let failure: Error | undefined;
   const stopped = new Promise<void>((resolve) => {
     const stop = (): void => {
@@ -99,7 +104,7 @@ export async function start(args: readonly string[]): Promise<number> {
       sql: address('sql', DEFAULT_SQL),
       rpc: address('rpc', DEFAULT_RPC),
       http: address('http', DEFAULT_HTTP),
-      shards: options.whole('shards', 0, 64) ?? 1,
+      shards,
       cacheBytes: (options.whole('cache-mb', 1, 65_536) ?? DEFAULT_CACHE_BYTES / MIB) * MIB,
       minFreeBytes:
         (options.whole('min-free-mb', 0, 1_048_576) ?? DEFAULT_MIN_FREE_BYTES / MIB) * MIB,

@@ -223,8 +223,11 @@ export async function openDatabase(
       close: async () => {
         sql.close();
         // A node that is broken must write nothing more: what it acknowledged is in the log.
-        if (brokenBy === undefined) await truncation.flush();
-        await closeAll();
+        try {
+          if (brokenBy === undefined) await truncation.flush();
+        } finally {
+          await closeAll();
+        }
       },
     };
   } catch (error) {

@@ -96,6 +96,9 @@ export class RowIdCounter {
   #end = 0;
   #following = 0;
   #refilling = false;
+  #started = false;
+  /** Why the last block was not given. */
+  #refusal: DbError | undefined;
 
   constructor(
     transactions: Transactions,
@@ -107,10 +110,16 @@ export class RowIdCounter {
     this.#block = block;
   }
 
-  /** Before the first take(). */
+  /** Before the first take(). A full disk does not keep a node from starting: it can be read. */
   async start(): Promise<void> {
-    this.#next = await this.#takeBlock();
-    this.#end = this.#next + this.#block;
+    this.#started = true;
+    try {
+      this.#next = await this.#takeBlock();
+      this.#end = this.#next + this.#block;
+    } catch (error) {
+      if (!(error instanceof DbError) || error.code !== '53100') throw error;
+      this.#refusal = error;
+    }
   }
 
   take(): number {
@@ -121,9 +130,10 @@ export class RowIdCounter {
   }
 
   #advance(): void {
-    assert(this.#end !== 0, 'a row id was asked for before the catalog was loaded');
+    assert(this.#started, 'a row id was asked for before the catalog was loaded');
     if (this.#following === 0) {
       this.#refill();
+      if (this.#refusal !== undefined) throw this.#refusal;
       throw new DbError('53400', 'row ids are used up faster than new ones can be reserved', {
         hint: 'Try again.',
       });
@@ -139,7 +149,12 @@ export class RowIdCounter {
     this.#takeBlock()
       .then((start) => {
         this.#following = start;
-      }, this.#onError)
+        this.#refusal = undefined;
+      })
+      .catch((error: unknown) => {
+        if (error instanceof DbError) this.#refusal = error;
+        this.#onError(error);
+      })
       .finally(() => {
         this.#refilling = false;
       });

@@ -8,31 +8,15 @@ import { isPromise, type Maybe } from '../../base/maybe.ts';
 import type { CopyIn, ExecuteOutcome, Session, SqlServer } from '../../sql/api.ts';
 import { BodyReader, MessageFramer, ProtocolViolation } from './framing.ts';
 import { WireOutput } from './output.ts';
+import * as frontend from './message-types.ts';
+import { readStartup } from './startup.ts';
 
 /** Input that may wait while a statement runs, before the socket is paused. */
 const INPUT_BYTES_MAX: number = 1024 * 1024;
 /** Output that may wait in the socket before a statement is held up. */
 const OUTPUT_BYTES_MAX: number = 1024 * 1024;
 
-const SSL_REQUEST = 80877103;
-const GSS_REQUEST = 80877104;
-const CANCEL_REQUEST = 80877102;
 const PROTOCOL_3 = 3;
-
-const Q_QUERY = 0x51;
-const P_PARSE = 0x50;
-const B_BIND = 0x42;
-const D_DESCRIBE = 0x44;
-const E_EXECUTE = 0x45;
-const C_CLOSE = 0x43;
-const H_FLUSH = 0x48;
-const S_SYNC = 0x53;
-const X_TERMINATE = 0x58;
-const F_FUNCTION = 0x46;
-const D_COPY_DATA = 0x64;
-const C_COPY_DONE = 0x63;
-const F_COPY_FAIL = 0x66;
-const STATEMENT = 0x53;
 
 /** What one connection needs from the server that accepted it. */
 export interface ConnectionHost {
@@ -50,7 +34,7 @@ type Mode =
   | { readonly kind: 'ready' }
   /** After an error in the extended protocol: everything up to Sync is discarded. */
   | { readonly kind: 'skipping' }
-  | { readonly kind: 'copyIn'; readonly copy: CopyIn; readonly simple: boolean }
+  | { readonly kind: 'copyIn'; readonly copy: CopyIn }
   | { readonly kind: 'closed' };
 
 export class Connection {
@@ -63,6 +47,8 @@ export class Connection {
   #mode: Mode = { kind: 'startup' };
   #busy = false;
   #paused = false;
+  /** A Query is being answered, with the COPYs in its text: errors end it, and none waits for a Sync. */
+  #inQuery = false;
   /** There is output that the client waits for. */
   #answered = false;
   #drainWaiters: (() => void)[] = [];
@@ -102,11 +88,6 @@ export class Connection {
     this.#session?.cancel();
   }
 
-  /** For a client that doesn't take its last message. */
-  destroy(): void {
-    this.#socket.destroy();
-  }
-
   #received(chunk: Buffer): void {
     if (this.#mode.kind === 'closed') return;
     this.#framer.push(chunk);
@@ -123,6 +104,12 @@ export class Connection {
   /** Handles messages until none is whole or one has to wait. */
   #pump(): void {
     while (this.#mode.kind !== 'closed') {
+      if (this.#isHeldUp()) {
+        this.#busy = true;
+        if (this.#answered) this.#flush();
+        this.#output.drained().then(this.#onDone, this.#onFailed);
+        return;
+      }
       try {
         if (!this.#framer.next()) break;
         const waiting = this.#dispatch();
@@ -139,6 +126,11 @@ export class Connection {
     if (this.#answered) this.#flush();
   }
 
+  /** Short answers to a client that asks without reading add up, too: its next message waits until it has read. */
+  #isHeldUp(): boolean {
+    return this.#output.full || this.#socket.writableLength > OUTPUT_BYTES_MAX;
+  }
+
   /** As PostgreSQL, output leaves when an answer is whole (ReadyForQuery), when the client asks (Flush), or when much
    * has gathered: a statement that waits costs no system call of its own. */
   #flush(): void {
@@ -147,6 +139,7 @@ export class Connection {
   }
 
   #ready(): void {
+    this.#inQuery = false;
     this.#output.readyForQuery((this.#session as Session).status);
     this.#answered = true;
   }
@@ -160,6 +153,11 @@ export class Connection {
 
   #resume(): void {
     this.#busy = false;
+    if (this.#mode.kind === 'closed') {
+      // What the statement began after its client had gone must go, too.
+      this.#session?.close();
+      return;
+    }
     if (this.#paused) {
       this.#paused = false;
       this.#socket.resume();
@@ -176,12 +174,12 @@ export class Connection {
       case 'startup':
         return this.#startup(body);
       case 'skipping':
-        if (type === X_TERMINATE) return this.#end();
-        if (type !== S_SYNC) return undefined;
+        if (type === frontend.X_TERMINATE) return this.#end();
+        if (type !== frontend.S_SYNC) return undefined;
         this.#mode = { kind: 'ready' };
         return this.#sync();
       case 'copyIn':
-        return this.#copy(type, body, mode.copy, mode.simple);
+        return this.#copy(type, body, mode.copy);
       case 'ready':
         return this.#message(type, body);
       case 'closed':
@@ -193,9 +191,9 @@ export class Connection {
     const session = this.#session as Session;
     const output = this.#output;
     switch (type) {
-      case B_BIND:
+      case frontend.B_BIND:
         return this.#bind(session, body);
-      case E_EXECUTE: {
+      case frontend.E_EXECUTE: {
         const portal = body.name();
         const maxRows = body.i32();
         const shape = session.portalShape(portal);
@@ -204,46 +202,47 @@ export class Connection {
         if (isPromise(outcome)) return outcome.then((done) => this.#executed(done));
         return this.#executed(outcome);
       }
-      case S_SYNC:
+      case frontend.S_SYNC:
         return this.#sync();
-      case Q_QUERY: {
+      case frontend.Q_QUERY: {
+        this.#inQuery = true;
         const text = body.text();
         const outcome = session.simple(text, output);
         if (isPromise(outcome)) return outcome.then((done) => this.#simpleDone(done));
         return this.#simpleDone(outcome);
       }
-      case P_PARSE: {
+      case frontend.P_PARSE: {
         const name = body.name();
         const text = body.text();
-        const count = body.i16();
+        const count = body.u16();
         const types: number[] = [];
         for (let i = 0; i < count; i++) types.push(body.i32() >>> 0);
         const parsed = session.parse(name, text, types);
         if (isPromise(parsed)) return parsed.then(() => output.parseComplete());
         return output.parseComplete();
       }
-      case D_DESCRIBE:
+      case frontend.D_DESCRIBE:
         return this.#describe(session, body);
-      case C_CLOSE: {
+      case frontend.C_CLOSE: {
         const what = body.u8();
         const name = body.name();
-        if (what === STATEMENT) session.closeStatement(name);
+        if (what === frontend.STATEMENT) session.closeStatement(name);
         else session.closePortal(name);
         return output.closeComplete();
       }
-      case H_FLUSH:
+      case frontend.H_FLUSH:
         return this.#flush();
-      case X_TERMINATE:
+      case frontend.X_TERMINATE:
         return this.#end();
-      case F_FUNCTION: {
+      case frontend.F_FUNCTION: {
         output.error(
           unsupported('the function call message', undefined, 'Use SELECT function(...).'),
         );
         return this.#ready();
       }
-      case D_COPY_DATA:
-      case C_COPY_DONE:
-      case F_COPY_FAIL:
+      case frontend.D_COPY_DATA:
+      case frontend.C_COPY_DONE:
+      case frontend.F_COPY_FAIL:
         // Left over from a COPY that failed while the client was still sending.
         return undefined;
       default:
@@ -255,7 +254,7 @@ export class Connection {
     const portal = body.name();
     const statement = body.name();
     const parameterFormats = this.#formats(body);
-    const count = body.i16();
+    const count = body.u16();
     const parameters: (Uint8Array | undefined)[] = [];
     for (let i = 0; i < count; i++) {
       const length = body.i32();
@@ -268,7 +267,7 @@ export class Connection {
   }
 
   #formats(body: BodyReader): readonly number[] {
-    const count = body.i16();
+    const count = body.u16();
     if (count === 0) return NO_FORMATS;
     const formats: number[] = [];
     for (let i = 0; i < count; i++) {
@@ -285,7 +284,7 @@ export class Connection {
     const what = body.u8();
     const name = body.name();
     const output = this.#output;
-    if (what === STATEMENT) {
+    if (what === frontend.STATEMENT) {
       const { parameterTypes, fields } = session.describeStatement(name);
       output.parameterDescription(parameterTypes);
       if (fields === undefined) output.noData();
@@ -298,35 +297,39 @@ export class Connection {
   }
 
   #executed(outcome: ExecuteOutcome): void {
-    if (outcome.kind === 'copyIn') this.#startCopy(outcome.copy, false);
+    if (outcome.kind === 'copyIn') this.#startCopy(outcome.copy);
   }
 
   #simpleDone(outcome: ExecuteOutcome): void {
-    if (outcome.kind === 'copyIn') this.#startCopy(outcome.copy, true);
+    if (outcome.kind === 'copyIn') this.#startCopy(outcome.copy);
     else this.#ready();
   }
 
-  #startCopy(copy: CopyIn, simple: boolean): void {
-    this.#mode = { kind: 'copyIn', copy, simple };
+  #startCopy(copy: CopyIn): void {
+    if (this.#mode.kind === 'closed') {
+      copy.fail(CLOSED);
+      return;
+    }
+    this.#mode = { kind: 'copyIn', copy };
     this.#output.copyIn(copy.columnCount);
     this.#answered = true;
   }
 
-  #copy(type: number, body: BodyReader, copy: CopyIn, simple: boolean): Maybe<void> {
+  #copy(type: number, body: BodyReader, copy: CopyIn): Maybe<void> {
     switch (type) {
-      case D_COPY_DATA:
+      case frontend.D_COPY_DATA:
         return copy.data(body.raw(body.end - body.at));
-      case C_COPY_DONE:
-        return copy.done().then((tag) => this.#copyOver(tag, simple));
-      case F_COPY_FAIL: {
+      case frontend.C_COPY_DONE:
+        return copy.done().then((tag) => this.#copyOver(tag));
+      case frontend.F_COPY_FAIL: {
         const reason = body.text();
         copy.fail(reason);
         throw new DbError('57014', `COPY from stdin failed: ${reason}`);
       }
-      case H_FLUSH:
-      case S_SYNC:
+      case frontend.H_FLUSH:
+      case frontend.S_SYNC:
         return undefined;
-      case X_TERMINATE:
+      case frontend.X_TERMINATE:
         return this.#end();
       default:
         copy.fail('unexpected message');
@@ -334,10 +337,12 @@ export class Connection {
     }
   }
 
-  #copyOver(tag: string, simple: boolean): Maybe<void> {
+  #copyOver(tag: string): Maybe<void> {
+    // Nobody is there any more who wants the rest of the text carried out.
+    if (this.#mode.kind === 'closed') return undefined;
     this.#mode = { kind: 'ready' };
     this.#output.complete(tag);
-    if (!simple) return undefined;
+    if (!this.#inQuery) return undefined;
     const session = this.#session as Session;
     const outcome = session.simpleContinue(this.#output);
     if (isPromise(outcome)) return outcome.then((done) => this.#simpleDone(done));
@@ -366,20 +371,17 @@ export class Connection {
   // Start-up
 
   #startup(body: BodyReader): void {
-    const code = body.i32();
-    if (code === SSL_REQUEST || code === GSS_REQUEST) {
+    const packet = readStartup(body);
+    if (packet.kind === 'encryption') {
       this.#socket.write('N');
       return;
     }
-    if (code === CANCEL_REQUEST) {
-      const processId = body.i32();
-      const secret = body.i32() >>> 0;
-      this.#host.cancel(processId, secret);
+    if (packet.kind === 'cancel') {
+      this.#host.cancel(packet.processId, packet.secret);
       this.#end();
       return;
     }
-    const major = code >>> 16;
-    const minor = code & 0xffff;
+    const { major, minor, parameters, unknown } = packet;
     if (major !== PROTOCOL_3) {
       this.#fatal(
         new DbError(
@@ -388,13 +390,6 @@ export class Connection {
         ),
       );
       return;
-    }
-    const parameters: Record<string, string> = Object.create(null) as Record<string, string>;
-    const unknown: string[] = [];
-    for (let key = body.text(); key !== ''; key = body.text()) {
-      const value = body.text();
-      if (key.startsWith('_pq_.')) unknown.push(key);
-      else parameters[key] = value;
     }
     if (minor > 0 || unknown.length > 0) this.#output.negotiateVersion(unknown);
     const user = parameters['user'];
@@ -439,10 +434,9 @@ export class Connection {
       this.#fatal(error instanceof DbError ? error : this.#unknown(error));
       return;
     }
-    const simple = this.#mode.kind === 'copyIn' ? this.#mode.simple : this.#framer.type === Q_QUERY;
     this.#tellError(error);
     session.failed();
-    if (simple) {
+    if (this.#inQuery) {
       this.#mode = { kind: 'ready' };
       this.#ready();
     } else {
@@ -470,7 +464,7 @@ export class Connection {
 
   #end(): void {
     if (this.#mode.kind === 'closed') return;
-    if (this.#mode.kind === 'copyIn') this.#mode.copy.fail('the connection was closed');
+    if (this.#mode.kind === 'copyIn') this.#mode.copy.fail(CLOSED);
     this.#mode = { kind: 'closed' };
     this.#session?.cancel();
     this.#session?.close();
@@ -498,3 +492,4 @@ export class Connection {
 }
 
 const NO_FORMATS: readonly number[] = [];
+const CLOSED = 'the connection was closed';

@@ -99,6 +99,14 @@ export class BodyReader {
     return value;
   }
 
+  /** Counts: PostgreSQL's clients use all sixteen bits. */
+  u16(): number {
+    this.#need(2);
+    const value = this.bytes.readUInt16BE(this.at);
+    this.at += 2;
+    return value;
+  }
+
   i32(): number {
     this.#need(4);
     const value = this.bytes.readInt32BE(this.at);

@@ -9,6 +9,8 @@ import { WireOutput } from './output.ts';
 
 /** How long a client may take over its last message when the server stops. */
 const FAREWELL_MICROS = 1_000_000;
+/** And when its connection alone ends: then what it does not read is dropped with its socket. */
+const LINGER_MICROS = 10_000_000;
 
 /** Beyond it a client gets 53300. */
 export const CONNECTIONS_MAX = 1000;
@@ -38,11 +40,23 @@ interface Entry {
 
 export async function startPgWire(options: PgWireOptions): Promise<PgWireServer> {
   const entries = new Map<number, Entry>();
+  /** Those that have said goodbye included. */
+  const sockets = new Set<Socket>();
   let nextProcessId = 1;
 
+  /** The client has its last message; it may take it or not. */
+  function linger(socket: Socket): void {
+    if (socket.destroyed) return;
+    const late = options.timers.after(LINGER_MICROS, () => socket.destroy());
+    socket.once('close', () => late[Symbol.dispose]());
+  }
+
   function accept(socket: Socket): void {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
     if (entries.size >= CONNECTIONS_MAX) {
       refuse(socket);
+      linger(socket);
       return;
     }
     const processId = nextProcessId++;
@@ -55,7 +69,10 @@ export async function startPgWire(options: PgWireOptions): Promise<PgWireServer>
         const entry = entries.get(id);
         if (entry !== undefined && entry.secret === key) entry.connection.cancel();
       },
-      closed: () => entries.delete(processId),
+      closed: () => {
+        entries.delete(processId);
+        linger(socket);
+      },
       broken: (error) => options.broken(error),
     });
     entries.set(processId, { connection, secret });
@@ -71,15 +88,14 @@ export async function startPgWire(options: PgWireOptions): Promise<PgWireServer>
     },
     close: () =>
       new Promise((resolve) => {
-        const told = [...entries.values()];
         const late = options.timers.after(FAREWELL_MICROS, () => {
-          for (const { connection } of told) connection.destroy();
+          for (const socket of sockets) socket.destroy();
         });
         server.close(() => {
           late[Symbol.dispose]();
           resolve();
         });
-        for (const { connection } of told) connection.shutDown();
+        for (const { connection } of [...entries.values()]) connection.shutDown();
       }),
   };
 }

@@ -37,8 +37,9 @@ export class TableState {
     if (this.#users.delete(holder)) this.#changed();
   }
 
+  /** Who uses the table goes on using it: the owner is still waiting for its transaction to end. */
   busyFor(holder: LeaseHolder): boolean {
-    return this.owner !== undefined && this.owner !== holder;
+    return this.owner !== undefined && this.owner !== holder && !this.#users.has(holder);
   }
 
   busyError(name: string): SchemaBusyError {

@@ -10,8 +10,8 @@ import { freePort } from '../../support/node-process.ts';
 const BINARIES = '/usr/lib/postgresql/15/bin';
 
 /** PostgreSQL refuses to run as root; its package makes a user of this name. */
-function owner(): { uid: number; gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined;
+function owner(): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {};
   const id = (flag: string): number =>
     Number(execFileSync('id', [flag, 'postgres'], { stdio: ['ignore', 'pipe', 'ignore'] }));
   return { uid: id('-u'), gid: id('-g') };
@@ -39,9 +39,9 @@ export class Postgres {
   }
 
   static async start(): Promise<Postgres> {
-    const as = owner() ?? {};
+    const as = owner();
     const directory = mkdtempSync('/tmp/meridian-postgres-');
-    if ('uid' in as) chownSync(directory, as.uid, as.gid);
+    if (as.uid !== undefined && as.gid !== undefined) chownSync(directory, as.uid, as.gid);
     const data = join(directory, 'data');
     const init = ['-D', data, '-U', 'postgres', '-A', 'trust', '--no-locale', '-E', 'UTF8', '-N'];
     execFileSync(join(BINARIES, 'initdb'), init, { stdio: 'ignore', ...as });

@@ -143,7 +143,7 @@ class ShardClient implements Shard {
   }
 
   private async finish(): Promise<void> {
-    for (const scan of this.scans.values()) scan.close();
+    for (const scan of [...this.scans.values()]) scan.abandon(closedError());
     if (this.pending.size > 0) {
       await new Promise<void>((resolve) => {
         this.whenIdle = resolve;
@@ -334,6 +334,13 @@ class ClientScan implements ShardScan {
     this.state = 'ended';
     this.error = error;
     this.wake();
+  }
+
+  /** Its shard closes: what its reader has seen is not all, and must not pass for it. */
+  abandon(error: Error): void {
+    this.batches.length = 0;
+    this.fail(error);
+    this.link.close();
   }
 
   private wake(): void {

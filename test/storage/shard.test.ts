@@ -26,6 +26,35 @@ shardConformance('shard, inline over memory', async () => {
   return { start: () => startShard(inlineRuntime, entry, undefined), wipe: async () => {} };
 });
 
+describe('a shard that is closed', () => {
+  it('ends scans under way with an error, not as if they had seen every row', async () => {
+    const disk = createMemoryDisk();
+    const shard = startShard(
+      inlineRuntime,
+      shardEntry(() => disk.open()),
+      undefined,
+    );
+    const rows = Array.from({ length: 2000 }, (_, i) => put(10, rowKey(100, i), 'x'.repeat(100)));
+    await shard.apply(1, packEntries(1, rows), rows.length);
+    const scan = shard.scan({
+      span: { start: rowKey(100), end: rowKey(101) },
+      at: 20 as never,
+      reverse: false,
+      program: undefined,
+      parameters: undefined,
+      limitRows: 0,
+      batchBytes: 4096,
+    });
+    expect((await scan.next())?.rowCount).toBeGreaterThan(0);
+    const read = (async (): Promise<void> => {
+      while ((await scan.next()) !== undefined);
+    })();
+    const closed = shard.close();
+    await expect(read).rejects.toMatchObject({ code: '57P01' });
+    await closed;
+  });
+});
+
 describe('a failing store', () => {
   /** An engine whose next writes fail. */
   async function failing(error: Error): Promise<Engine> {

@@ -36,10 +36,15 @@ export class NodeFaults {
   begin(life: Life): void {
     const { settings } = this.#disk;
     this.#failuresBefore = this.#disk.failures;
-    this.#hasNoSpace = false;
     settings.failOneIn = 0;
     settings.slowOneIn = 0;
-    settings.capacityBytes = SPACE_BYTES;
+    if (settings.capacityBytes < SPACE_BYTES && !this.#hasNoSpace && this.#random.oneIn(2)) {
+      this.happened.add('start on a disk nearly full');
+      this.#later(life, () => this.#clearDisk());
+    } else {
+      this.#clearDisk();
+    }
+    this.#hasNoSpace = false;
     this.#clock.stepMicros = 0;
     if (this.#random.oneIn(5)) {
       this.happened.add('clock set back while down');
@@ -86,9 +91,11 @@ export class NodeFaults {
       settings.capacityBytes =
         usedBytes + this.#minFreeBytes / 2 + this.#random.below(this.#minFreeBytes);
     }
-    this.#later(life, () => {
-      settings.capacityBytes = SPACE_BYTES;
-    });
+    this.#later(life, () => this.#clearDisk());
+  }
+
+  #clearDisk(): void {
+    this.#disk.settings.capacityBytes = SPACE_BYTES;
   }
 
   #failDisk(): void {

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NodeProcess, nodePorts, temporaryDirectory } from '../support/node-process.ts';
+import { message, startup } from '../support/wire.ts';
 
 const directory = temporaryDirectory();
 let node: NodeProcess;
@@ -45,23 +46,6 @@ function untilClosed(socket: Socket): Promise<Buffer> {
     socket.on('error', () => resolve(Buffer.concat(chunks)));
     socket.on('close', () => resolve(Buffer.concat(chunks)));
   });
-}
-
-function startup(): Buffer {
-  const body = Buffer.from('user\0root\0database\0defaultdb\0\0');
-  const message = Buffer.alloc(8 + body.length);
-  message.writeInt32BE(message.length, 0);
-  message.writeInt32BE(196608, 4);
-  body.copy(message, 8);
-  return message;
-}
-
-function message(type: string, body: Buffer): Buffer {
-  const out = Buffer.alloc(5 + body.length);
-  out.write(type, 0);
-  out.writeInt32BE(4 + body.length, 1);
-  body.copy(out, 5);
-  return out;
 }
 
 describe('hostile clients', () => {

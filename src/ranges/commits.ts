@@ -249,7 +249,7 @@ export class Commits {
     const { cache } = this.parts;
     for (let i = 0; i < writes.length; i++) {
       const { key, value } = writes[i] as Write;
-      if (session === undefined) cache.update(key, hashes[i] as number, timestamp, value);
+      if (session === undefined) cache.putBulk(key, hashes[i] as number, timestamp, value);
       else cache.put(key, hashes[i] as number, timestamp, value);
     }
     if (span !== undefined) cache.dropSpan(span); // P14

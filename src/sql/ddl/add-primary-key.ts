@@ -138,7 +138,7 @@ async function loadRows(ctx: DdlContext, scan: RowScan, to: TableDescriptor): Pr
       const { rowStart, rowEnd } = reader;
       view.reset(to.layout, batch.rows, rowStart, rowEnd - rowStart);
       takeKey(view, to, values);
-      loader.add(writer.key(values), batch.rows.slice(rowStart, rowEnd), 0);
+      loader.add(writer.key(values), batch.rows.subarray(rowStart, rowEnd), 0);
       if (loader.full) await loader.flush();
     }
   }

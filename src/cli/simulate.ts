@@ -1,5 +1,6 @@
 // `meridian simulate`: runs seeds in simulated time and says how to run a failing one again.
 
+import { KNOWN_BUGS } from '../sim/known-bugs.ts';
 import { runNode, SimulationFailure } from '../sim/node-run.ts';
 import { type CommandSpec, EXIT_DONE, EXIT_FAILED, parseOptions, UsageError } from './usage.ts';
 
@@ -15,10 +16,12 @@ const SPEC: CommandSpec = {
     bug: {
       value: 'NAME',
       multiple: true,
-      help: 'switch a known bug on, such as raft.ack-before-sync',
+      help: 'switch a known bug on; may be repeated',
     },
     verbose: { value: undefined, short: 'v', help: "print the node's log" },
   },
+  notes: `Known bugs, which seeds must find (ranges.skip-commit-wait shows to a second clock only):
+${[...KNOWN_BUGS].map(([name, what]) => `  ${name.padEnd(32)} ${what}`).join('\n')}`,
 };
 
 export async function simulate(args: readonly string[]): Promise<number> {
@@ -32,6 +35,9 @@ export async function simulate(args: readonly string[]): Promise<number> {
   const seconds = options.whole('seconds', 1, 100_000) ?? 60;
   const shards = options.whole('shards', 1, 16) ?? 1;
   const bugs = new Set(options.texts('bug'));
+  for (const bug of bugs) {
+    if (!KNOWN_BUGS.has(bug)) throw new UsageError(`there is no known bug '${bug}'`);
+  }
   const totals = { operations: 0, acknowledged: 0, crashes: 0 };
   const faults = new Set<string>();
   const started = performance.now();

@@ -122,7 +122,7 @@ class NodeRun {
       simulatedSeconds: Math.round(world.nowMicros / SECOND),
       operations: this.#driver.operations,
       acknowledged: this.#driver.acknowledged,
-      errors: Object.fromEntries([...this.#driver.errors].sort()),
+      errors: Object.fromEntries([...this.#driver.errors].sort(([a], [b]) => (a < b ? -1 : 1))),
       crashes: this.#crashes,
       faults: [...this.#faults.happened].sort(),
       events: world.trace.events,

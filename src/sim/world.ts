@@ -33,7 +33,7 @@ export class World {
   #now = 0;
   #sequence = 0;
   #heap: Event[] = [];
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(seed: number, bugs: ReadonlySet<string> = new Set()) {
     this.random = new SeededRandom(seed);
@@ -74,7 +74,7 @@ export class World {
 
   /** Something that must not happen did: the run ends with it. */
   fail(error: unknown): void {
-    this.#failure ??= error;
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
   }
 
   /** Runs events until `done` or the time is over; throws what failed. Answers whether `done` came. */

@@ -41,4 +41,10 @@ describe('meridian simulate', () => {
       ) as string,
     });
   });
+
+  it('knows no other bugs than it lists', async () => {
+    const wrong = simulate('--seed', '1', '--bug', 'raft.ack-before-sink');
+    await expect(wrong).rejects.toMatchObject({ code: 2 });
+    expect((await simulate('--help')).join('\n')).toContain('raft.ack-before-sync');
+  });
 });

@@ -71,13 +71,33 @@ export async function openDatabase(
   /** What was opened, to be closed in reverse. */
   const opened: (() => Promise<void> | void)[] = [];
   let brokenBy: string | undefined;
-  const broken = (error: unknown): void => {
+  let replica: Replica | undefined;
+  let interrupt: (error: Error) => void = () => {};
+  /** A start waits for what a broken node never does: it is told. */
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    interrupt = reject;
+  });
+  interrupted.catch(() => {});
+  const broken = (reason: unknown): void => {
     if (brokenBy !== undefined) return;
-    brokenBy = error instanceof Error ? error.message : String(error);
-    options.broken(error instanceof Error ? error : new Error(String(error)));
+    const error = reason instanceof Error ? reason : new Error(String(reason));
+    brokenBy = error.message;
+    // P35: whoever waits for a lock or an outcome is told now, for neither will come.
+    replica?.stopServing(brokenBy);
+    interrupt(error);
+    options.broken(error);
   };
+  /** All of it, also when some of it fails: the first failure is the one to tell. */
   async function closeAll(): Promise<void> {
-    for (const close of opened.splice(0).reverse()) await close();
+    const failures: unknown[] = [];
+    for (const close of opened.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
   try {
     await files.makeDirectory(directory);
@@ -113,7 +133,7 @@ export async function openDatabase(
 
     const cache = new RowCache(config.cacheBytes);
     let group: RaftGroup | undefined;
-    const replica = new Replica({
+    const leader = new Replica({
       range: RANGE,
       generation: GENERATION,
       runtime,
@@ -131,20 +151,21 @@ export async function openDatabase(
       appliedIndex,
       onFailure: broken,
     });
+    replica = leader;
     const leading = new Promise<void>((resolve, reject) => {
       group = scheduler.createGroup({
         groupId: RANGE,
         replicaId: REPLICA,
         voters: [REPLICA],
         appliedIndex,
-        onCommitted: (entries) => replica.committed(entries),
+        onCommitted: (entries) => leader.committed(entries),
         onLeadership: (leadership) => {
-          if (leadership.kind === 'leading') replica.lead(leadership.term).then(resolve, reject);
-          else replica.stopServing('this node does not lead the range');
+          if (leadership.kind === 'leading') leader.lead(leadership.term).then(resolve, reject);
+          else leader.stopServing('this node does not lead the range');
         },
       });
     });
-    await leading;
+    await Promise.race([leading, interrupted]);
     const truncation = new LogTruncation({
       timers,
       log,
@@ -152,7 +173,7 @@ export async function openDatabase(
       shard,
       range: RANGE,
       entriesPerFlush: config.entriesPerFlush,
-      appliedIndex: () => replica.appliedIndex,
+      appliedIndex: () => leader.appliedIndex,
       truncate: (index) => scheduler.truncate(group as RaftGroup, index),
       broken,
     });
@@ -165,14 +186,14 @@ export async function openDatabase(
       path: directory,
       minFreeBytes: config.minFreeBytes,
       onChange: (refusal) => {
-        replica.refuseWrites = refusal;
+        leader.refuseWrites = refusal;
       },
     });
     await guard.start();
     opened.push(() => guard.stop());
 
     const transactions = new Coordinator({
-      ranges: new Router(replica),
+      ranges: new Router(leader),
       clock,
       runtime,
       runProgram: createProgramRun,
@@ -180,7 +201,7 @@ export async function openDatabase(
     });
     opened.push(() => transactions.close());
     const catalog = createCatalog({ transactions, timers, log });
-    await catalog.load();
+    await Promise.race([catalog.load(), interrupted]);
     const sql = createSqlServer({
       transactions,
       catalog,
@@ -211,7 +232,7 @@ export async function openDatabase(
       metrics: async () => {
         const usage = await shard.usage();
         return gauges({
-          replica: replica.stats(),
+          replica: leader.stats(),
           cache: cache.stats(),
           sql: sql.statistics,
           syncs: scheduler.syncs,

@@ -28,8 +28,9 @@ export async function loadIdentity(
   const path = identityPath(dataDirectory);
   const bytes = await files.read(path);
   if (bytes === undefined) {
+    // A first start that was cut off may have left the lock, and a node.json that was not in place yet.
     const strange = (await files.list(dataDirectory)).filter(
-      (name) => !name.startsWith('meridian.lock'),
+      (name) => !name.startsWith('meridian.lock') && !name.startsWith('node.json'),
     );
     if (strange.length > 0) {
       throw new DbError(
@@ -47,12 +48,7 @@ export async function loadIdentity(
     await files.replace(path, utf8(`${JSON.stringify(identity, null, 2)}\n`));
     return identity;
   }
-  let identity: NodeIdentity;
-  try {
-    identity = JSON.parse(fromUtf8(bytes)) as NodeIdentity;
-  } catch {
-    throw new DbError('XX001', `${path} can't be read as JSON`);
-  }
+  const identity = parseIdentity(path, bytes);
   if (identity.formatVersion > FORMAT_VERSION) {
     throw new DbError(
       '58P01',
@@ -68,6 +64,22 @@ export async function loadIdentity(
     );
   }
   return identity;
+}
+
+function parseIdentity(path: string, bytes: Uint8Array): NodeIdentity {
+  let found: Partial<NodeIdentity> | null | undefined;
+  try {
+    found = JSON.parse(fromUtf8(bytes)) as Partial<NodeIdentity> | null;
+  } catch {
+    found = undefined;
+  }
+  const counts = [found?.formatVersion, found?.nodeId, found?.shards];
+  if (counts.every((count) => Number.isSafeInteger(count) && (count as number) > 0)) {
+    return found as NodeIdentity;
+  }
+  throw new DbError('XX001', `${path} does not say whose data this is: it is damaged`, {
+    hint: 'Restore it from a backup; it is written once and never changed.',
+  });
 }
 
 function randomId(random: Random): string {

@@ -15,6 +15,8 @@ export class SegmentSupply {
   private nextNumber: number;
   private prepared: Segment | undefined;
   private preparing: Promise<void> | undefined;
+  /** A segment is being made larger. */
+  private growing: Promise<void> | undefined;
   private retry: Disposable | undefined;
   private isClosed = false;
   private roomHandler: () => void = () => {};
@@ -73,7 +75,7 @@ export class SegmentSupply {
     if (segment === undefined) {
       segment = await this.make(Math.max(bytes, this.segmentBytes));
     } else {
-      await grow(segment, bytes);
+      await this.grow(segment, bytes);
     }
     this.prepared = undefined;
     return segment;
@@ -95,7 +97,7 @@ export class SegmentSupply {
     if (this.preparing !== undefined) await this.preparing;
     if (this.isFull || this.prepared === undefined) return false;
     try {
-      await grow(this.prepared, bytes);
+      await this.grow(this.prepared, bytes);
       return true;
     } catch (error) {
       this.failed(error as Error);
@@ -135,6 +137,23 @@ export class SegmentSupply {
     return new Segment(number, file, bytes);
   }
 
+  /** One at a time: two would zero the same stretch of the file, and the slower one what was written into it since. */
+  private async grow(segment: Segment, bytes: number): Promise<void> {
+    while (segment.capacity < bytes) {
+      if (this.growing !== undefined) {
+        await this.growing.catch(() => {});
+        continue;
+      }
+      this.growing = segment.file.preallocate(bytes);
+      try {
+        await this.growing;
+        segment.capacity = Math.max(segment.capacity, bytes);
+      } finally {
+        this.growing = undefined;
+      }
+    }
+  }
+
   private failed(error: Error): void {
     if (!isFullDisk(error)) {
       this.failureHandler(error);
@@ -155,12 +174,6 @@ export class SegmentSupply {
     this.isFull = false;
     this.roomHandler();
   }
-}
-
-async function grow(segment: Segment, bytes: number): Promise<void> {
-  if (segment.capacity >= bytes) return;
-  await segment.file.preallocate(bytes);
-  segment.capacity = Math.max(segment.capacity, bytes);
 }
 
 function isFullDisk(error: unknown): error is FileError {

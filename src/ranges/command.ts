@@ -8,6 +8,7 @@ import {
   COMMAND_VERSION,
   COMMAND_WRITES,
   WRITE_DELETE,
+  WRITE_NEW,
   WRITE_PUT,
 } from '../storage/command-format.ts';
 import type { Span, Write } from './api.ts';
@@ -34,6 +35,8 @@ export class CommandEncoder {
     txn: Uint32Array,
     deadline: Timestamp,
     writes: readonly Write[],
+    /** Whether the i-th write is of a key that was never written. */
+    isNew: (i: number) => boolean,
   ): Uint8Array {
     const writer = this.begin();
     const start = writer.length;
@@ -45,7 +48,7 @@ export class CommandEncoder {
     writer.u32(writes.length);
     for (let i = 0; i < writes.length; i++) {
       const { key, value } = writes[i] as Write;
-      writer.u8(value === undefined ? WRITE_DELETE : WRITE_PUT);
+      writer.u8(value === undefined ? WRITE_DELETE : isNew(i) ? WRITE_NEW : WRITE_PUT);
       writer.block(key);
       if (value !== undefined) writer.block(value);
     }

@@ -208,7 +208,9 @@ export class Commits {
     parseTxnId(commit.txn, this.id);
     const command =
       span === undefined
-        ? this.encoder.writes(s, this.id, commit.deadline, commit.writes)
+        ? this.encoder.writes(s, this.id, commit.deadline, commit.writes, (i) =>
+            this.isSurelyNew(commit, i),
+          )
         : this.encoder.clearSpan(s, span);
     this.inFlight.add(commit);
     for (let i = 0; i < commit.hashes.length; i++) {
@@ -221,6 +223,13 @@ export class Commits {
     if (session !== undefined && this.hasFault('ranges.release-before-visible')) {
       this.sessions.end(session);
     }
+  }
+
+  /** Only under the key's lock: nobody else has a write of it in flight. */
+  private isSurelyNew(commit: PendingCommit, i: number): boolean {
+    if (commit.session === undefined) return false;
+    const { key } = commit.writes[i] as Write;
+    return this.parts.cache.written.isSurelyNew(key, commit.hashes[i] as number);
   }
 
   private proposed(commit: PendingCommit, outcome: ProposalOutcome): void {

@@ -2,9 +2,9 @@
 // batch of look-ups). What is found fills the cache, under P14.
 
 import { hashBytes } from '../base/bytes.ts';
-import type { Timestamp } from '../clock/timestamp.ts';
+import { MAX_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { ReadToken, RowCache } from '../storage/row-cache.ts';
-import type { Shard, Version } from '../storage/shard.ts';
+import type { Shard, ShardScan, Version } from '../storage/shard.ts';
 import type { ApplyPump } from './apply-pump.ts';
 
 type Versions = readonly (Version | undefined)[];
@@ -33,10 +33,31 @@ export class RowLoader {
     }
     this.rowsLoaded += keys.length;
     this.pump.flush();
+    this.learn(keys[0] as Uint8Array);
     return this.shard.get(keys, at).then((versions) => {
       this.fill(keys, hashes, tokens, versions);
       return versions;
     });
+  }
+
+  /** The first row of an index that is looked for here: if the index is empty, new keys will be known as such. */
+  private learn(key: Uint8Array): void {
+    const { written } = this.cache;
+    const span = written.ask(key);
+    if (span === undefined) return;
+    const scan = this.shard.scan({
+      span,
+      at: MAX_TIMESTAMP,
+      reverse: false,
+      program: undefined,
+      parameters: undefined,
+      limitRows: 1,
+      batchBytes: 1,
+    });
+    wasNeverWritten(scan).then(
+      (isEmpty) => written.answer(span, isEmpty),
+      () => written.answer(span, false),
+    );
   }
 
   /** P14: the cache refuses what a write, a drop or a change of leadership has overtaken since the tokens. */
@@ -52,5 +73,18 @@ export class RowLoader {
       const key = keys[i] as Uint8Array;
       this.cache.fill(key, hashes[i] as number, version, tokens[i] as ReadToken);
     }
+  }
+}
+
+/** Tombstones count: `newest` tells of them. */
+async function wasNeverWritten(scan: ShardScan): Promise<boolean> {
+  try {
+    for (;;) {
+      const batch = await scan.next();
+      if (batch === undefined) return true;
+      if (batch.rowCount > 0 || batch.newest > 0) return false;
+    }
+  } finally {
+    scan.close();
   }
 }

@@ -5,7 +5,13 @@
 import { assert } from '../base/assert.ts';
 import { ByteReader, compareBytes, equalBytes, hashBytes, prefixEnd } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
-import { COMMAND_CLEAR, COMMAND_WRITES, CommandReader, WRITE_DELETE } from './command-format.ts';
+import {
+  COMMAND_CLEAR,
+  COMMAND_WRITES,
+  CommandReader,
+  WRITE_DELETE,
+  WRITE_NEW,
+} from './command-format.ts';
 import type { Engine, EngineOp, Span } from './engine.ts';
 import {
   HEADER_BYTES,
@@ -189,6 +195,8 @@ class VersionBatch {
   private keys: Uint8Array[] = [];
   /** The record that is to be the row's newest version; parallel to keys. */
   private records: Uint8Array[] = [];
+  /** Of keys that were never written before; parallel to keys. */
+  private isNew: boolean[] = [];
   private readonly places = new KeyPlaces();
   /** Records that rows of this batch got before their last one: [place, record]. */
   private earlier: { readonly place: number; readonly record: Uint8Array }[] = [];
@@ -207,6 +215,7 @@ class VersionBatch {
     if (place === this.keys.length) {
       this.keys.push(key);
       this.records.push(record);
+      this.isNew.push(write.op === WRITE_NEW);
     } else {
       this.earlier.push({ place, record: this.records[place] as Uint8Array });
       this.records[place] = record;
@@ -219,7 +228,8 @@ class VersionBatch {
     await tails.load(engine, this.keys);
     const unsure: number[] = [];
     for (let place = 0; place < this.keys.length; place++) {
-      if (!tails.extends(this.keys[place] as Uint8Array)) unsure.push(place);
+      const isTail = tails.extends(this.keys[place] as Uint8Array);
+      if (!isTail && !(this.isNew[place] as boolean)) unsure.push(place);
     }
     const stored = await engine.getMany(unsure.map((place) => this.keys[place] as Uint8Array));
     // Rows go through their versions in log order, from the stored one on.
@@ -241,6 +251,7 @@ class VersionBatch {
     this.arena = new Arena();
     this.keys = [];
     this.records = [];
+    this.isNew = [];
     this.places.clear();
     this.earlier = [];
   }

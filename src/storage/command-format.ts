@@ -3,7 +3,8 @@
 //   [u8 format version][u8 kind]
 //   kind 0, empty: nothing more. A leader's first entry of its term.
 //   kind 1, writes: u53 timestamp, 16 bytes transaction id, u53 deadline, u32 count, then count times
-//           [u8 0: delete, 1: put][u32 key length][key], for a put also [u32 value length][value]
+//           [u8 0: delete, 1: put, 2: put of a key that was never written][u32 key length][key], for a put also
+//           [u32 value length][value]
 //   kind 2, clear span: u53 timestamp, block start, block end (empty: to the end of the keyspace)
 // A block is a u32 length and the bytes. Shard.apply takes several: repeated [u53 index][block command].
 
@@ -19,6 +20,8 @@ export const COMMAND_CLEAR = 2;
 
 export const WRITE_DELETE = 0;
 export const WRITE_PUT = 1;
+/** The leader knows that no version of the key exists, not even a tombstone: apply need not look. */
+export const WRITE_NEW = 2;
 
 export const TXN_ID_BYTES = 16;
 
@@ -87,7 +90,7 @@ export class CommandReader {
     reader.at = this.keyEnd;
     this.valueStart = 0;
     this.valueEnd = 0;
-    if (this.op === WRITE_PUT) {
+    if (this.op === WRITE_PUT || this.op === WRITE_NEW) {
       const valueLength = reader.u32();
       this.valueStart = reader.at;
       this.valueEnd = this.valueStart + valueLength;

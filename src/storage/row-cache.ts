@@ -15,6 +15,7 @@ import { assert } from '../base/assert.ts';
 import { compareBytes, hashBytes } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { Span } from './engine.ts';
+import { WrittenKeys } from './written-keys.ts';
 
 /** Where lookup() puts what it found; ranges/api.ts has the same shape. `length` < 0: there is no row. */
 export interface CachedRow {
@@ -85,6 +86,8 @@ export class RowCache {
   private fillings = 0;
   private drops: Drop[] = [];
 
+  /** Keys that are surely in no row: looked up here, so that what is not there is found as fast as what is. */
+  readonly written: WrittenKeys = new WrittenKeys();
   private entries = 0;
   private hits = 0;
   private misses = 0;
@@ -135,6 +138,12 @@ export class RowCache {
         return 'hit';
       }
     }
+    if (this.written.isSurelyNew(key, hash)) {
+      into.length = -1;
+      into.timestamp = 0 as Timestamp;
+      this.hits++;
+      return 'hit';
+    }
     this.misses++;
     return 'miss';
   }
@@ -142,14 +151,21 @@ export class RowCache {
   /** A write was committed: it is the row's newest version. Undefined is a tombstone. */
   put(key: Uint8Array, hash: number, timestamp: Timestamp, value: Uint8Array | undefined): void {
     this.proposed(hash);
+    this.written.written(key, hash);
     this.store(key, hash, timestamp, value);
   }
 
   /** As put(), for rows written in bulk that nobody reads yet: they must not push out rows that are read, so they are
    * taken only while there is room that was never used. What the cache knows of the key, such as that there was no row,
    * is brought up to date. */
-  putBulk(key: Uint8Array, hash: number, timestamp: Timestamp, value: Uint8Array | undefined): void {
+  putBulk(
+    key: Uint8Array,
+    hash: number,
+    timestamp: Timestamp,
+    value: Uint8Array | undefined,
+  ): void {
     this.proposed(hash);
+    this.written.written(key, hash);
     const hasRoom = this.words.length < this.segmentsMax && this.entries < this.entriesMax;
     if (hasRoom || this.find(key, hash) !== 0) this.store(key, hash, timestamp, value);
   }
@@ -192,6 +208,7 @@ export class RowCache {
 
   clear(): void {
     this.nextEpoch();
+    this.written.clear();
     this.slots.fill(0);
     this.entries = 0;
     this.drops = [];

@@ -12,7 +12,8 @@ import {
   COMMAND_CLEAR,
   COMMAND_WRITES,
   CommandReader,
-  WRITE_PUT,
+  WRITE_DELETE,
+  WRITE_NEW,
 } from '../../src/storage/command-format.ts';
 import type { Shard } from '../../src/storage/shard.ts';
 import { put, remove } from './fixture.ts';
@@ -31,22 +32,27 @@ describe('commands', () => {
       fc.property(times, ids, times, fc.array(write), (at, id, deadline, writes) => {
         const words = new Uint32Array(4);
         parseTxnId(id, words);
-        const command = encoder.writes(at, words, deadline, writes);
+        const command = encoder.writes(at, words, deadline, writes, (i) => i % 2 === 0);
         const reader = new CommandReader();
         reader.start(command);
         expect(reader.kind).toBe(COMMAND_WRITES);
         expect([reader.timestamp, reader.deadline]).toEqual([at, deadline]);
         expect(Buffer.from(reader.txnId).toString('hex')).toBe(id);
         const found: Write[] = [];
+        const marks: boolean[] = [];
         while (reader.nextWrite()) {
           const from = reader.reader.bytes;
           found.push({
             key: from.slice(reader.keyStart, reader.keyEnd),
             value:
-              reader.op === WRITE_PUT ? from.slice(reader.valueStart, reader.valueEnd) : undefined,
+              reader.op === WRITE_DELETE
+                ? undefined
+                : from.slice(reader.valueStart, reader.valueEnd),
           });
+          marks.push(reader.op === WRITE_NEW);
         }
         expect(found).toEqual(writes);
+        expect(marks).toEqual(writes.map((w, i) => w.value !== undefined && i % 2 === 0));
 
         const again = new Uint32Array(4);
         expect(commandTimestamp(command)).toBe(at);

@@ -1,0 +1,159 @@
+// Which row keys were surely never written: so that an INSERT of a new key need not ask the shard whether it is there,
+// and its apply need not look for a version that it supersedes. On the main thread, in the row cache's care.
+//
+// For each index (the first four bytes of a row key) that was found empty, a Bloom filter of all keys written since. It
+// begins with a question: is there anything in the index? Writes that become visible while the answer is on its way make
+// it worthless; those that were proposed before and become visible after it are added then, and until then their locks
+// and P22 keep readers from asking. An index that already holds rows stays unknown, and costs what it did without this.
+
+import type { Span } from './engine.ts';
+
+const INDEX_ID_BYTES = 4;
+/** Of all filters; an index that would need more is given up. */
+const BYTES_MAX: number = 32 << 20;
+const INDEXES_MAX = 4096;
+
+type Knowledge =
+  /** `sawWrite`: the answer will not count. */
+  | { readonly kind: 'asking'; readonly span: Span; sawWrite: boolean }
+  | { readonly kind: 'known'; readonly filter: GrowingFilter }
+  | { readonly kind: 'unknown' };
+
+const UNKNOWN: Knowledge = { kind: 'unknown' };
+
+export class WrittenKeys {
+  private readonly indexes = new Map<number, Knowledge>();
+  private known = 0;
+  private asking = 0;
+  private bytes = 0;
+
+  /** `hash` is hashBytes(key). False: it may have been. */
+  isSurelyNew(key: Uint8Array, hash: number): boolean {
+    if (this.known === 0) return false;
+    const knowledge = this.indexes.get(indexOf(key));
+    return knowledge?.kind === 'known' && !knowledge.filter.has(hash);
+  }
+
+  /** A write of the key has become visible. */
+  written(key: Uint8Array, hash: number): void {
+    if (this.known === 0 && this.asking === 0) return;
+    const index = indexOf(key);
+    const knowledge = this.indexes.get(index);
+    if (knowledge === undefined) return;
+    if (knowledge.kind === 'asking') knowledge.sawWrite = true;
+    else if (knowledge.kind === 'known') {
+      this.bytes += knowledge.filter.add(hash);
+      if (this.bytes > BYTES_MAX) this.giveUp(index, knowledge.filter);
+    }
+  }
+
+  /** The span of the key's index, once: whoever gets it finds out whether anything was ever written there, counting
+   * all that is visible by now, and calls answer(). */
+  ask(key: Uint8Array): Span | undefined {
+    const index = indexOf(key);
+    if (index < 0 || this.indexes.has(index) || this.indexes.size >= INDEXES_MAX) return undefined;
+    const start = key.slice(0, INDEX_ID_BYTES);
+    const end = new Uint8Array(INDEX_ID_BYTES);
+    new DataView(end.buffer).setUint32(0, index + 1);
+    const span = { start, end: index === 0xffffffff ? undefined : end };
+    this.indexes.set(index, { kind: 'asking', span, sawWrite: false });
+    this.asking++;
+    return span;
+  }
+
+  answer(span: Span, isEmpty: boolean): void {
+    const index = indexOf(span.start);
+    const knowledge = this.indexes.get(index);
+    // Everything may have been forgotten since, and asked again.
+    if (knowledge?.kind !== 'asking' || knowledge.span !== span) return;
+    this.asking--;
+    if (!isEmpty) {
+      this.indexes.set(index, UNKNOWN);
+    } else if (knowledge.sawWrite) {
+      // Empty it was, but not any more: the next reader asks again.
+      this.indexes.delete(index);
+    } else {
+      const filter = new GrowingFilter();
+      this.bytes += filter.bytes;
+      this.known++;
+      this.indexes.set(index, { kind: 'known', filter });
+    }
+  }
+
+  /** Somebody else may have written. */
+  clear(): void {
+    this.indexes.clear();
+    this.known = 0;
+    this.asking = 0;
+    this.bytes = 0;
+  }
+
+  private giveUp(index: number, filter: GrowingFilter): void {
+    this.bytes -= filter.bytes;
+    this.known--;
+    this.indexes.set(index, UNKNOWN);
+  }
+}
+
+function indexOf(key: Uint8Array): number {
+  if (key.length < INDEX_ID_BYTES) return -1;
+  return (
+    (((key[0] as number) << 24) |
+      ((key[1] as number) << 16) |
+      ((key[2] as number) << 8) |
+      (key[3] as number)) >>>
+    0
+  );
+}
+
+const FIRST_BITS: number = 1 << 15;
+const BITS_PER_KEY = 12;
+const PROBES = 5;
+
+/** A Bloom filter that grows by adding ever larger parts. */
+class GrowingFilter {
+  private readonly parts: Uint32Array[] = [new Uint32Array(FIRST_BITS / 32)];
+  /** Keys that the last part still takes. */
+  private room: number = FIRST_BITS / BITS_PER_KEY;
+  bytes: number = FIRST_BITS / 8;
+
+  has(hash: number): boolean {
+    for (let i = this.parts.length - 1; i >= 0; i--) {
+      if (isIn(this.parts[i] as Uint32Array, hash)) return true;
+    }
+    return false;
+  }
+
+  /** Answers by how many bytes it grew. */
+  add(hash: number): number {
+    let part = this.parts[this.parts.length - 1] as Uint32Array;
+    let grown = 0;
+    if (this.room <= 0) {
+      part = new Uint32Array(part.length * 4);
+      this.parts.push(part);
+      this.room = (part.length * 32) / BITS_PER_KEY;
+      grown = part.length * 4;
+      this.bytes += grown;
+    }
+    this.room--;
+    const mask = part.length * 32 - 1;
+    let h = hash;
+    for (let probe = 0; probe < PROBES; probe++) {
+      h = (Math.imul(h, 0x9e3779b1) + 0x7f4a7c15) >>> 0;
+      const bit = (h ^ (h >>> 15)) & mask;
+      part[bit >>> 5] = (part[bit >>> 5] as number) | (1 << (bit & 31));
+    }
+    return grown;
+  }
+}
+
+function isIn(part: Uint32Array, hash: number): boolean {
+  const mask = part.length * 32 - 1;
+  let h = hash;
+  for (let probe = 0; probe < PROBES; probe++) {
+    h = (Math.imul(h, 0x9e3779b1) + 0x7f4a7c15) >>> 0;
+    const bit = (h ^ (h >>> 15)) & mask;
+    if (((part[bit >>> 5] as number) & (1 << (bit & 31))) === 0) return false;
+  }
+  return true;
+}

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
 import { MAX_TIMESTAMP, timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
-import type { CommitAnswer, LockSession } from '../../src/ranges/api.ts';
+import type { CommitAnswer, LockRequest, LockSession } from '../../src/ranges/api.ts';
 import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { RowCache } from '../../src/storage/row-cache.ts';
 import { put, remove, Rig, rowsOf, scanOf, textOf } from './fixture.ts';
@@ -140,6 +140,34 @@ describe('reads at a timestamp', () => {
     await rig.until(Promise.all(shown));
     expect(rig.clock.hasPassed(timeOf(await rig.until(commit)))).toBe(true);
   });
+
+  it.each(['in the row cache', 'in the shard'])(
+    'P10: shows nothing under locks before its time has passed, %s',
+    async (where) => {
+      const rig = await Rig.serving({ uncertaintyMicros: 50_000 });
+      await rig.write(put('a', '0'));
+      // Without locks, so that a locked read can meet it before its time.
+      rig.log.isHeld = true;
+      const bulk = rig.ranges.bulkWrite([put('a', '1')]);
+      rig.log.commitNext();
+      await rig.pass(10);
+      if (where === 'in the shard') rig.cache.clear();
+      const into = newRowSlice();
+      const request = (): LockRequest => rig.lock(rig.txn(), undefined, 'shared');
+      const scanned = await rig.until(rig.ranges.lockedScan({ ...request(), ...scanOf('a', 'b') }));
+      const reads = [
+        Promise.resolve(rig.ranges.lockedRead(request(), utf8('a'), into)),
+        Promise.resolve(rig.ranges.lockedGet({ ...request(), keys: [utf8('a')] })),
+        scanned.kind === 'scan' ? rowsOf(scanned.scan) : Promise.resolve([]),
+      ];
+      expect(await rig.settledWithin(50_000, Promise.race(reads))).toBe(false);
+      const [, got, rows] = await rig.until(Promise.all(reads));
+      expect(textOf(into)).toBe('1');
+      expect(got).toMatchObject({ kind: 'rows', rows: [utf8('1')] });
+      expect(rows).toEqual(['a=1']);
+      expect(rig.clock.hasPassed(timeOf(await rig.until(bulk)))).toBe(true);
+    },
+  );
 
   it('P8: waits until the clock covers the time, and refuses the far future', async () => {
     const rig = await Rig.serving();

@@ -34,10 +34,12 @@ describe('a shard that is closed', () => {
       shardEntry(() => disk.open()),
       undefined,
     );
-    const rows = Array.from({ length: 2000 }, (_, i) => put(10, rowKey(100, i), 'x'.repeat(100)));
+    const rows = Array.from({ length: 2000 }, (_, i) =>
+      put(10, rowKey(100, String(i)), 'x'.repeat(100)),
+    );
     await shard.apply(1, packEntries(1, rows), rows.length);
     const scan = shard.scan({
-      span: { start: rowKey(100), end: rowKey(101) },
+      span: { start: rowKey(100, ''), end: rowKey(101, '') },
       at: 20 as never,
       reverse: false,
       program: undefined,
@@ -52,6 +54,33 @@ describe('a shard that is closed', () => {
     const closed = shard.close();
     await expect(read).rejects.toMatchObject({ code: '57P01' });
     await closed;
+  });
+});
+
+describe('a flush', () => {
+  it('answers for what was applied before it began, not for what came meanwhile (P30)', async () => {
+    const engine = await createMemoryDisk().open();
+    let finish: () => void = () => undefined;
+    const flushing = new Promise<void>((begun) => {
+      engine.flush = () => {
+        begun();
+        return new Promise((resolve) => {
+          finish = resolve;
+        });
+      };
+    });
+    const shard = startShard(
+      inlineRuntime,
+      shardEntry(async () => engine),
+      undefined,
+    );
+    await shard.apply(1, packEntries(1, [put(10, rowKey(100, 'a'), 'a')]), 1);
+    const flushed = shard.flush();
+    await flushing;
+    await shard.apply(1, packEntries(2, [put(20, rowKey(100, 'a'), 'b')]), 2);
+    finish();
+    expect(await flushed).toEqual([{ range: 1, appliedIndex: 1 }]);
+    await shard.close();
   });
 });
 

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { LogTruncation, type LogTruncationParts } from '../../src/node/log-truncation.ts';
+import type { AppliedRange, Shard } from '../../src/storage/shard.ts';
+
+const RANGE = 4;
+
+interface Bench {
+  readonly truncation: LogTruncation;
+  readonly cuts: number[];
+  readonly broken: unknown[];
+  /** Runs the timer that is due. */
+  look(): void;
+}
+
+function bench(applied: () => number, flush: () => Promise<readonly AppliedRange[]>): Bench {
+  const cuts: number[] = [];
+  const broken: unknown[] = [];
+  let due: () => void = () => undefined;
+  const parts: LogTruncationParts = {
+    timers: {
+      after: (_micros, run) => {
+        due = run;
+        return { [Symbol.dispose]: () => undefined };
+      },
+      soon: () => undefined,
+    },
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    faults: { sometimes: () => false },
+    shard: { flush } as Shard,
+    range: RANGE,
+    entriesPerFlush: 10,
+    appliedIndex: applied,
+    truncate: (index) => cuts.push(index),
+    broken: (error) => broken.push(error),
+  };
+  return { truncation: new LogTruncation(parts), cuts, broken, look: () => due() };
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('the log is cut (P30)', () => {
+  it('at what the flush made durable of its own range, not at what is applied', async () => {
+    let applied = 0;
+    const { truncation, cuts, look } = bench(
+      () => applied,
+      async () => [
+        { range: 1, appliedIndex: 999 },
+        { range: RANGE, appliedIndex: 12 },
+      ],
+    );
+    truncation.start();
+    applied = 9;
+    look();
+    await settle();
+    expect(cuts).toEqual([]);
+    applied = 25;
+    look();
+    await settle();
+    expect(cuts).toEqual([12]);
+  });
+
+  it('not before the flush is through, and not at all when it fails: that stops the node', async () => {
+    let fail: (error: Error) => void = () => undefined;
+    let applied = 0;
+    const { truncation, cuts, broken, look } = bench(
+      () => applied,
+      () =>
+        new Promise((_resolve, reject) => {
+          fail = reject;
+        }),
+    );
+    truncation.start();
+    applied = 50;
+    look();
+    await settle();
+    expect(cuts).toEqual([]);
+    const error = new Error('input/output error');
+    fail(error);
+    await settle();
+    expect(cuts).toEqual([]);
+    expect(broken).toEqual([error]);
+  });
+});

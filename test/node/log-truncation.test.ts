@@ -9,7 +9,7 @@ interface Bench {
   readonly cuts: number[];
   readonly broken: unknown[];
   /** Runs the timer that is due. */
-  look(): void;
+  readonly look: () => void;
 }
 
 function bench(applied: () => number, flush: () => Promise<readonly AppliedRange[]>): Bench {

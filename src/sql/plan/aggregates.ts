@@ -55,6 +55,8 @@ const LATER: ReadonlySet<string> = new Set([
   ...['percentile_cont', 'percentile_disc', 'mode'],
 ]);
 
+export const aggregateNames: readonly string[] = ['count', ...SIGNATURES.keys()];
+
 type FunctionCall = Expression & { kind: 'function' };
 
 export function isAggregate(ast: FunctionCall): boolean {

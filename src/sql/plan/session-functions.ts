@@ -96,6 +96,8 @@ const FUNCTIONS: readonly SessionFunction[] = [
 
 const BY_NAME: ReadonlyMap<string, SessionFunction> = new Map(FUNCTIONS.map((f) => [f.name, f]));
 
+export const sessionFunctionNames: readonly string[] = [...BY_NAME.keys()];
+
 export function sessionFunction(name: string): SessionFunction | undefined {
   return BY_NAME.get(name);
 }

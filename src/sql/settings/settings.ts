@@ -95,7 +95,7 @@ export class Settings {
     const value = values === undefined ? undefined : this.#read(key, definition, values, sink);
     if (definition !== undefined && values === undefined) refuseFixed(definition);
     if (local && !inTransaction) {
-      const what = /^transaction_/.test(key) ? 'SET TRANSACTION' : 'SET LOCAL';
+      const what = key.startsWith('transaction_') ? 'SET TRANSACTION' : 'SET LOCAL';
       sink.notice('WARNING', '25P01', `${what} can only be used in transaction blocks`);
       return;
     }

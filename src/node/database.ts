@@ -119,6 +119,10 @@ export async function openDatabase(
       shards.push(shard);
       opened.push(() => shard.close());
     }
+    // What is committed and not applied when the storage closes is in the log; that it finds no storage breaks nothing.
+    opened.push(() => {
+      brokenBy ??= 'the node was stopped';
+    });
     // A range lives on one shard.
     const shard = shards[RANGE % shards.length] as Shard;
     const applied = await Promise.all(shards.map((one) => one.opened));
@@ -243,6 +247,8 @@ export async function openDatabase(
       },
       close: async () => {
         sql.close();
+        // In the same turn: a statement whose session was just closed must not go on in a transaction of its own.
+        transactions.close();
         // A node that is broken must write nothing more: what it acknowledged is in the log.
         try {
           if (brokenBy === undefined) await truncation.flush();

@@ -35,6 +35,7 @@ export class Coordinator implements Transactions, TransactionHome {
   private readonly ids: TransactionIds;
   private readonly open = new Set<ReadWriteTransaction>();
   private tick = 0;
+  private isClosed = false;
   /** Runs only while transactions are open. */
   private timer: Disposable | undefined = undefined;
 
@@ -52,6 +53,7 @@ export class Coordinator implements Transactions, TransactionHome {
   }
 
   begin(retryOf?: Transaction): Transaction {
+    if (this.isClosed) throw stopping();
     const age = retryOf instanceof ReadWriteTransaction ? retryOf.age : undefined; // P21
     const transaction = new ReadWriteTransaction(this, this.ids.next(), age, this.tick);
     this.open.add(transaction);
@@ -83,11 +85,12 @@ export class Coordinator implements Transactions, TransactionHome {
     this.open.delete(transaction);
   }
 
-  /** Aborts what is open; commits under way take their course. */
+  /** Aborts what is open, and begins nothing more; commits under way take their course. */
   close(): void {
+    this.isClosed = true;
     this.timer?.[Symbol.dispose]();
     this.timer = undefined;
-    const error = new DbError('57P01', 'the node is stopping');
+    const error = stopping();
     for (const transaction of [...this.open]) transaction.abort(error);
   }
 
@@ -111,6 +114,10 @@ export class Coordinator implements Transactions, TransactionHome {
       );
     }
   }
+}
+
+function stopping(): DbError {
+  return new DbError('57P01', 'the node is stopping');
 }
 
 function demandCommitted(answer: CommitAnswer): void {

@@ -248,6 +248,8 @@ describe('errors', () => {
     await rig.until(txn.readLocked(utf8('a'), newRowSlice(), LOCK_SHARED));
     rig.transactions.close();
     expect(() => txn.read(utf8('a'), newRowSlice())).toThrow(/stopping/);
+    // Nor does a statement that was under way go on in another one.
+    expect(() => rig.transactions.begin(txn)).toThrow(/stopping/);
     expect(rig.replica.stats().sessions).toBe(0);
   });
 });

@@ -154,7 +154,6 @@ export class Connection {
   #resume(): void {
     this.#busy = false;
     if (this.#mode.kind === 'closed') {
-      // What the statement began after its client had gone must go, too.
       this.#session?.close();
       return;
     }
@@ -467,7 +466,8 @@ export class Connection {
     if (this.#mode.kind === 'copyIn') this.#mode.copy.fail(CLOSED);
     this.#mode = { kind: 'closed' };
     this.#session?.cancel();
-    this.#session?.close();
+    // A statement that goes on for a while must not find its transaction gone, and itself in one of its own.
+    if (!this.#busy) this.#session?.close();
     // Answers to what came in one packet with the client's last word.
     this.#output.flush();
     this.#socket.end();

@@ -221,7 +221,10 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
     this.buffer ??= new WriteBuffer();
     const bytes = this.buffer.bytes + key.length + valueBytes + WRITE_OVERHEAD_BYTES;
     if (bytes > TRANSACTION_BYTES_MAX) {
-      throw tooLarge(`a transaction can't write more than ${TRANSACTION_BYTES_MAX} bytes`);
+      throw tooLarge(
+        `a transaction can't write more than ${TRANSACTION_BYTES_MAX} bytes`,
+        'Divide the work into several transactions.',
+      );
     }
     this.buffer.set(key, value);
   }
@@ -345,6 +348,6 @@ function placed(
   return values;
 }
 
-function tooLarge(message: string): DbError {
-  return new DbError('54000', message, { hint: 'Divide the work into several transactions.' });
+function tooLarge(message: string, hint?: string): DbError {
+  return new DbError('54000', message, hint === undefined ? {} : { hint });
 }

@@ -50,12 +50,12 @@ describe('a syntax error', () => {
     ],
     [
       'CREATE TABLE t (a int NULL NOT NULL)',
-      'conflicting NULL/NOT NULL declarations for column "a"',
+      'conflicting NULL/NOT NULL declarations for column "a" of table "t"',
       'CREATE TABLE t (a int NULL ¦NOT NULL)',
     ],
     [
       'CREATE TABLE t (a int DEFAULT 1 DEFAULT 2)',
-      'multiple default values specified for column "a"',
+      'multiple default values specified for column "a" of table "t"',
       'CREATE TABLE t (a int DEFAULT 1 ¦DEFAULT 2)',
     ],
     [

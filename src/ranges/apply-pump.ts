@@ -1,17 +1,24 @@
-// Feeds committed entries to the shard: one apply in flight for the range, what is committed meanwhile goes into the
-// next one. A read that must see what is committed posts the rest first: the shard serves what is posted later from a
+// Feeds committed entries to the shard, many in one message: nobody waits for an apply, so entries gather for a moment
+// (bench: point, INSERT; a message for each round of the log cost the main thread a tenth of its time). One apply is in
+// flight for the range; what is committed meanwhile goes into the next one. A read that must see what is committed posts the rest first: the shard serves what is posted later from a
 // state that has it (storage/shard.ts).
 
 import { ByteWriter } from '../base/bytes.ts';
 import type { RangeId, Shard } from '../storage/shard.ts';
+import type { Timers } from '../runtime/runtime.ts';
 import { UNAPPLIED_BYTES_MAX } from './limits.ts';
 
 const WRITER_BYTES_KEPT_MAX = 1 << 20;
+/** So much is posted at once, less after a while. */
+const GATHER_BYTES = 64 * 1024;
+const GATHER_MICROS = 5_000;
 
 export class ApplyPump {
   private readonly range: RangeId;
   private readonly shard: Shard;
+  private readonly timers: Timers;
   private readonly onFailure: (error: unknown) => void;
+  private gathering: Disposable | undefined = undefined;
   private writer = new ByteWriter(4096);
   private queuedIndex = 0;
   private appliesInFlight = 0;
@@ -23,11 +30,13 @@ export class ApplyPump {
   constructor(
     range: RangeId,
     shard: Shard,
+    timers: Timers,
     appliedIndex: number,
     onFailure: (error: unknown) => void,
   ) {
     this.range = range;
     this.shard = shard;
+    this.timers = timers;
     this.appliedIndex = appliedIndex;
     this.onFailure = onFailure;
   }
@@ -39,14 +48,23 @@ export class ApplyPump {
     this.queuedIndex = index;
   }
 
-  /** Posts what is queued, unless an apply is in flight: then it goes when that is through. */
+  /** Sees to it that what is queued is posted: at once when it is much, else soon; not while an apply is in flight. */
   pump(): void {
-    if (this.appliesInFlight === 0) this.flush();
+    if (this.appliesInFlight > 0 || this.writer.length === 0) return;
+    if (this.writer.length >= GATHER_BYTES) this.flush();
+    else this.gathering ??= this.timers.after(GATHER_MICROS, this.gathered);
   }
+
+  private readonly gathered = (): void => {
+    this.gathering = undefined;
+    if (this.appliesInFlight === 0) this.flush();
+  };
 
   /** Posts what is queued: a request posted to the shard from now on sees every entry pushed so far. */
   flush(): void {
     if (this.writer.length === 0) return;
+    this.gathering?.[Symbol.dispose]();
+    this.gathering = undefined;
     const entries = this.writer.take();
     if (this.writer.bytes.length > WRITER_BYTES_KEPT_MAX) this.writer = new ByteWriter(4096);
     else this.writer.reset();

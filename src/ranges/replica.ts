@@ -48,7 +48,13 @@ export class Replica {
     this.parts = parts;
     this.gate = new Gate(parts.clock, parts.lease);
     this.sessions = new Sessions(parts.range, this.locks);
-    this.pump = new ApplyPump(parts.range, shard, parts.appliedIndex, parts.onFailure);
+    this.pump = new ApplyPump(
+      parts.range,
+      shard,
+      runtime.timers,
+      parts.appliedIndex,
+      parts.onFailure,
+    );
     this.loader = new RowLoader(shard, cache, this.pump);
     const { gate, locks, sessions, inFlight, pump, loader } = this;
     const waits = new LockWaits(locks, sessions, runtime);

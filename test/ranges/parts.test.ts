@@ -15,6 +15,7 @@ import {
   WRITE_DELETE,
   WRITE_NEW,
 } from '../../src/storage/command-format.ts';
+import type { Timers } from '../../src/runtime/runtime.ts';
 import type { Shard } from '../../src/storage/shard.ts';
 import { put, remove } from './fixture.ts';
 
@@ -161,10 +162,13 @@ describe('the apply pump', () => {
     pump: ApplyPump;
     posted: number[];
     finish: () => void;
+    /** Its gathering is over. */
+    wait: () => void;
     failures: unknown[];
   } {
     const posted: number[] = [];
     const pending: (() => void)[] = [];
+    const waits: (() => void)[] = [];
     const failures: unknown[] = [];
     const shard: Pick<Shard, 'apply'> = {
       apply: (_range, _entries, lastIndex) => {
@@ -172,15 +176,55 @@ describe('the apply pump', () => {
         return new Promise((resolve) => pending.push(resolve));
       },
     };
-    const pump = new ApplyPump(1, shard as Shard, 0, (error) => failures.push(error));
-    return { pump, posted, finish: () => pending.shift()?.(), failures };
+    const timers: Timers = {
+      after: (_micros, run) => {
+        waits.push(run);
+        return {
+          [Symbol.dispose]: () => {
+            const at = waits.indexOf(run);
+            if (at >= 0) waits.splice(at, 1);
+          },
+        };
+      },
+      soon: (run) => run(),
+    };
+    const pump = new ApplyPump(1, shard as Shard, timers, 0, (error) => failures.push(error));
+    return {
+      pump,
+      posted,
+      finish: () => pending.shift()?.(),
+      wait: () => {
+        for (const run of waits.splice(0)) run();
+      },
+      failures,
+    };
   }
 
-  it('has one apply in flight and puts what comes meanwhile into the next', async () => {
-    const { pump, posted, finish } = pumpOver();
+  const small = Uint8Array.of(1, 0);
+  const much = new Uint8Array(64 * 1024);
+
+  it('gathers what is little for a moment, and posts much at once', () => {
+    const { pump, posted, wait } = pumpOver();
     for (let index = 1; index <= 3; index++) {
-      pump.push(index, Uint8Array.of(1, 0));
+      pump.push(index, small);
       pump.pump();
+    }
+    expect(posted).toEqual([]);
+    wait();
+    expect(posted).toEqual([3]);
+
+    const busy = pumpOver();
+    busy.pump.push(1, much);
+    busy.pump.pump();
+    expect(busy.posted).toEqual([1]);
+  });
+
+  it('has one apply in flight and puts what comes meanwhile into the next', async () => {
+    const { pump, posted, finish, wait } = pumpOver();
+    for (let index = 1; index <= 3; index++) {
+      pump.push(index, much);
+      pump.pump();
+      wait();
     }
     expect(posted).toEqual([1]);
     finish();
@@ -190,12 +234,13 @@ describe('the apply pump', () => {
   });
 
   it('posts the rest at once for a read that must see it', () => {
-    const { pump, posted } = pumpOver();
-    pump.push(1, Uint8Array.of(1, 0));
+    const { pump, posted, wait } = pumpOver();
+    pump.push(1, much);
     pump.pump();
-    pump.push(2, Uint8Array.of(1, 0));
+    pump.push(2, small);
     pump.flush();
     pump.flush();
+    wait();
     expect(posted).toEqual([1, 2]);
   });
 

@@ -539,7 +539,8 @@ describe('a replica that starts', () => {
     const rig = await Rig.serving();
     await rig.write(put('a', '1'));
     await rig.write(put('b', '2'));
-    await rig.pass(1000);
+    // Entries gather before they are posted.
+    await rig.pass(10_000);
     const applied = rig.replica.appliedIndex;
     expect(applied).toBe(2);
     // The shard kept the first entry only; applying the second again changes nothing.
@@ -586,7 +587,7 @@ describe('a replica that starts', () => {
       { index: 2, kind: 'change', data: Uint8Array.of(1, 2, 3) },
     ]);
     await rig.until(taken);
-    await rig.pass(1000);
+    await rig.pass(10_000);
     expect(rig.replica.appliedIndex).toBe(2);
     expect(rig.failures).toEqual([]);
   });

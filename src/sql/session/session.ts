@@ -2,7 +2,6 @@
 // transaction, retries what may be retried, and leaves the rest (SET, DDL, COPY, …) to utility.ts.
 
 import { DbError } from '../../base/errors.ts';
-import { whenSchemaFree } from './busy.ts';
 import { isPromise, type Maybe } from '../../base/maybe.ts';
 import type { Datum } from '../../rows/datum.ts';
 import type { ColumnType } from '../../rows/types.ts';
@@ -28,6 +27,7 @@ import {
   type PreparedStatement,
 } from './prepared.ts';
 import { PlanRunner } from './runner.ts';
+import { whenSchemaFree } from './busy.ts';
 import type { SessionServices } from './services.ts';
 import { type ParsedText, type PlannedText, StatementCompiler } from './compiler.ts';
 import { TransactionState } from './transaction-state.ts';
@@ -143,7 +143,7 @@ export class SqlSession implements Session {
   async #runText(one: ParsedText, sink: ResultSink, last: boolean): Promise<SimpleOutcome> {
     const { statement } = one;
     if (!endsBlock(statement)) this.#state.check();
-    const planned = await whenSchemaFree(() => this.#compiler.plan(one, undefined));
+    const planned = await this.#whenFree(() => this.#compiler.plan(one, undefined));
     if (planned === undefined) return await this.#runUtility(statement, sink, true);
     if (planned.plan.fields !== undefined) sink.fields(planned.plan.fields);
     const tag =
@@ -189,7 +189,7 @@ export class SqlSession implements Session {
       return;
     }
     if (this.#state.status === 'E' && !endsBlock(one.statement)) this.#state.check();
-    return whenSchemaFree(() => {
+    return this.#whenFree(() => {
       const planned = this.#compiler.plan(one, parameterTypes);
       this.#statements.set(
         name,
@@ -230,7 +230,7 @@ export class SqlSession implements Session {
       this.closePortal('');
     }
     if (this.#isStale(prepared)) {
-      const refreshed = whenSchemaFree(() => this.#refresh(prepared));
+      const refreshed = this.#whenFree(() => this.#refresh(prepared));
       if (isPromise(refreshed)) return refreshed.then(() => this.#openPortal(request, prepared));
     }
     return this.#openPortal(request, prepared);
@@ -286,7 +286,7 @@ export class SqlSession implements Session {
     this.#state.check();
     // Bound before a schema change: the plan may read what is no longer there.
     if (portal.suspended === undefined && this.#isStale(prepared)) {
-      return Promise.resolve(whenSchemaFree(() => this.#refresh(prepared))).then(() =>
+      return Promise.resolve(this.#whenFree(() => this.#refresh(prepared))).then(() =>
         this.execute(name, maxRows, sink),
       );
     }
@@ -396,6 +396,14 @@ export class SqlSession implements Session {
     }
   }
 
+  /** A session that was closed meanwhile has no transaction to go on in. */
+  #whenFree<T>(run: () => Maybe<T>): Maybe<T> {
+    return whenSchemaFree(() => {
+      if (this.#closed) throw new DbError('57P01', 'the session was closed');
+      return run();
+    });
+  }
+
   #isStale(prepared: PreparedStatement): prepared is PreparedPlan {
     return prepared.kind === 'plan' && prepared.version !== this.#catalog.version;
   }
@@ -424,7 +432,7 @@ export class SqlSession implements Session {
     const run = (): Promise<UtilityOutcome> => runUtility(statement, this.#utility, sink, simple);
     // DDL waits by itself; these plan before they do anything.
     const waits = statement.kind === 'copy' || statement.kind === 'explain';
-    return Promise.resolve(waits ? whenSchemaFree(run) : run()).then((outcome) => {
+    return Promise.resolve(waits ? this.#whenFree(run) : run()).then((outcome) => {
       if (outcome.kind !== 'copyIn') return outcome;
       const copy: CopyIn = new CopySession(outcome.copy, this.#state, simple);
       return { kind: 'copyIn', copy };

@@ -282,7 +282,8 @@ export class ByteReader {
   }
 
   raw(length: number): Uint8Array {
-    if (length > this.remaining) throw new RangeError(`need ${length} bytes, have ${this.remaining}`);
+    if (length > this.remaining)
+      throw new RangeError(`need ${length} bytes, have ${this.remaining}`);
     const part = this.bytes.subarray(this.at, this.at + length);
     this.at += length;
     return part;

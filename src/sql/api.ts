@@ -49,7 +49,9 @@ export interface CopyIn {
   fail(message: string): void;
 }
 
-export type SimpleOutcome = { readonly kind: 'done' } | { readonly kind: 'copyIn'; readonly copy: CopyIn };
+export type SimpleOutcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'copyIn'; readonly copy: CopyIn };
 export type ExecuteOutcome = SimpleOutcome;
 
 /** Parameter values as they came: each undefined (NULL) or bytes in the format given for it. */

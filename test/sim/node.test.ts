@@ -59,7 +59,11 @@ describe('bugs on purpose', () => {
     ['ranges.release-before-visible', 1, /an update was lost|sum to/],
     ['ranges.ignore-in-flight', 10, /in one snapshot|a reader saw|sum to/],
     ['clock.ignore-bound', 1, /somebody knew|should be|sum to/],
-    ['node.cut-log-unflushed', 1, /applied its log|log holds entries|somebody knew|should be|lacks/],
+    [
+      'node.cut-log-unflushed',
+      1,
+      /applied its log|log holds entries|somebody knew|should be|lacks/,
+    ],
   ] as const)('%s is found', async (bug, first, complaint) => {
     const found = await foundBy(bug, first);
     expect(found?.message).toMatch(complaint);

@@ -100,6 +100,13 @@ export class Settings {
       return;
     }
     this.#change(key, value, local, inTransaction, sink);
+    if (key === 'timezone' && !this.#zone.isUtc) {
+      sink.notice(
+        'WARNING',
+        '0A000',
+        'timestamptz is read and shown in UTC whatever the time zone; write offsets, such as 12:00+02',
+      );
+    }
   }
 
   /** 'all' resets everything that may be. */

@@ -95,6 +95,10 @@ export class ZoneOffsets {
     }
   }
 
+  get isUtc(): boolean {
+    return this.#fixed === 0;
+  }
+
   /** Minutes to add to UTC at an instant. */
   minutesAt(micros: number): number {
     if (this.#fixed !== undefined) return this.#fixed;

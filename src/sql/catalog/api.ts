@@ -26,6 +26,9 @@ export interface CatalogView {
   all(): readonly TableDescriptor[];
   /** Changes whenever any committed descriptor changes or this transaction's own DDL does: plans are cached with it. */
   readonly version: number;
+  /** Whether find() or use() of any of them would throw SchemaBusyError: plans made while this session still used the
+   * table don't tell. */
+  isBusy(tables: readonly TableDescriptor[]): boolean;
   /** Pins the table's version until releaseAll(): DDL on it waits. Throws SchemaBusyError, and 40001 when the
    * descriptor is no longer the table's. */
   use(table: TableDescriptor): void;

@@ -74,6 +74,14 @@ export class SessionCatalogView implements CatalogView {
     return others;
   }
 
+  isBusy(tables: readonly TableDescriptor[]): boolean {
+    for (let i = 0; i < tables.length; i++) {
+      const state = this.#store.byId((tables[i] as TableDescriptor).id);
+      if (state?.busyFor(this) === true) return true;
+    }
+    return false;
+  }
+
   use(table: TableDescriptor): void {
     if (this.#changed.size > 0 && this.#changed.has(table.id)) {
       if (this.#changed.get(table.id) !== table) throw changedConcurrently(table.name);

@@ -76,6 +76,7 @@ export class StatementCompiler {
     if (print.key === undefined) return undefined;
     const entry = this.#cache.get(this.#key(print.key, declaredTypes));
     if (entry?.kind !== 'plan' || entry.version !== this.#catalog.version) return undefined;
+    if (this.#catalog.isBusy(entry.plan.tables)) return undefined;
     return { plan: entry.plan, literals: literalDatums(print, entry.plan) };
   }
 

@@ -143,7 +143,11 @@ export class SqlSession implements Session {
   async #runText(one: ParsedText, sink: ResultSink, last: boolean): Promise<SimpleOutcome> {
     const { statement } = one;
     if (!endsBlock(statement)) this.#state.check();
-    const planned = await this.#whenFree(() => this.#compiler.plan(one, undefined));
+    let planned = await this.#whenFree(() => this.#compiler.plan(one, undefined));
+    // A schema change may have begun since: from here to the run nothing comes between.
+    while (planned !== undefined && this.#catalog.isBusy(planned.plan.tables)) {
+      planned = await this.#whenFree(() => this.#compiler.plan(one, undefined));
+    }
     if (planned === undefined) return await this.#runUtility(statement, sink, true);
     if (planned.plan.fields !== undefined) sink.fields(planned.plan.fields);
     const tag =
@@ -405,7 +409,10 @@ export class SqlSession implements Session {
   }
 
   #isStale(prepared: PreparedStatement): prepared is PreparedPlan {
-    return prepared.kind === 'plan' && prepared.version !== this.#catalog.version;
+    return (
+      prepared.kind === 'plan' &&
+      (prepared.version !== this.#catalog.version || this.#catalog.isBusy(prepared.plan.tables))
+    );
   }
 
   /** Plans again after a schema change; what the client was told of the result must still be true. */

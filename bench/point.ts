@@ -15,8 +15,8 @@ import {
 import { type Case, progress, report } from './lib/report.ts';
 import type { BenchOptions } from './lib/options.ts';
 
-const INSERT = `\\set id random(1, 1000000000000)
-INSERT INTO bench_insert (id, payload) VALUES (:id, 'a payload of about a hundred bytes, as rows of real tables have: some text, a name, a date, an amount') ON CONFLICT DO NOTHING;
+const INSERT = `\\set id random(1, 9007199254740991)
+INSERT INTO bench_insert (id, payload) VALUES (:id, 'a payload of about a hundred bytes, as rows of real tables have: some text, a name, a date, an amount');
 `;
 const CREATE_INSERT = 'CREATE TABLE bench_insert (id bigint PRIMARY KEY, payload text NOT NULL)';
 

@@ -100,6 +100,25 @@ export function hashBytes(bytes: Uint8Array, start = 0, end: number = bytes.leng
   return (h ^ (h >>> 16)) >>> 0;
 }
 
+/** Small copies are cut from blocks: an ArrayBuffer for each key and row costs more than all that is done with it
+ * (bench: point, INSERT). A block is never used again, so nothing is shared but its lifetime. */
+const COPY_BLOCK_BYTES: number = 16 * 1024;
+const SMALL_COPY_BYTES = 1024;
+let copyBlock: Uint8Array = EMPTY_BYTES;
+let copyBlockUsed = 0;
+
+function copyOf(source: Uint8Array, length: number): Uint8Array {
+  if (length > SMALL_COPY_BYTES) return source.slice(0, length);
+  if (copyBlockUsed + length > copyBlock.length) {
+    copyBlock = new Uint8Array(COPY_BLOCK_BYTES);
+    copyBlockUsed = 0;
+  }
+  const copy = copyBlock.subarray(copyBlockUsed, copyBlockUsed + length);
+  copyBlockUsed += length;
+  for (let i = 0; i < length; i++) copy[i] = source[i] as number;
+  return copy;
+}
+
 /** Appends to a buffer that doubles; `take()` hands the bytes out, `reset()` keeps the buffer for the next use. */
 export class ByteWriter {
   bytes: Uint8Array;
@@ -196,7 +215,7 @@ export class ByteWriter {
 
   /** A copy of what was written. */
   take(): Uint8Array {
-    return this.bytes.slice(0, this.length);
+    return copyOf(this.bytes, this.length);
   }
 
   /** What was written, valid until the next write. */

@@ -139,8 +139,9 @@ export interface Ranges {
   release(txn: TxnRef, session: LockSession | undefined): void;
 
   /** Writes outside any transaction into a span that nobody can see yet (bulk load, index backfill, clean-up). Each
-   * call is one atomic, replicated batch. */
-  bulkWrite(writes: readonly Write[]): Promise<CommitAnswer>;
+   * call is one atomic, replicated batch. `willBeRead` says that its rows are likely to be read by key soon: the row
+   * cache takes them while it has room. */
+  bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<CommitAnswer>;
   /** Drops every version in a span that nobody can see any more. */
   clearSpan(span: Span): Promise<CommitAnswer>;
   approximateBytes(span: Span): Promise<number>;

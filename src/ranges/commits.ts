@@ -83,14 +83,14 @@ export class Commits {
     return commit.answered;
   }
 
-  bulkWrite(writes: readonly Write[]): Promise<CommitAnswer> {
+  bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<CommitAnswer> {
     const tooLarge = whyTooLarge(writes);
     if (tooLarge !== undefined) return Promise.resolve(tooLarge);
-    return this.decideOutside(writes, undefined);
+    return this.decideOutside(writes, undefined, willBeRead);
   }
 
   clearSpan(span: Span): Promise<CommitAnswer> {
-    return this.decideOutside([], span);
+    return this.decideOutside([], span, false);
   }
 
   /** A committed entry, in the order of the log, that the pump has been given already. */
@@ -149,10 +149,15 @@ export class Commits {
     this.decide(commit);
   }
 
-  private decideOutside(writes: readonly Write[], span: Span | undefined): Promise<CommitAnswer> {
+  private decideOutside(
+    writes: readonly Write[],
+    span: Span | undefined,
+    willBeRead: boolean,
+  ): Promise<CommitAnswer> {
     const id = randomTxnId(this.parts.runtime.random);
     const hashes = hashesOf(writes);
     const commit = new PendingCommit(undefined, id, writes, hashes, span, MAX_TIMESTAMP);
+    commit.willBeRead = willBeRead;
     this.decide(commit);
     return commit.answered;
   }
@@ -258,8 +263,9 @@ export class Commits {
     const { cache } = this.parts;
     for (let i = 0; i < writes.length; i++) {
       const { key, value } = writes[i] as Write;
-      if (session === undefined) cache.putBulk(key, hashes[i] as number, timestamp, value);
-      else cache.put(key, hashes[i] as number, timestamp, value);
+      if (session === undefined) {
+        cache.putBulk(key, hashes[i] as number, timestamp, value, commit.willBeRead);
+      } else cache.put(key, hashes[i] as number, timestamp, value);
     }
     if (span !== undefined) cache.dropSpan(span); // P14
     if (session !== undefined) {

@@ -20,6 +20,9 @@ export class PendingCommit implements InFlight {
   timestamp: Timestamp = MIN_TIMESTAMP;
   waiters: (() => void)[] | undefined = undefined;
 
+  /** Of a bulk write: the row cache may take its rows. */
+  willBeRead = false;
+
   constructor(
     session: Session | undefined,
     txn: string,

@@ -62,8 +62,8 @@ export class Router implements Ranges {
     this.replica.release(txn, session);
   }
 
-  bulkWrite(writes: readonly Write[]): Promise<CommitAnswer> {
-    return this.replica.commits.bulkWrite(writes);
+  bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<CommitAnswer> {
+    return this.replica.commits.bulkWrite(writes, willBeRead);
   }
 
   clearSpan(span: Span): Promise<CommitAnswer> {

@@ -156,18 +156,20 @@ export class RowCache {
   }
 
   /** As put(), for rows written in bulk that nobody reads yet: they must not push out rows that are read, so they are
-   * taken only while there is room that was never used. What the cache knows of the key, such as that there was no row,
+   * taken only when they are likely to be read soon, and while there is room that was never used. What the cache knows of the key, such as that there was no row,
    * is brought up to date. */
   putBulk(
     key: Uint8Array,
     hash: number,
     timestamp: Timestamp,
     value: Uint8Array | undefined,
+    willBeRead: boolean,
   ): void {
     this.proposed(hash);
     this.written.written(key, hash);
     const hasRoom = this.words.length < this.segmentsMax && this.entries < this.entriesMax;
-    if (hasRoom || this.find(key, hash) !== 0) this.store(key, hash, timestamp, value);
+    if ((willBeRead && hasRoom) || this.find(key, hash) !== 0)
+      this.store(key, hash, timestamp, value);
   }
 
   /** A write to the key was proposed: no read that began before may fill it (P14). */

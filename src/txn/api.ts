@@ -62,7 +62,7 @@ export interface Transactions {
   /** Strong unless a timestamp is given. */
   snapshot(at?: Timestamp): Snapshot;
   /** See Ranges.bulkWrite and clearSpan. */
-  bulkWrite(writes: readonly Write[]): Promise<void>;
+  bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<void>;
   clearSpan(start: Uint8Array, end: Uint8Array): Promise<void>;
   approximateBytes(start: Uint8Array, end: Uint8Array): Promise<number>;
 }

@@ -69,8 +69,8 @@ export class Coordinator implements Transactions, TransactionHome {
     return new SnapshotAt(this.ranges, at ?? latest);
   }
 
-  async bulkWrite(writes: readonly Write[]): Promise<void> {
-    demandCommitted(await this.ranges.bulkWrite(writes));
+  async bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<void> {
+    demandCommitted(await this.ranges.bulkWrite(writes, willBeRead));
   }
 
   async clearSpan(start: Uint8Array, end: Uint8Array): Promise<void> {

@@ -148,7 +148,7 @@ describe('reads at a timestamp', () => {
       await rig.write(put('a', '0'));
       // Without locks, so that a locked read can meet it before its time.
       rig.log.isHeld = true;
-      const bulk = rig.ranges.bulkWrite([put('a', '1')]);
+      const bulk = rig.ranges.bulkWrite([put('a', '1')], false);
       rig.log.commitNext();
       await rig.pass(10);
       if (where === 'in the shard') rig.cache.clear();
@@ -317,7 +317,7 @@ describe('commits', () => {
     const half = new Uint8Array(33 << 20);
     const large = ['a', 'b'].map((key) => ({ key: utf8(key), value: half }));
     expect((await rig.until(rig.commit(rig.txn(), large))).kind).toBe('tooLarge');
-    expect((await rig.until(rig.ranges.bulkWrite(large))).kind).toBe('tooLarge');
+    expect((await rig.until(rig.ranges.bulkWrite(large, false))).kind).toBe('tooLarge');
     expect(rig.replica.stats()).toMatchObject({ sessions: 0, lockedKeys: 0, inFlight: 0 });
   });
 
@@ -329,7 +329,7 @@ describe('commits', () => {
       kind: 'diskFull',
       message: 'only 3 MB are free',
     });
-    expect((await rig.until(rig.ranges.bulkWrite([put('b', '2')]))).kind).toBe('diskFull');
+    expect((await rig.until(rig.ranges.bulkWrite([put('b', '2')], false))).kind).toBe('diskFull');
     expect(await rig.readNow('a')).toBe('1');
     rig.replica.refuseWrites = undefined;
     await rig.write(put('a', '3'));
@@ -368,8 +368,11 @@ describe('commits', () => {
     rig.shard.apply = () => new Promise(() => undefined);
     const half = new Uint8Array(50 << 20);
     const bulk = ['a', 'b', 'c'].map((key) => [{ key: utf8(key), value: half }]);
-    for (const writes of bulk) await rig.until(rig.ranges.bulkWrite(writes));
-    const waiting = [rig.commit(rig.txn(), [put('d', '1')]), rig.ranges.bulkWrite([put('e', '1')])];
+    for (const writes of bulk) await rig.until(rig.ranges.bulkWrite(writes, false));
+    const waiting = [
+      rig.commit(rig.txn(), [put('d', '1')]),
+      rig.ranges.bulkWrite([put('e', '1')], false),
+    ];
     expect(await rig.settledWithin(100_000, Promise.race(waiting))).toBe(false);
     rig.replica.stopServing('the node is stopping');
     const answers = await rig.until(Promise.all(waiting));
@@ -379,7 +382,7 @@ describe('commits', () => {
   it('write in bulk without locks, and clear spans', async () => {
     const rig = await Rig.serving();
     const s = timeOf(
-      await rig.until(rig.ranges.bulkWrite([put('a', '1'), put('b', '2'), put('x', '9')])),
+      await rig.until(rig.ranges.bulkWrite([put('a', '1'), put('b', '2'), put('x', '9')], false)),
     );
     const rows = () => rig.until(rowsOf(rig.ranges.scanAt(scanOf('a', 'z'), rig.clock.latest())));
     expect(await rows()).toEqual(['a=1', 'b=2', 'x=9']);

@@ -257,11 +257,11 @@ describe('errors', () => {
 describe('outside transactions', () => {
   it('bulk writes and clears spans', async () => {
     const rig = await Rig.serving();
-    await rig.until(rig.transactions.bulkWrite([put('a', '1'), put('b', '2')]));
+    await rig.until(rig.transactions.bulkWrite([put('a', '1'), put('b', '2')], false));
     await rig.until(rig.transactions.clearSpan(utf8('a'), utf8('b')));
     expect(await rig.until(scan(rig.transactions.snapshot(), 'a', 'z'))).toEqual(['b=2']);
     rig.replica.refuseWrites = 'the disk is nearly full';
-    const refused = rig.transactions.bulkWrite([put('a', '1')]);
+    const refused = rig.transactions.bulkWrite([put('a', '1')], false);
     await expect(rig.until(refused)).rejects.toMatchObject({ code: '53100' });
   });
 });

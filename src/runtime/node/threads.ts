@@ -24,7 +24,7 @@ function startThread(log: Log, entry: WorkerEntry, data: unknown): Port {
     // Waiting for the next task would block the thread; there is none.
     atomics: 'disabled',
     // Threads move batches of short-lived buffers: a small nursery would be collected for every few of them.
-    resourceLimits: { maxYoungGenerationSizeMb: 96 },
+    resourceLimits: { maxYoungGenerationSizeMb: 48 },
   });
   // Errors of the task reject run(); these are of a thread that is being thrown away.
   pool.on('error', (error) => log.warn('thread failed', { thread: entry.name, error: `${error}` }));

@@ -84,7 +84,8 @@ export class RowSink {
     const mayHoldRows = table.hasPrimaryKey && (await this.#holdsRows());
     const loader = new BulkLoader(
       {
-        bulkWrite: (writes) => ctx.transactions.bulkWrite(writes),
+        // Rows under a hidden key are only ever scanned.
+        bulkWrite: (writes) => ctx.transactions.bulkWrite(writes, table.hasPrimaryKey),
         existing: (keys) => (mayHoldRows ? ctx.txn : ctx.transactions.snapshot()).getMany(keys),
         duplicate: this.#duplicate,
       },

@@ -110,7 +110,7 @@ async function copyRows(
 async function loadRows(ctx: DdlContext, scan: RowScan, to: TableDescriptor): Promise<void> {
   const loader = new BulkLoader(
     {
-      bulkWrite: (writes) => ctx.transactions.bulkWrite(writes),
+      bulkWrite: (writes) => ctx.transactions.bulkWrite(writes, true),
       existing: (keys) => ctx.transactions.snapshot().getMany(keys),
       duplicate: (row) =>
         new DbError('23505', `could not create unique index "${to.primary.name}"`, {

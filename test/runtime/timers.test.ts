@@ -53,7 +53,8 @@ describe('after()', () => {
       timers.after(1400, resolve);
     });
     isOver = true;
-    expect(immediates).toBeGreaterThan(1);
+    // One that spun without letting go would have none; how many there are is the machine's affair.
+    expect(immediates).toBeGreaterThan(0);
   });
 
   it('may be asked for from within a timer', async () => {

@@ -424,6 +424,9 @@ describe('what COPY TO writes', () => {
         fc.boolean(),
         fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 20 }),
         async (rows, option, packed, cuts) => {
+          // In text format, as in PostgreSQL's, a value that looks like NULL's mark is read back as NULL.
+          const mark = /csv/i.test(option) ? undefined : /NULL '([^']*)'/.exec(option)?.[1];
+          fc.pre(mark === undefined || !rows.some((row) => row.some((value) => value === mark)));
           const { text } = await copyOut(`COPY c TO STDOUT ${option}`, rows, packed);
           const chunks: Uint8Array[] = [];
           for (let at = 0, i = 0; at < text.length; i++) {

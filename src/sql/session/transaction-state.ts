@@ -64,10 +64,6 @@ export class TransactionState {
     return this.#txn;
   }
 
-  get hasSchemaChanges(): boolean {
-    return this.#schemaChanges > 0;
-  }
-
   /** Throws 25P02 in a failed block. */
   check(): void {
     if (this.#block === 'failed') {

@@ -4,7 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { WireClient } from '../../e2e/wire-client.ts';
-import { freePort } from '../../support/node-process.ts';
+import { freePort } from '../../../bench/lib/processes.ts';
 
 /** Its answers depend on the version in words and positions. */
 const BINARIES = '/usr/lib/postgresql/15/bin';

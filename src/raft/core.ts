@@ -15,13 +15,13 @@ import {
   membersOf,
 } from './configuration.ts';
 import { committedIndex, voteResult } from './quorum.ts';
+import type { Ready } from './ready.ts';
 import type { LogTerms } from './terms.ts';
 import type {
   Entry,
   EntryKind,
   HardState,
   IndexRange,
-  Ready,
   ReplicaId,
   Role,
   SoftState,
@@ -152,7 +152,17 @@ export class RaftCore {
     const softState = this.softStateChanged ? this.softState() : undefined;
     this.hardStateChanged = false;
     this.softStateChanged = false;
-    return { softState, hardState, entries, committed };
+    return {
+      softState,
+      hardState,
+      entries,
+      committed,
+      messages: [],
+      messagesAfterSync: [],
+      readStates: [],
+      snapshot: undefined,
+      configuration: undefined,
+    };
   }
 
   /** The committed part of what ready() would answer: for applying at once what a sync has just committed, while more

@@ -17,7 +17,8 @@ import { DEFAULT_LOG_OPTIONS, type LogOptions, type LogRuntime, RaftLog } from '
 import { PAYLOAD_BYTES_MAX } from './log/record.ts';
 import type { OnAnswer, ProposeAnswer } from './proposals.ts';
 import type { LogTerms } from './terms.ts';
-import type { Entry, GroupId, IndexRange, Ready } from './types.ts';
+import type { Ready } from './ready.ts';
+import type { Entry, GroupId, IndexRange } from './types.ts';
 
 export interface SchedulerRuntime extends LogRuntime {
   readonly faults: Faults;

@@ -1,9 +1,22 @@
 // The vocabulary between the core, the log and the scheduler: etcd's words for the same things.
 
+import type { NodeId } from '../runtime/runtime.ts';
 import type { ReplicaId } from './quorum.ts';
 
 export type { ReplicaId } from './quorum.ts';
 export type GroupId = number;
+
+/** A replica id says on which node the replica is, and which of the replicas that the group ever had there (P32: none
+ * comes twice), so that a message finds its way without a directory. */
+const NODES = 0x10000;
+
+export function replicaIdOn(node: NodeId, incarnation: number): ReplicaId {
+  return incarnation * NODES + node;
+}
+
+export function nodeOf(replica: ReplicaId): NodeId {
+  return replica % NODES;
+}
 
 /** A change entry carries an encoded Change (codec.ts); a command is the proposer's own bytes. A leader's first entry
  * of its term is a command without bytes. */
@@ -27,7 +40,7 @@ export interface HardState {
 
 export const NO_HARD_STATE: HardState = { term: 0, vote: 0, commit: 0 };
 
-export type Role = 'follower' | 'candidate' | 'leader';
+export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
 
 export interface SoftState {
   readonly role: Role;
@@ -39,15 +52,4 @@ export interface SoftState {
 export interface IndexRange {
   readonly first: number;
   readonly last: number;
-}
-
-/** What the core wants done, once. Whoever takes it writes `entries` and `hardState`, syncs, and gives the same
- * object to advance(). */
-export interface Ready {
-  readonly softState: SoftState | undefined;
-  readonly hardState: HardState | undefined;
-  /** To append; the first replaces whatever the log holds from its index on. */
-  readonly entries: readonly Entry[];
-  /** To apply, in order: committed, and synced here (P29). Their bytes are in the log. */
-  readonly committed: IndexRange | undefined;
 }

@@ -48,6 +48,30 @@ export interface ShardScan {
 export interface AppliedRange {
   readonly range: RangeId;
   readonly appliedIndex: number;
+  /** What finishInstall() was given with the snapshot that the range's state began with; undefined when it began
+   * empty. */
+  readonly installed: Uint8Array | undefined;
+  /** A snapshot was being installed when the store was closed or died: what is there is no state of the range (P31). */
+  readonly isInstalling: boolean;
+}
+
+/** A range's data at one applied index, in bounded memory. */
+export interface ShardSnapshot {
+  /** The index up to which entries are in it. Resolves once the snapshot is taken; rejects when the range is being
+   * installed itself. */
+  readonly appliedIndex: Promise<number>;
+  /** Packed versions, for installChunk() on another shard; undefined at the end. At most a few chunks are read ahead. */
+  next(): Promise<Uint8Array | undefined>;
+  /** Stops early; idempotent. */
+  close(): void;
+}
+
+/** Of the newest versions at or below a timestamp, tombstones left out. */
+export interface ShardChecksum {
+  readonly rows: number;
+  readonly bytes: number;
+  /** 64 bits in hex. */
+  readonly sum: string;
 }
 
 export interface ShardUsage {
@@ -70,6 +94,21 @@ export interface Shard {
   /** Makes applied state durable; answers which index of each range surely is (P30). */
   flush(): Promise<readonly AppliedRange[]>;
   approximateBytes(span: Span): Promise<number>;
+
+  /** A consistent copy of what the range holds in `span`; it sees every apply() posted before. */
+  readSnapshot(range: RangeId, span: Span, chunkBytes: number): ShardSnapshot;
+  /** P31: durably marks the range as being installed, then drops what it holds in `span`. Nothing is applied to the range until
+   * finishInstall(). */
+  beginInstall(range: RangeId, span: Span): Promise<void>;
+  /** In order; resolves when the shard has room for another. */
+  installChunk(range: RangeId, chunk: Uint8Array): Promise<void>;
+  /** Makes it durable and takes the mark away in one step: the range is at `appliedIndex`. `state` is kept beside it
+   * and told by `opened`. */
+  finishInstall(range: RangeId, appliedIndex: number, state: Uint8Array): Promise<void>;
+  /** Of what `span` holds at `at`, read in bounded memory. Two replicas that differ find their first differing key by
+   * asking for halves of the span. It sees every apply() posted before. */
+  checksum(span: Span, at: Timestamp): Promise<ShardChecksum>;
+
   usage(): Promise<ShardUsage>;
   close(): Promise<void>;
   /** Called when the shard's thread dies or its store fails: the node must stop. A FileError of kind 'full' says that

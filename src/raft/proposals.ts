@@ -20,7 +20,7 @@ export type OnAnswer = (answer: ProposeAnswer) => void;
 export class ProposalQueue {
   private indexes: number[] = [];
   private sizes: number[] = [];
-  private answers: OnAnswer[] = [];
+  private answers: (OnAnswer | undefined)[] = [];
   private head = 0;
   bytes = 0;
 
@@ -59,6 +59,9 @@ export class ProposalQueue {
 
   private shift(): OnAnswer {
     const answer = this.answers[this.head] as OnAnswer;
+    // The queue is seldom empty under load: what was answered must not keep a thousand commits alive until it is cut,
+    // for each scavenge would copy them (bench: point, INSERT: a tenth of the main thread).
+    this.answers[this.head] = undefined;
     this.bytes -= this.sizes[this.head] as number;
     this.head++;
     if (this.head === this.indexes.length) {

@@ -3,7 +3,14 @@
 
 import type { Maybe } from '../base/maybe.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
-import type { LockMode, RowScan, RowSlice, ScanRequest, Write } from '../ranges/api.ts';
+import type {
+  CommitAnswer,
+  LockMode,
+  RowScan,
+  RowSlice,
+  ScanRequest,
+  Write,
+} from '../ranges/api.ts';
 
 export type ScanSpec = ScanRequest;
 
@@ -65,4 +72,10 @@ export interface Transactions {
   bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<void>;
   clearSpan(start: Uint8Array, end: Uint8Array): Promise<void>;
   approximateBytes(start: Uint8Array, end: Uint8Array): Promise<number>;
+}
+
+/** What doors without SQL need besides. */
+export interface BlindWrites {
+  /** A transaction of these writes and nothing else, committed at once. No key comes twice. */
+  writeAll(writes: readonly Write[]): Promise<CommitAnswer>;
 }

@@ -6,7 +6,7 @@ import type { IntervalClock } from '../clock/interval-clock.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { CommitAnswer, Ranges, Write } from '../ranges/api.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import type { Snapshot, Transaction, Transactions } from './api.ts';
+import type { BlindWrites, Snapshot, Transaction, Transactions } from './api.ts';
 import type { RunProgram } from './overlay-scan.ts';
 import { commitError } from './refusals.ts';
 import type { TransactionSettings } from './settings.ts';
@@ -26,7 +26,7 @@ export interface TransactionParts {
 /** The longest duration is measured in so many ticks of one timer: no clock is read for it when one begins. */
 const TICKS_OF_LONGEST = 16;
 
-export class Coordinator implements Transactions, TransactionHome {
+export class Coordinator implements Transactions, BlindWrites, TransactionHome {
   readonly clock: IntervalClock;
   readonly ranges: Ranges;
   readonly runProgram: RunProgram;
@@ -67,6 +67,17 @@ export class Coordinator implements Transactions, TransactionHome {
       throw new DbError('22023', 'cannot read at a timestamp in the future');
     }
     return new SnapshotAt(this.ranges, at ?? latest);
+  }
+
+  writeAll(writes: readonly Write[]): Promise<CommitAnswer> {
+    if (this.isClosed) throw stopping();
+    const latest = this.clock.latest();
+    return this.ranges.commit({
+      txn: { id: this.ids.next(), age: latest },
+      session: undefined,
+      writes,
+      deadline: (latest + this.settings.commitDeadlineMicros) as Timestamp,
+    });
   }
 
   async bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<void> {

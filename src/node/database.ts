@@ -6,6 +6,7 @@
 
 import { assert } from '../base/assert.ts';
 import { openIntervalClock, type OwnedClock } from '../clock/clock.ts';
+import { configurationOf } from '../raft/configuration.ts';
 import { DEFAULT_SCHEDULER_OPTIONS, RaftScheduler } from '../raft/scheduler.ts';
 import type { RaftGroup } from '../raft/group.ts';
 import type { ProposeAnswer } from '../raft/proposals.ts';
@@ -128,7 +129,8 @@ export async function openDatabase(
     const applied = await Promise.all(shards.map((one) => one.opened));
     const appliedIndex = applied.flat().find((one) => one.range === RANGE)?.appliedIndex ?? 0;
 
-    const scheduler = await RaftScheduler.open(runtime, `${directory}/log`, {
+    const parts = { ...runtime, clock, nodeId: identity.nodeId };
+    const scheduler = await RaftScheduler.open(parts, `${directory}/log`, {
       ...DEFAULT_SCHEDULER_OPTIONS,
       log: { ...DEFAULT_SCHEDULER_OPTIONS.log, segmentBytes: config.logSegmentBytes },
     });
@@ -160,7 +162,7 @@ export async function openDatabase(
       group = scheduler.createGroup({
         groupId: RANGE,
         replicaId: REPLICA,
-        voters: [REPLICA],
+        configuration: configurationOf([REPLICA]),
         appliedIndex,
         onCommitted: (entries) => leader.committed(entries),
         onLeadership: (leadership) => {

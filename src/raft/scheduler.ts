@@ -8,8 +8,9 @@
 import { assert } from '../base/assert.ts';
 import { DbError } from '../base/errors.ts';
 import { isPromise } from '../base/maybe.ts';
-import type { Faults } from '../runtime/runtime.ts';
-import { configurationOf } from './configuration.ts';
+import type { Faults, Network, NodeId, Random, Time } from '../runtime/runtime.ts';
+import type { IntervalClock } from '../clock/interval-clock.ts';
+import { type Change, EMPTY_CONFIGURATION } from './configuration.ts';
 import { RaftCore } from './core.ts';
 import { type GroupOptions, RaftGroup } from './group.ts';
 import type { GroupLog } from './log/group-log.ts';
@@ -17,11 +18,26 @@ import { DEFAULT_LOG_OPTIONS, type LogOptions, type LogRuntime, RaftLog } from '
 import { PAYLOAD_BYTES_MAX } from './log/record.ts';
 import type { OnAnswer, ProposeAnswer } from './proposals.ts';
 import type { LogTerms } from './terms.ts';
-import type { Ready } from './ready.ts';
-import type { Entry, GroupId, IndexRange } from './types.ts';
+import type { Ready, SnapshotMark } from './ready.ts';
+import type { Entry, GroupId, IndexRange, ReplicaId } from './types.ts';
 
 export interface SchedulerRuntime extends LogRuntime {
   readonly faults: Faults;
+  readonly network: Network;
+  readonly time: Time;
+  readonly random: Random;
+  readonly clock: IntervalClock;
+  readonly nodeId: NodeId;
+}
+
+/** What became of a membership change. */
+export type ChangeAnswer = ProposeAnswer | { readonly kind: 'refused'; readonly reason: string };
+
+/** Told of messages to a group that does not run here: it may have to be made. */
+export interface UnknownGroup {
+  readonly groupId: GroupId;
+  readonly from: ReplicaId;
+  readonly to: ReplicaId;
 }
 
 export interface SchedulerOptions {
@@ -61,6 +77,7 @@ export class RaftScheduler {
   private stopped: string | undefined;
   private failure: Error | undefined;
   private failureHandler: (error: Error) => void = () => {};
+  private unknownGroupHandler: (unknown: UnknownGroup) => void = () => {};
   /** Proposed, and not yet staged for a write. */
   private freshCount = 0;
   private freshBytes = 0;
@@ -97,7 +114,7 @@ export class RaftScheduler {
       this.log.group(groupId) ??
       this.log.create(groupId, {
         replicaId,
-        configuration: configurationOf(options.voters),
+        configuration: options.configuration ?? EMPTY_CONFIGURATION,
         configurationIndex: 0,
       });
     const { identity } = log;
@@ -176,6 +193,45 @@ export class RaftScheduler {
       return { kind: 'busy', message: 'too many writes wait for the log' };
     }
     return this.log.hasRoom(this.freshCount + 1, this.freshBytes + bytes) ? undefined : diskFull();
+  }
+
+  /** Resolves once the change has committed, after onChange was told. */
+  proposeChange(group: RaftGroup, change: Change): Promise<ChangeAnswer> {
+    const proposed = group.core.proposeChange(change);
+    if (proposed.kind === 'refused') return Promise.resolve(proposed);
+    if (proposed.kind === 'notLeader') return Promise.resolve(NOT_LEADING);
+    this.enqueue(group);
+    return new Promise((resolve) => group.proposals.push(proposed.index, 0, resolve));
+  }
+
+  /** Hands leadership over (P3): the lease is given up whatever comes of it. */
+  transfer(group: RaftGroup, to: ReplicaId): Promise<'transferred' | 'failed'> {
+    return Promise.resolve(to === group.options.replicaId ? 'transferred' : 'failed');
+  }
+
+  /** This replica ceases to exist. Resolves once that is synced (P32): no message, however late, revives it. */
+  removeGroup(group: RaftGroup): Promise<void> {
+    this.groups.delete(group.groupId);
+    return Promise.resolve();
+  }
+
+  /** Where a snapshot of the state at `appliedIndex` lets a log begin. The configuration may be a later one than at that
+   * index: configurationIndex says of when it is. */
+  snapshotMark(group: RaftGroup, appliedIndex: number): SnapshotMark {
+    const term = group.log.terms?.termAt(appliedIndex);
+    assert(term !== undefined, `entry ${appliedIndex} is not in the log`);
+    const { configuration } = group.core;
+    return { index: appliedIndex, term, configuration, configurationIndex: 0 };
+  }
+
+  /** Called for messages to groups that don't run here and were not removed. */
+  onUnknownGroup(handler: (unknown: UnknownGroup) => void): void {
+    this.unknownGroupHandler = handler;
+  }
+
+  /** Groups that the log knows, of replicas that were not removed. */
+  knownGroups(): readonly GroupId[] {
+    return [...this.groups.keys()];
   }
 
   /** The state machine has made everything up to `durableAppliedIndex` durable; that index was read before the flush

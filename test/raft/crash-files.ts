@@ -8,6 +8,9 @@ import {
   type Log,
   type OpenFile,
 } from '../../src/runtime/runtime.ts';
+import { createIntervalClock } from '../../src/clock/clock.ts';
+import type { SchedulerRuntime } from '../../src/raft/scheduler.ts';
+import { SeededRandom } from '../../src/sim/random.ts';
 
 const SECTOR_BYTES = 64;
 
@@ -283,7 +286,7 @@ class CrashFile implements OpenFile {
 }
 
 /** A runtime with these files; timers run when the test says so, but for soon(). */
-export interface TestRuntime {
+export interface TestRuntime extends Omit<SchedulerRuntime, 'files' | 'timers' | 'log' | 'faults'> {
   readonly disk: CrashDisk;
   /** Those of a node that starts now. */
   readonly files: Files;
@@ -321,12 +324,29 @@ export function testRuntime(
   faults: ReadonlySet<string> = new Set(),
 ): TestRuntime {
   const warnings: string[] = [];
+  const timers = new TestTimers();
+  // Time stands still: whoever asks how long something lasted is told in simulated runs (scheduler-cluster.ts).
+  const time = {
+    monotonicMicros: () => 0,
+    wall: () => ({ earliestMicros: 1e15, latestMicros: 1e15 + 10, monotonicMicros: 0 }),
+  };
+  const quiet = { info: () => {}, warn: () => {}, error: () => {} };
   return {
     disk,
+    nodeId: 1,
+    time,
+    clock: createIntervalClock({ time, timers, log: quiet }),
+    random: new SeededRandom(1),
+    network: {
+      send: () => {},
+      onFrame: () => {},
+      openStream: () => Promise.reject(new Error('nobody is there')),
+      onStream: () => {},
+    },
     get files(): Files {
       return new CrashFiles(disk);
     },
-    timers: new TestTimers(),
+    timers,
     log: {
       warnings,
       info: () => {},

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EMPTY_BYTES, equalBytes } from '../../src/base/bytes.ts';
 import type { DbError } from '../../src/base/errors.ts';
+import { configurationOf } from '../../src/raft/configuration.ts';
 import type { GroupOptions, Leadership, RaftGroup } from '../../src/raft/group.ts';
 import { PAYLOAD_BYTES_MAX } from '../../src/raft/log/record.ts';
 import type { ProposeAnswer } from '../../src/raft/proposals.ts';
@@ -32,7 +33,7 @@ class Machine {
     this.options = {
       groupId,
       replicaId: 1,
-      voters: [1],
+      configuration: configurationOf([1]),
       appliedIndex,
       onCommitted: (entries) => {
         for (const entry of entries) {

@@ -3,7 +3,8 @@
 
 import type { EmbeddedSession } from '../../node/embedded.ts';
 import type { SeededRandom } from '../random.ts';
-import { demand, inTransaction, numberOf, type Workload } from './workload.ts';
+import { demand } from '../violation.ts';
+import { inTransaction, numberOf, type Workload } from './workload.ts';
 
 const ACCOUNTS = 8;
 const START_BALANCE = 100;

@@ -3,7 +3,8 @@
 
 import type { EmbeddedSession } from '../../node/embedded.ts';
 import type { SeededRandom } from '../random.ts';
-import { demand, inTransaction, numberOf, type Workload } from './workload.ts';
+import { demand } from '../violation.ts';
+import { inTransaction, numberOf, type Workload } from './workload.ts';
 
 export class Registers implements Workload {
   readonly name = 'registers';

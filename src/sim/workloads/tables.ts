@@ -4,7 +4,8 @@
 import { DbError } from '../../base/errors.ts';
 import type { EmbeddedSession } from '../../node/embedded.ts';
 import type { SeededRandom } from '../random.ts';
-import { demand, numberOf, type Workload } from './workload.ts';
+import { demand } from '../violation.ts';
+import { numberOf, type Workload } from './workload.ts';
 
 const ROWS = 3;
 

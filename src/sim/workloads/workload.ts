@@ -4,6 +4,7 @@
 import { DbError } from '../../base/errors.ts';
 import type { EmbeddedSession } from '../../node/embedded.ts';
 import type { SeededRandom } from '../random.ts';
+import { demand } from '../violation.ts';
 
 export interface Workload {
   readonly name: string;
@@ -15,15 +16,6 @@ export interface Workload {
   read(session: EmbeddedSession, random: SeededRandom): Promise<void>;
   /** With nobody else at work, after a restart. */
   verify(session: EmbeddedSession): Promise<void>;
-}
-
-/** The node broke a promise. */
-export class Violation extends Error {
-  override readonly name = 'Violation';
-}
-
-export function demand(holds: boolean, otherwise: string): void {
-  if (!holds) throw new Violation(otherwise);
 }
 
 /** Aborts, unknown outcomes, tables that somebody changes, and a node that stops, are part of life. */

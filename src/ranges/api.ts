@@ -36,7 +36,12 @@ export type Refusal =
   | { readonly kind: 'lockTimeout'; readonly key: Uint8Array }
   /** Session unknown here (leader change, restart, expiry). */
   | { readonly kind: 'sessionGone'; readonly message: string }
-  | { readonly kind: 'notServing'; readonly message: string }
+  /** `leaderNode`: the node that leads the range, when another is known to. */
+  | {
+      readonly kind: 'notServing';
+      readonly message: string;
+      readonly leaderNode?: number | undefined;
+    }
   | { readonly kind: 'diskFull'; readonly message: string }
   | { readonly kind: 'tooLarge'; readonly message: string };
 

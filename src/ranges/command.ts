@@ -3,8 +3,10 @@
 import { ByteWriter, EMPTY_BYTES } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import {
+  COMMAND_CHECKSUM,
   COMMAND_CLEAR,
   COMMAND_EMPTY,
+  COMMAND_FLOOR,
   COMMAND_VERSION,
   COMMAND_WRITES,
   WRITE_DELETE,
@@ -25,6 +27,7 @@ export const EMPTY_COMMAND: Uint8Array = Uint8Array.of(COMMAND_VERSION, COMMAND_
 const TIMESTAMP_AT = 2;
 const TXN_AT = 10;
 const DEADLINE_AT = 26;
+const CHECKSUM_AT = 10;
 
 export class CommandEncoder {
   private writer = new ByteWriter(SLAB_BYTES);
@@ -66,6 +69,25 @@ export class CommandEncoder {
     return writer.bytes.subarray(start, writer.length);
   }
 
+  floor(timestamp: Timestamp): Uint8Array {
+    const writer = this.begin();
+    const start = writer.length;
+    writer.u8(COMMAND_VERSION);
+    writer.u8(COMMAND_FLOOR);
+    writer.u53(timestamp);
+    return writer.bytes.subarray(start, writer.length);
+  }
+
+  checksum(timestamp: Timestamp, id: number): Uint8Array {
+    const writer = this.begin();
+    const start = writer.length;
+    writer.u8(COMMAND_VERSION);
+    writer.u8(COMMAND_CHECKSUM);
+    writer.u53(timestamp);
+    writer.u53(id);
+    return writer.bytes.subarray(start, writer.length);
+  }
+
   /** A large command makes the writer grow into a buffer of its own. */
   private begin(): ByteWriter {
     const { length, bytes } = this.writer;
@@ -94,6 +116,15 @@ export function commandTxn(command: Uint8Array, txn: Uint32Array): Timestamp | u
       (command[at + 3] as number);
   }
   return u53(command, DEADLINE_AT) as Timestamp;
+}
+
+export function isClear(command: Uint8Array): boolean {
+  return command[1] === COMMAND_CLEAR;
+}
+
+/** The id of a checksum command; undefined for others. */
+export function commandChecksum(command: Uint8Array): number | undefined {
+  return command[1] === COMMAND_CHECKSUM ? u53(command, CHECKSUM_AT) : undefined;
 }
 
 /** As ByteReader.u53, without making a reader for each entry. */

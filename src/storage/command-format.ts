@@ -6,6 +6,9 @@
 //           [u8 0: delete, 1: put, 2: put of a key that was never written][u32 key length][key], for a put also
 //           [u32 value length][value]
 //   kind 2, clear span: u53 timestamp, block start, block end (empty: to the end of the keyspace)
+//   kind 3, floor: u53 timestamp. A leader that hands over says what it has served and assigned at most (P3).
+//   kind 4, checksum: u53 timestamp, u53 id. Replicas compare what they hold at that timestamp.
+// Kinds 3 and 4 change nothing of the state.
 // A block is a u32 length and the bytes. Shard.apply takes several: repeated [u53 index][block command].
 
 import { DbError } from '../base/errors.ts';
@@ -17,6 +20,8 @@ export const COMMAND_VERSION = 1;
 export const COMMAND_EMPTY = 0;
 export const COMMAND_WRITES = 1;
 export const COMMAND_CLEAR = 2;
+export const COMMAND_FLOOR = 3;
+export const COMMAND_CHECKSUM = 4;
 
 export const WRITE_DELETE = 0;
 export const WRITE_PUT = 1;
@@ -72,6 +77,8 @@ export class CommandReader {
         this.left = this.count;
         return;
       case COMMAND_CLEAR:
+      case COMMAND_FLOOR:
+      case COMMAND_CHECKSUM:
         this.timestamp = reader.u53() as Timestamp;
         return;
       default:

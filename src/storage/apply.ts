@@ -69,7 +69,9 @@ export class Applier {
 
   /** What the engine holds of each range, whether it survives power loss or not. */
   appliedRanges(): AppliedRange[] {
-    return [...this.applied].map(([range, appliedIndex]) => ({ range, appliedIndex }));
+    return [...this.applied].map(([range, appliedIndex]) => {
+      return { range, appliedIndex, installed: undefined, isInstalling: false };
+    });
   }
 
   /** In order. An error leaves the engine at some entry before the last; nothing may be applied after it. */

@@ -11,16 +11,20 @@ import type {
   AppliedRange,
   RangeId,
   Shard,
+  ShardChecksum,
   ShardScan,
   ShardScanBatch,
   ShardScanRequest,
+  ShardSnapshot,
   ShardUsage,
   Version,
 } from './shard.ts';
 import * as protocol from './shard-protocol.ts';
+import { ClientStream, type Pending } from './shard-stream.ts';
 
 /** Batches of a scan that the shard may have under way before the reader has asked for them. */
 const SCAN_CREDITS = 3;
+const SNAPSHOT_CREDITS = 2;
 const WRITER_BYTES_KEPT_MAX = 1 << 20;
 
 /** Starts a thread (or what stands for it) that runs shard-entry.ts; `data` is for its engine. */
@@ -32,11 +36,6 @@ export function startShard(
   return new ShardClient(runtime, runtime.threads.start(entry, data));
 }
 
-interface Pending {
-  readonly resolve: (answer: unknown) => void;
-  readonly reject: (error: Error) => void;
-}
-
 class ShardClient implements Shard {
   readonly opened: Promise<readonly AppliedRange[]>;
   private readonly port: Port;
@@ -44,6 +43,7 @@ class ShardClient implements Shard {
   private out = new ByteWriter(4096);
   private readonly pending = new Map<number, Pending>();
   private readonly scans = new Map<number, ClientScan>();
+  private readonly snapshots = new Map<number, ClientSnapshot>();
   private lastId = 0;
   private resolveOpened: Pending | undefined;
   private failure: Error | undefined;
@@ -121,10 +121,58 @@ class ShardClient implements Shard {
   }
 
   approximateBytes(span: Span): Promise<number> {
-    return this.request(protocol.REQUEST_APPROXIMATE_BYTES, (out) => {
-      out.block(span.start);
-      out.u8(span.end === undefined ? 0 : 1);
-      if (span.end !== undefined) out.block(span.end);
+    return this.request(protocol.REQUEST_APPROXIMATE_BYTES, (out) => protocol.writeSpan(out, span));
+  }
+
+  readSnapshot(range: RangeId, span: Span, chunkBytes: number): ShardSnapshot {
+    const id = this.nextId();
+    const stream = new ClientStream<Uint8Array>({
+      credit: () => this.post(protocol.REQUEST_SCAN_CREDIT, id, (out) => out.u32(1)),
+      close: () => {
+        if (this.snapshots.delete(id)) this.post(protocol.REQUEST_SCAN_CLOSE, id);
+      },
+    });
+    const snapshot = new ClientSnapshot(stream);
+    if (this.failure !== undefined || this.closed !== undefined) {
+      snapshot.fail(this.failure ?? closedError());
+      return snapshot;
+    }
+    this.snapshots.set(id, snapshot);
+    this.post(protocol.REQUEST_SNAPSHOT, id, (out) => {
+      out.u32(range);
+      protocol.writeSpan(out, span);
+      out.u32(chunkBytes);
+      out.u32(SNAPSHOT_CREDITS);
+    });
+    return snapshot;
+  }
+
+  beginInstall(range: RangeId, span: Span): Promise<void> {
+    return this.request(protocol.REQUEST_INSTALL_BEGIN, (out) => {
+      out.u32(range);
+      protocol.writeSpan(out, span);
+    });
+  }
+
+  installChunk(range: RangeId, chunk: Uint8Array): Promise<void> {
+    return this.request(protocol.REQUEST_INSTALL_CHUNK, (out) => {
+      out.u32(range);
+      out.block(chunk);
+    });
+  }
+
+  finishInstall(range: RangeId, appliedIndex: number, state: Uint8Array): Promise<void> {
+    return this.request(protocol.REQUEST_INSTALL_FINISH, (out) => {
+      out.u32(range);
+      out.u53(appliedIndex);
+      out.block(state);
+    });
+  }
+
+  checksum(span: Span, at: Timestamp): Promise<ShardChecksum> {
+    return this.request(protocol.REQUEST_CHECKSUM, (out) => {
+      protocol.writeSpan(out, span);
+      out.u53(at);
     });
   }
 
@@ -144,6 +192,7 @@ class ShardClient implements Shard {
 
   private async finish(): Promise<void> {
     for (const scan of [...this.scans.values()]) scan.abandon(closedError());
+    for (const snapshot of [...this.snapshots.values()]) snapshot.abandon(closedError());
     if (this.pending.size > 0) {
       await new Promise<void>((resolve) => {
         this.whenIdle = resolve;
@@ -216,6 +265,22 @@ class ShardClient implements Shard {
         case protocol.ANSWER_USAGE:
           this.answer(id, readUsage(reader));
           break;
+        case protocol.ANSWER_SNAPSHOT: {
+          const appliedIndex = reader.u53();
+          this.snapshots.get(id)?.began(appliedIndex);
+          break;
+        }
+        case protocol.ANSWER_SNAPSHOT_CHUNK: {
+          const isLast = reader.u8() === 1;
+          const chunk = reader.block();
+          const snapshot = this.snapshots.get(id);
+          if (isLast) this.snapshots.delete(id);
+          snapshot?.receive(chunk, isLast);
+          break;
+        }
+        case protocol.ANSWER_CHECKSUM:
+          this.answer(id, readChecksum(reader));
+          break;
         case protocol.ANSWER_ERROR:
           this.refuse(id, protocol.readError(reader));
           break;
@@ -237,7 +302,7 @@ class ShardClient implements Shard {
     // It was closed while the batch was under way.
     if (scan === undefined) return;
     if (isLast) this.scans.delete(id);
-    scan.receive({ rows, rowCount, newest }, isLast);
+    scan.receiveBatch({ rows, rowCount, newest }, isLast);
   }
 
   private answer(id: number, answer: unknown): void {
@@ -255,6 +320,9 @@ class ShardClient implements Shard {
     const scan = this.scans.get(id);
     this.scans.delete(id);
     scan?.fail(error);
+    const snapshot = this.snapshots.get(id);
+    this.snapshots.delete(id);
+    snapshot?.fail(error);
     this.checkIdle();
   }
 
@@ -269,6 +337,8 @@ class ShardClient implements Shard {
     this.pending.clear();
     for (const scan of this.scans.values()) scan.fail(error);
     this.scans.clear();
+    for (const snapshot of this.snapshots.values()) snapshot.fail(error);
+    this.snapshots.clear();
     // Who waits for `opened` has been told.
     if (!failedToOpen) for (const handler of this.failureHandlers) handler(error);
     this.checkIdle();
@@ -279,75 +349,60 @@ class ShardClient implements Shard {
   }
 }
 
-interface ScanLink {
-  readonly credit: () => void;
-  readonly close: () => void;
-}
-
-class ClientScan implements ShardScan {
-  private readonly link: ScanLink;
-  private readonly batches: ShardScanBatch[] = [];
-  private waiter: Pending | undefined;
-  private state: 'running' | 'ended' | 'closed' = 'running';
-  private error: Error | undefined;
+/** Batches without news are not worth the reader's while. */
+class ClientScan extends ClientStream<ShardScanBatch> {
   private newest = 0;
 
-  constructor(link: ScanLink) {
-    this.link = link;
+  receiveBatch(batch: ShardScanBatch, isLast: boolean): void {
+    const isNews = batch.rowCount > 0 || batch.newest > this.newest;
+    this.newest = batch.newest;
+    this.receive(isNews ? batch : undefined, isLast);
+  }
+}
+
+class ClientSnapshot implements ShardSnapshot {
+  readonly appliedIndex: Promise<number>;
+  private readonly stream: ClientStream<Uint8Array>;
+  private begin: Pending | undefined;
+
+  constructor(stream: ClientStream<Uint8Array>) {
+    this.stream = stream;
+    this.appliedIndex = new Promise((resolve, reject) => {
+      this.begin = { resolve: resolve as (answer: unknown) => void, reject };
+    });
+    // Whoever waits for it gets the error; who does not must not bring the process down.
+    this.appliedIndex.catch(() => {});
   }
 
-  next(): Promise<ShardScanBatch | undefined> {
-    assert(this.waiter === undefined, 'one next() of a scan at a time');
-    if (this.state === 'closed') return Promise.resolve(undefined);
-    const batch = this.batches.shift();
-    if (batch !== undefined) {
-      if (this.state === 'running') this.link.credit();
-      return Promise.resolve(batch);
-    }
-    if (this.error !== undefined) return Promise.reject(this.error);
-    if (this.state === 'ended') return Promise.resolve(undefined);
-    return new Promise<ShardScanBatch | undefined>((resolve, reject) => {
-      this.waiter = { resolve: resolve as (answer: unknown) => void, reject };
-    });
+  next(): Promise<Uint8Array | undefined> {
+    return this.stream.next();
   }
 
   close(): void {
-    if (this.state === 'closed') return;
-    this.state = 'closed';
-    this.batches.length = 0;
-    this.link.close();
-    this.waiter?.resolve(undefined);
-    this.waiter = undefined;
+    this.begin?.reject(new Error('the snapshot was closed before it was taken'));
+    this.begin = undefined;
+    this.stream.close();
   }
 
-  receive(batch: ShardScanBatch, isLast: boolean): void {
-    if (isLast) this.state = 'ended';
-    const isNews = batch.rowCount > 0 || batch.newest > this.newest;
-    this.newest = batch.newest;
-    if (isNews) this.batches.push(batch);
-    else if (!isLast) this.link.credit();
-    this.wake();
+  began(appliedIndex: number): void {
+    this.begin?.resolve(appliedIndex);
+    this.begin = undefined;
+  }
+
+  receive(chunk: Uint8Array, isLast: boolean): void {
+    this.stream.receive(chunk.length === 0 ? undefined : chunk, isLast);
   }
 
   fail(error: Error): void {
-    if (this.state === 'closed') return;
-    this.state = 'ended';
-    this.error = error;
-    this.wake();
+    this.begin?.reject(error);
+    this.begin = undefined;
+    this.stream.fail(error);
   }
 
-  /** Its shard closes: what its reader has seen is not all, and must not pass for it. */
   abandon(error: Error): void {
-    this.batches.length = 0;
-    this.fail(error);
-    this.link.close();
-  }
-
-  private wake(): void {
-    const { waiter } = this;
-    if (waiter === undefined) return;
-    this.waiter = undefined;
-    this.next().then(waiter.resolve, waiter.reject);
+    this.begin?.reject(error);
+    this.begin = undefined;
+    this.stream.abandon(error);
   }
 }
 
@@ -372,6 +427,12 @@ function readUsage(reader: ByteReader): ShardUsage {
   const scansServed = reader.u53();
   const entriesApplied = reader.u53();
   return { getsServed, scansServed, entriesApplied, bytesApplied: reader.u53() };
+}
+
+function readChecksum(reader: ByteReader): ShardChecksum {
+  const rows = reader.u53();
+  const bytes = reader.u53();
+  return { rows, bytes, sum: reader.text() };
 }
 
 /** Clients may still be reading when the node stops. */

@@ -5,6 +5,7 @@ import { AssertionError } from '../base/assert.ts';
 import type { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { DbError, type DbErrorFields } from '../base/errors.ts';
 import { FileError, type FileErrorKind } from '../runtime/runtime.ts';
+import type { Span } from './engine.ts';
 import type { AppliedRange } from './shard.ts';
 
 /** u32 range, u53 last index, block entries. */
@@ -18,9 +19,19 @@ export const REQUEST_SCAN = 3;
 export const REQUEST_SCAN_CREDIT = 4;
 export const REQUEST_SCAN_CLOSE = 5;
 export const REQUEST_FLUSH = 6;
-/** Block start, u8 whether there is an end, [block end]. */
+/** A span. */
 export const REQUEST_APPROXIMATE_BYTES = 7;
 export const REQUEST_USAGE = 8;
+/** u32 range, a span, u32 chunk bytes, u32 credits; credit and close as for a scan. */
+export const REQUEST_SNAPSHOT = 9;
+/** u32 range, a span. */
+export const REQUEST_INSTALL_BEGIN = 10;
+/** u32 range, block chunk. */
+export const REQUEST_INSTALL_CHUNK = 11;
+/** u32 range, u53 applied index, block state. */
+export const REQUEST_INSTALL_FINISH = 12;
+/** A span, u53 time. */
+export const REQUEST_CHECKSUM = 13;
 
 export const SCAN_REVERSE = 1;
 export const SCAN_HAS_END = 2;
@@ -45,15 +56,29 @@ export const ANSWER_ERROR = 8;
 /** Without a request: the shard has failed as a whole. An error. */
 export const ANSWER_FAILED = 9;
 
+/** u53 applied index: the snapshot is taken, its chunks follow. */
+export const ANSWER_SNAPSHOT = 10;
+/** u8 whether it is the last, block chunk. */
+export const ANSWER_SNAPSHOT_CHUNK = 11;
+/** u53 rows, u53 bytes, text sum. */
+export const ANSWER_CHECKSUM = 12;
+
 export const VERSION_FOUND = 1;
 export const VERSION_IS_ROW = 2;
 export const VERSION_IS_NEWEST = 4;
 
+const RANGE_INSTALLED = 1;
+const RANGE_INSTALLING = 2;
+
 export function writeRanges(writer: ByteWriter, ranges: readonly AppliedRange[]): void {
   writer.u32(ranges.length);
-  for (const { range, appliedIndex } of ranges) {
+  for (const { range, appliedIndex, installed, isInstalling } of ranges) {
     writer.u32(range);
     writer.u53(appliedIndex);
+    writer.u8(
+      (installed === undefined ? 0 : RANGE_INSTALLED) | (isInstalling ? RANGE_INSTALLING : 0),
+    );
+    if (installed !== undefined) writer.block(installed);
   }
 }
 
@@ -61,9 +86,24 @@ export function readRanges(reader: ByteReader): AppliedRange[] {
   const ranges: AppliedRange[] = [];
   for (let left = reader.u32(); left > 0; left--) {
     const range = reader.u32();
-    ranges.push({ range, appliedIndex: reader.u53() });
+    const appliedIndex = reader.u53();
+    const flags = reader.u8();
+    const installed = (flags & RANGE_INSTALLED) === 0 ? undefined : reader.block().slice();
+    ranges.push({ range, appliedIndex, installed, isInstalling: (flags & RANGE_INSTALLING) !== 0 });
   }
   return ranges;
+}
+
+/** Block start, u8 whether there is an end, [block end]. */
+export function writeSpan(writer: ByteWriter, span: Span): void {
+  writer.block(span.start);
+  writer.u8(span.end === undefined ? 0 : 1);
+  if (span.end !== undefined) writer.block(span.end);
+}
+
+export function readSpan(reader: ByteReader): Span {
+  const start = reader.block();
+  return { start, end: reader.u8() === 0 ? undefined : reader.block() };
 }
 
 const ERROR_OTHER = 0;

@@ -44,8 +44,8 @@ describe('the log is cut (P30)', () => {
     const { truncation, cuts, look } = bench(
       () => applied,
       async () => [
-        { range: 1, appliedIndex: 999 },
-        { range: RANGE, appliedIndex: 12 },
+        { range: 1, appliedIndex: 999, installed: undefined, isInstalling: false },
+        { range: RANGE, appliedIndex: 12, installed: undefined, isInstalling: false },
       ],
     );
     truncation.start();

@@ -9,7 +9,7 @@ import { PackedRowReader } from '../../src/rows/packed-rows.ts';
 import { encodeParameters, encodeProgram, type ScanProgram } from '../../src/rows/program.ts';
 import { encodeRow, layoutOf, type RowLayout, RowView } from '../../src/rows/row-codec.ts';
 import { columnType, INT4, TEXT } from '../../src/rows/types.ts';
-import type { Shard, ShardScanRequest } from '../../src/storage/shard.ts';
+import type { AppliedRange, Shard, ShardScanRequest } from '../../src/storage/shard.ts';
 import { packEntries, put, remove, rowKey, type TestCommand } from './commands.ts';
 
 export interface ShardHome {
@@ -21,6 +21,10 @@ export interface ShardHome {
 const RANGE = 5;
 const time = (t: number): Timestamp => t as Timestamp;
 const key = (n: number): Uint8Array => rowKey(100, String(n).padStart(6, '0'));
+/** A range that no snapshot was installed into. */
+export function appliedRange(range: number, appliedIndex: number): AppliedRange {
+  return { range, appliedIndex, installed: undefined, isInstalling: false };
+}
 const SCAN: ShardScanRequest = {
   span: { start: new Uint8Array(0), end: undefined },
   at: MAX_TIMESTAMP,
@@ -262,10 +266,10 @@ export function shardConformance(name: string, createHome: () => Promise<ShardHo
     it('knows after a restart what it has applied, and skips what is replayed', async () => {
       expect(await shard.opened).toEqual([]);
       await applyAll(put(10, key(1), 'a'), put(20, key(1), 'b'));
-      expect(await shard.flush()).toEqual([{ range: RANGE, appliedIndex: 2 }]);
+      expect(await shard.flush()).toEqual([appliedRange(RANGE, 2)]);
       await shard.close();
       shard = home.start();
-      expect(await shard.opened).toEqual([{ range: RANGE, appliedIndex: 2 }]);
+      expect(await shard.opened).toEqual([appliedRange(RANGE, 2)]);
       index = 1;
       await applyAll(put(20, key(1), 'not again'), put(30, key(1), 'c'));
       expect(await values([key(1)], 25)).toEqual(['b']);
@@ -278,8 +282,8 @@ export function shardConformance(name: string, createHome: () => Promise<ShardHo
       await shard.apply(9, packEntries(41, [put(11, rowKey(200, 'z'), 'z')]), 41);
       const flushed = await shard.flush();
       expect([...flushed].sort((a, b) => a.range - b.range)).toEqual([
-        { range: RANGE, appliedIndex: 2 },
-        { range: 9, appliedIndex: 41 },
+        appliedRange(RANGE, 2),
+        appliedRange(9, 41),
       ]);
     });
 

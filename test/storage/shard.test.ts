@@ -6,7 +6,7 @@ import { createMemoryDisk } from '../../src/storage/memory-engine.ts';
 import { startShard } from '../../src/storage/shard-client.ts';
 import { shardEntry } from '../../src/storage/shard-entry.ts';
 import { packEntries, put, rowKey } from './commands.ts';
-import { shardConformance } from './shard-conformance.ts';
+import { appliedRange, shardConformance } from './shard-conformance.ts';
 
 const soon = (run: () => void): void => void setImmediate(run);
 
@@ -79,7 +79,7 @@ describe('a flush', () => {
     await flushing;
     await shard.apply(1, packEntries(2, [put(20, rowKey(100, 'a'), 'b')]), 2);
     finish();
-    expect(await flushed).toEqual([{ range: 1, appliedIndex: 1 }]);
+    expect(await flushed).toEqual([appliedRange(1, 1)]);
     await shard.close();
   });
 });

@@ -59,8 +59,7 @@ export class ProposalQueue {
 
   private shift(): OnAnswer {
     const answer = this.answers[this.head] as OnAnswer;
-    // The queue is seldom empty under load: what was answered must not keep a thousand commits alive until it is cut,
-    // for each scavenge would copy them (bench: point, INSERT: a tenth of the main thread).
+    // The queue is seldom empty under load: what was answered must not keep a thousand commits alive until it is cut.
     this.answers[this.head] = undefined;
     this.bytes -= this.sizes[this.head] as number;
     this.head++;

@@ -6,6 +6,7 @@ import type { CommitAnswer, LockSession, Refusal, TxnRef } from './api.ts';
 import { SESSIONS_MAX } from './limits.ts';
 import { LockOwner } from './lock-owner.ts';
 import type { LockTable } from './lock-table.ts';
+import { SessionTable } from './session-table.ts';
 
 export class Session {
   readonly owner: LockOwner;
@@ -15,6 +16,8 @@ export class Session {
 
   /** Of the commit under way, for an attempt that is sent again (P20). */
   commit: Promise<CommitAnswer> | undefined = undefined;
+  /** In the session table. */
+  next: Session | undefined = undefined;
 
   constructor(txn: TxnRef, token: LockSession) {
     this.owner = new LockOwner(txn.id, txn.age);
@@ -36,7 +39,7 @@ const WOUNDED: Refusal = {
 export class Sessions {
   private readonly range: number;
   private readonly locks: LockTable;
-  private readonly byTxn = new Map<string, Session>();
+  private byTxn = new SessionTable();
   private lastSession = 0;
   private generation = 0;
   private term = 0;
@@ -58,7 +61,7 @@ export class Sessions {
 
   /** The transaction's session: the one it quotes, or a new one when it has none here yet. */
   admit(txn: TxnRef, token: LockSession | undefined): Session | Refusal {
-    const session = this.byTxn.get(txn.id);
+    const session = this.byTxn.find(txn.id);
     if (session === undefined) {
       if (token !== undefined) {
         return { kind: 'sessionGone', message: `session ${token.session} is not known here` };
@@ -87,17 +90,18 @@ export class Sessions {
 
   /** For a release, which may come without a token when the first answer never came. */
   find(txn: string): Session | undefined {
-    return this.byTxn.get(txn);
+    return this.byTxn.find(txn);
   }
 
   end(session: Session): void {
-    this.byTxn.delete(session.owner.id);
+    this.byTxn.remove(session);
     this.locks.release(session.owner);
   }
 
   endAll(): void {
-    for (const session of this.byTxn.values()) this.locks.release(session.owner);
-    this.byTxn.clear();
+    const ended = this.byTxn;
+    this.byTxn = new SessionTable();
+    for (const session of ended.all()) this.locks.release(session.owner);
   }
 
   private open(txn: TxnRef): Session | Refusal {
@@ -110,7 +114,7 @@ export class Sessions {
       term: this.term,
       session: ++this.lastSession,
     });
-    this.byTxn.set(txn.id, session);
+    this.byTxn.add(session);
     return session;
   }
 }

@@ -35,7 +35,7 @@ export interface TransactionHome {
   readonly ranges: Ranges;
   readonly runProgram: RunProgram;
   readonly settings: TransactionSettings;
-  /** The transaction has ended. */
+  /** The transaction has ended; told once. */
   forget(transaction: ReadWriteTransaction): void;
 }
 
@@ -61,6 +61,8 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
   aborted: DbError | undefined = undefined;
   /** When it began, in ticks of its home's sweeper. */
   readonly beganAtTick: number;
+  /** Its home's: among the open ones. */
+  place = -1;
   private readonly home: TransactionHome;
   private state: State = 'open';
   private knownAge: Timestamp | undefined;

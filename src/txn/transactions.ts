@@ -33,7 +33,8 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome {
   readonly settings: TransactionSettings;
   private readonly runtime: Runtime;
   private readonly ids: TransactionIds;
-  private readonly open = new Set<ReadWriteTransaction>();
+  /** Each knows its place. Not a Set: see ranges/session-table.ts. */
+  private readonly open: ReadWriteTransaction[] = [];
   private tick = 0;
   private isClosed = false;
   /** Runs only while transactions are open. */
@@ -49,14 +50,14 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome {
   }
 
   get openCount(): number {
-    return this.open.size;
+    return this.open.length;
   }
 
   begin(retryOf?: Transaction): Transaction {
     if (this.isClosed) throw stopping();
     const age = retryOf instanceof ReadWriteTransaction ? retryOf.age : undefined; // P21
     const transaction = new ReadWriteTransaction(this, this.ids.next(), age, this.tick);
-    this.open.add(transaction);
+    transaction.place = this.open.push(transaction) - 1;
     if (this.timer === undefined) this.startTimer();
     return transaction;
   }
@@ -93,7 +94,10 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome {
   }
 
   forget(transaction: ReadWriteTransaction): void {
-    this.open.delete(transaction);
+    const last = this.open.pop() as ReadWriteTransaction;
+    if (last === transaction) return;
+    this.open[transaction.place] = last;
+    last.place = transaction.place;
   }
 
   /** Aborts what is open, and begins nothing more; commits under way take their course. */
@@ -111,7 +115,7 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome {
       this.timer = undefined;
       this.tick++;
       this.abortOverdue();
-      if (this.open.size > 0) this.startTimer();
+      if (this.open.length > 0) this.startTimer();
     });
   }
 

@@ -21,7 +21,8 @@ export class SessionCatalogView implements CatalogView {
   readonly #changed = new Map<number, TableDescriptor | undefined>();
   readonly #changedNames = new Map<string, TableDescriptor | undefined>();
   readonly #owned = new Set<TableState>();
-  readonly #used = new Set<TableState>();
+  /** Few, and not a Set: it is filled and emptied by every write (see ranges/session-table.ts). */
+  readonly #used: TableState[] = [];
   /** Index ids that this transaction gave to its tables; true once rows are loaded around the transaction. */
   readonly #freshIndexes = new Map<number, boolean>();
   #takenIds = new Set<number>();
@@ -89,17 +90,17 @@ export class SessionCatalogView implements CatalogView {
     }
     const state = this.#store.byId(table.id);
     if (state?.committed !== table) throw changedConcurrently(table.name);
-    if (this.#used.has(state)) return;
+    if (this.#used.includes(state)) return;
     if (state.busyFor(this)) throw state.busyError(table.name);
     state.use(this);
-    this.#used.add(state);
+    this.#used.push(state);
   }
 
   releaseAll(): void {
     this.#disown();
-    if (this.#used.size === 0) return;
-    for (const state of this.#used) state.release(this);
-    this.#used.clear();
+    for (let state = this.#used.pop(); state !== undefined; state = this.#used.pop()) {
+      state.release(this);
+    }
   }
 
   async create(

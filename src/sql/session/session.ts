@@ -26,6 +26,7 @@ import {
   type PreparedPlan,
   type PreparedStatement,
 } from './prepared.ts';
+import { Portals } from './portals.ts';
 import { PlanRunner } from './runner.ts';
 import { whenSchemaFree } from './busy.ts';
 import type { SessionServices } from './services.ts';
@@ -45,7 +46,7 @@ export class SqlSession implements Session {
   readonly #compiler: StatementCompiler;
   readonly #utility: UtilityHost;
   readonly #statements = new Map<string, PreparedStatement>();
-  readonly #portals = new Map<string, Portal>();
+  readonly #portals = new Portals();
   /** Statements of a simple text that wait for a COPY to end. */
   #remaining: readonly ParsedText[] = [];
   #closed = false;
@@ -223,16 +224,7 @@ export class SqlSession implements Session {
 
   bind(request: BindRequest): Maybe<void> {
     const prepared = this.#prepared(request.statement);
-    if (request.portal !== '') {
-      if (this.#portals.has(request.portal)) {
-        throw new DbError('42P03', `cursor "${request.portal}" already exists`);
-      }
-      if (this.#portals.size >= PREPARED_MAX) {
-        throw new DbError('53400', `a session may keep at most ${PREPARED_MAX} portals`);
-      }
-    } else if (this.#portals.size > 0) {
-      this.closePortal('');
-    }
+    this.#portals.makeRoom(request.portal);
     if (this.#isStale(prepared)) {
       const refreshed = this.#whenFree(() => this.#refresh(prepared));
       if (isPromise(refreshed)) return refreshed.then(() => this.#openPortal(request, prepared));
@@ -243,7 +235,7 @@ export class SqlSession implements Session {
   #openPortal(request: BindRequest, prepared: PreparedStatement): void {
     if (prepared.kind !== 'utility' || !endsBlock(prepared.statement)) this.#state.check();
     checkResultFormats(request.resultFormats, fieldsOf(prepared));
-    this.#portals.set(request.portal, {
+    this.#portals.open(request.portal, {
       prepared,
       parameters: decodeParameters(request, prepared),
       resultFormats: request.resultFormats,
@@ -266,12 +258,12 @@ export class SqlSession implements Session {
     fields: readonly ResultField[] | undefined;
     resultFormats: readonly number[];
   } {
-    const portal = this.#portal(name);
+    const portal = this.#portals.get(name);
     return { fields: fieldsOf(portal.prepared), resultFormats: portal.resultFormats };
   }
 
   execute(name: string, maxRows: number, sink: ResultSink): Maybe<ExecuteOutcome> {
-    const portal = this.#portal(name);
+    const portal = this.#portals.get(name);
     const { prepared } = portal;
     if (prepared.kind === 'empty') {
       sink.emptyQuery();
@@ -339,20 +331,17 @@ export class SqlSession implements Session {
   }
 
   closePortal(name: string): void {
-    const portal = this.#portals.get(name);
-    if (portal === undefined) return;
-    portal.suspended?.close();
-    this.#portals.delete(name);
+    this.#portals.close(name);
   }
 
   sync(): Maybe<void> {
-    if (this.#portals.size > 0 && this.#state.status !== 'T') this.#closePortals();
+    if (this.#state.status !== 'T') this.#portals.closeAll();
     if (this.#state.open && this.#state.status === 'I') return this.#state.commit();
     return undefined;
   }
 
   failed(): void {
-    if (this.#state.status !== 'T' || this.#portals.size > 0) this.#closePortals();
+    this.#portals.closeAll();
     this.#state.fail();
     this.#runner.statementOver();
   }
@@ -364,16 +353,11 @@ export class SqlSession implements Session {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#closePortals();
+    this.#portals.closeAll();
     this.#statements.clear();
     this.#remaining = [];
     if (this.#state.open || this.#state.current !== undefined) this.#state.rollback();
     this.#services.sessionClosed(this);
-  }
-
-  #closePortals(): void {
-    for (const portal of this.#portals.values()) portal.suspended?.close();
-    this.#portals.clear();
   }
 
   #prepared(name: string): PreparedStatement {
@@ -384,12 +368,6 @@ export class SqlSession implements Session {
         : new DbError('26000', `prepared statement "${name}" does not exist`);
     }
     return prepared;
-  }
-
-  #portal(name: string): Portal {
-    const portal = this.#portals.get(name);
-    if (portal === undefined) throw new DbError('34000', `portal "${name}" does not exist`);
-    return portal;
   }
 
   #dropPrepared(name: string | undefined): void {

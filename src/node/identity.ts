@@ -7,12 +7,22 @@ import type { Files, Random } from '../runtime/runtime.ts';
 /** The layout of the whole data directory; a newer one is refused. */
 const FORMAT_VERSION = 1;
 
+/** A node of the cluster and where it is reached, each as HOST:PORT. */
+export interface Member {
+  readonly nodeId: number;
+  readonly rpc: string;
+  readonly sql: string;
+  readonly http: string;
+}
+
 export interface NodeIdentity {
   readonly formatVersion: number;
   readonly clusterId: string;
   readonly nodeId: number;
   /** A shard keeps its ranges, so their number is fixed with the first start. */
   readonly shards: number;
+  /** All nodes of the cluster, this one included; empty: it is the only one, wherever it listens. */
+  readonly members: readonly Member[];
 }
 
 export function identityPath(dataDirectory: string): string {
@@ -44,8 +54,9 @@ export async function loadIdentity(
       clusterId: randomId(random),
       nodeId: 1,
       shards: Math.max(1, shards),
+      members: [],
     };
-    await files.replace(path, utf8(`${JSON.stringify(identity, null, 2)}\n`));
+    await writeIdentity(files, dataDirectory, identity);
     return identity;
   }
   const identity = parseIdentity(path, bytes);
@@ -66,6 +77,15 @@ export async function loadIdentity(
   return identity;
 }
 
+export function writeIdentity(
+  files: Pick<Files, 'replace'>,
+  dataDirectory: string,
+  identity: NodeIdentity,
+): Promise<void> {
+  const text = `${JSON.stringify(identity, null, 2)}\n`;
+  return files.replace(identityPath(dataDirectory), utf8(text));
+}
+
 function parseIdentity(path: string, bytes: Uint8Array): NodeIdentity {
   let found: Partial<NodeIdentity> | null | undefined;
   try {
@@ -75,7 +95,7 @@ function parseIdentity(path: string, bytes: Uint8Array): NodeIdentity {
   }
   const counts = [found?.formatVersion, found?.nodeId, found?.shards];
   if (counts.every((count) => Number.isSafeInteger(count) && (count as number) > 0)) {
-    return found as NodeIdentity;
+    return { ...(found as NodeIdentity), members: found?.members ?? [] };
   }
   throw new DbError('XX001', `${path} does not say whose data this is: it is damaged`, {
     hint: 'Restore it from a backup; it is written once and never changed.',

@@ -7,7 +7,7 @@ import { timestamp } from '../src/clock/timestamp.ts';
 import { WireOutput } from '../src/doors/pgwire/output.ts';
 import { MessageFramer } from '../src/doors/pgwire/framing.ts';
 import { configurationOf } from '../src/raft/configuration.ts';
-import { RaftCore } from '../src/raft/core.ts';
+import { DEFAULT_TUNING, RaftCore } from '../src/raft/core.ts';
 import { LogTerms } from '../src/raft/terms.ts';
 import { NO_HARD_STATE } from '../src/raft/types.ts';
 import { LockOwner } from '../src/ranges/lock-owner.ts';
@@ -55,9 +55,13 @@ function pieces(): Readonly<Record<string, () => void>> {
   const core = new RaftCore({
     replicaId: 1,
     configuration: configurationOf([1]),
+    configurationIndex: 0,
     hardState: NO_HARD_STATE,
     terms: new LogTerms({ index: 0, term: 0 }),
+    changes: [],
     appliedIndex: 0,
+    random: () => 0,
+    tuning: DEFAULT_TUNING,
   });
   for (let ready = core.ready(); ready !== undefined; ready = core.ready()) core.advance(ready);
   const command = new Uint8Array(120);

@@ -4,7 +4,7 @@ import type { Configuration } from './configuration.ts';
 import type { OutgoingMessage } from './messages.ts';
 import type { Entry, HardState, IndexRange, ReplicaId, SoftState } from './types.ts';
 
-/** The answer to a readIndex(): everything up to `index` must be applied before the read. */
+/** The answer to a readIndex(): everything up to `index` must be applied before the read. 0: refused, ask again. */
 export interface ReadState {
   readonly context: number;
   readonly index: number;
@@ -19,8 +19,9 @@ export interface SnapshotMark {
   readonly configurationIndex: number;
 }
 
-/** What the core wants done, once. Whoever takes it sends `messages` at once, writes `entries` and `hardState`, syncs,
- * sends `messagesAfterSync`, and gives the same object to advance(), which may want more said. */
+/** What the core wants done, once. Whoever takes it sends `messages` at once, writes `configuration`, then `entries`, then
+ * `hardState`, syncs, sends `messagesAfterSync`, and gives the same object to advance(), which may want more said.
+ * Readies may overlap, but every one is reported, in the order in which they were taken. */
 export interface Ready {
   readonly softState: SoftState | undefined;
   readonly hardState: HardState | undefined;
@@ -30,12 +31,15 @@ export interface Ready {
   readonly committed: IndexRange | undefined;
   /** A leader's: they leave in parallel with the local write (thesis, section 10.2.1). */
   readonly messages: readonly OutgoingMessage[];
-  /** Votes and acknowledgements: true only once `hardState` and `entries` are synced (P29). */
+  /** Requests for votes, votes and acknowledgements: true only once this Ready and all before it are synced, also when
+   * this one has nothing to write (P29). */
   readonly messagesAfterSync: readonly OutgoingMessage[];
   readonly readStates: readonly ReadState[];
   /** A snapshot must be pulled from this replica's node; snapshotInstalled() or snapshotFailed() ends it. */
   readonly snapshot: { readonly from: ReplicaId; readonly index: number } | undefined;
-  /** The configuration that a committed change has made, to be written to the log's identity record. */
+  /** The configuration that committed changes have made, to be written to the log's identity record before `entries`: a
+   * replica whose log has the next change must know this one, also after a torn write, or it could win an election by
+   * the voters of two changes ago. */
   readonly configuration:
     | { readonly configuration: Configuration; readonly index: number }
     | undefined;

@@ -14,6 +14,9 @@ export interface NetworkSettings {
   /** One frame in so many; 0 never. */
   loseOneIn: number;
   repeatOneIn: number;
+  /** So many take up to `lateMicrosMax` more, and are overtaken by many. */
+  lateOneIn: number;
+  lateMicrosMax: number;
 }
 
 interface Station {
@@ -29,6 +32,8 @@ export class SimNetwork {
     delayMicrosMax: 500,
     loseOneIn: 0,
     repeatOneIn: 0,
+    lateOneIn: 0,
+    lateMicrosMax: 0,
   };
   readonly #world: World;
   readonly #random: SeededRandom;
@@ -80,8 +85,10 @@ export class SimNetwork {
   }
 
   #delay(): number {
-    const { delayMicrosMin, delayMicrosMax } = this.settings;
-    return delayMicrosMin + this.#random.below(Math.max(1, delayMicrosMax - delayMicrosMin));
+    const { delayMicrosMin, delayMicrosMax, lateOneIn, lateMicrosMax } = this.settings;
+    const usual = delayMicrosMin + this.#random.below(Math.max(1, delayMicrosMax - delayMicrosMin));
+    const isLate = lateOneIn > 0 && this.#random.oneIn(lateOneIn);
+    return isLate ? usual + this.#random.below(lateMicrosMax) : usual;
   }
 
   #send(from: NodeId, to: NodeId, frame: Uint8Array): void {
@@ -94,7 +101,7 @@ export class SimNetwork {
         const station = this.#stations.get(to);
         if (station?.life.alive !== true || this.isCut(from, to)) return;
         this.#world.trace.bytes(bytes);
-        station.onFrame?.(from, bytes.slice());
+        this.#world.whenAwake(station.life, () => station.onFrame?.(from, bytes.slice()));
       });
     }
   }
@@ -112,10 +119,11 @@ export class SimNetwork {
           reject(new Error(`node ${to} can't be reached`));
           return;
         }
-        const pair = new StreamPair(from, station, (run) =>
-          this.#world.after(this.#delay(), undefined, run),
+        const pair = new StreamPair(from, station, (life, run) =>
+          this.#world.after(this.#delay(), undefined, () => this.#world.whenAwake(life, run)),
         );
-        station.onStream(from.life.node, purpose, pair.end(1));
+        const { life, onStream } = station;
+        this.#world.whenAwake(life, () => onStream(from.life.node, purpose, pair.end(1)));
         resolve(pair.end(0));
       });
     });
@@ -125,11 +133,11 @@ export class SimNetwork {
 /** Two directions, each a bounded queue of chunks. */
 class StreamPair {
   readonly #nodes: readonly [Station, Station];
-  readonly #later: (run: () => void) => void;
+  readonly #later: (life: Life, run: () => void) => void;
   readonly #directions: readonly [Direction, Direction] = [new Direction(), new Direction()];
   #broken = false;
 
-  constructor(a: Station, b: Station, later: (run: () => void) => void) {
+  constructor(a: Station, b: Station, later: (life: Life, run: () => void) => void) {
     this.#nodes = [a, b];
     this.#later = later;
     a.streams.add(this);
@@ -152,10 +160,12 @@ class StreamPair {
   end(side: 0 | 1): ByteStream {
     const out = this.#directions[side];
     const into = this.#directions[side === 0 ? 1 : 0];
+    const reader = this.#nodes[side === 0 ? 1 : 0].life;
+    const later = (run: () => void): void => this.#later(reader, run);
     return {
-      write: (chunk) => out.write(chunk.slice(), this.#later),
+      write: (chunk) => out.write(chunk.slice(), later),
       read: () => into.read(),
-      end: () => this.#later(() => out.finish()),
+      end: () => later(() => out.finish()),
     };
   }
 }

@@ -5,16 +5,12 @@
 import { defaultConfig } from '../node/config.ts';
 import { type Database, openDatabase } from '../node/database.ts';
 import { initParser } from '../sql/parse/grammar.ts';
-import { createMemoryDisk, type MemoryDisk } from '../storage/memory-engine.ts';
-import { shardEntry } from '../storage/shard-entry.ts';
-import { SimDisk } from './disk.ts';
+import { Machine } from './machine.ts';
 import { NodeFaults } from './node-faults.ts';
 import { SimNetwork } from './network.ts';
 import type { SeededRandom } from './random.ts';
-import { SimClock } from './sim-clock.ts';
-import { simRuntime } from './sim-runtime.ts';
 import { WorkloadDriver } from './workloads/driver.ts';
-import { Life, World } from './world.ts';
+import { type Life, World } from './world.ts';
 
 const NODE = 1;
 const SECOND = 1_000_000;
@@ -74,10 +70,7 @@ class NodeRun {
   readonly #options: NodeRunOptions;
   readonly #world: World;
   readonly #random: SeededRandom;
-  readonly #disk: SimDisk;
-  readonly #network: SimNetwork;
-  readonly #clock: SimClock;
-  readonly #engines = new Map<string, MemoryDisk>();
+  readonly #machine: Machine;
   readonly #driver: WorkloadDriver;
   readonly #faults: NodeFaults;
   #crashes = 0;
@@ -86,14 +79,23 @@ class NodeRun {
     this.#options = options;
     this.#world = new World(options.seed, options.bugs);
     this.#random = this.#world.random.fork('run');
-    this.#disk = new SimDisk(this.#world, 'disk');
-    this.#network = new SimNetwork(this.#world);
-    const uncertainty = UNCERTAINTIES_MICROS[
-      this.#random.below(UNCERTAINTIES_MICROS.length)
-    ] as number;
-    this.#clock = new SimClock(this.#world, 'node', uncertainty);
-    this.#driver = new WorkloadDriver(this.#world);
-    this.#faults = new NodeFaults(this.#world, this.#disk, this.#clock, MIN_FREE_BYTES);
+    const world = this.#world;
+    this.#machine = new Machine({
+      world,
+      network: new SimNetwork(world),
+      node: NODE,
+      label: '',
+      uncertaintyMicros: UNCERTAINTIES_MICROS[
+        this.#random.below(UNCERTAINTIES_MICROS.length)
+      ] as number,
+      onLog: (node, level, message, fields) => {
+        const at = (world.nowMicros / SECOND).toFixed(6);
+        options.onLog?.(node, level, `${at} ${message} ${JSON.stringify(fields)}`);
+      },
+    });
+    const { disk, clock } = this.#machine;
+    this.#driver = new WorkloadDriver(world);
+    this.#faults = new NodeFaults(world, disk, clock, MIN_FREE_BYTES);
   }
 
   get whereabouts(): string {
@@ -133,29 +135,18 @@ class NodeRun {
   /** Starts the node until it serves and has passed the checks; crashes on the way are part of it. */
   async #start(): Promise<{ life: Life; database: Database }> {
     for (;;) {
-      const life = new Life(NODE);
+      const life = this.#machine.begin();
       this.#faults.begin(life);
       const database = await this.#within(this.#open(life), 'the start', life);
       if (database !== undefined) {
         await this.#within(this.#driver.check(database.sql, life), 'the check', life);
         if (life.alive) return { life, database };
       }
-      this.#crash(life);
+      this.#crash();
     }
   }
 
   #open(life: Life): Promise<Database> {
-    const runtime = simRuntime({
-      world: this.#world,
-      life,
-      clock: this.#clock,
-      disk: this.#disk,
-      network: this.#network,
-      onLog: (node, level, message, fields) => {
-        const at = (this.#world.nowMicros / SECOND).toFixed(6);
-        this.#options.onLog?.(node, level, `${at} ${message} ${JSON.stringify(fields)}`);
-      },
-    });
     const config = {
       ...defaultConfig('data'),
       shards: this.#options.shards ?? 1,
@@ -164,8 +155,8 @@ class NodeRun {
       logSegmentBytes: LOG_SEGMENT_BYTES,
       entriesPerFlush: ENTRIES_PER_FLUSH,
     };
-    return openDatabase(runtime, config, {
-      shardEntry: shardEntry((data) => this.#engine((data as { path: string }).path).open()),
+    return openDatabase(this.#machine.runtime(life), config, {
+      shardEntry: this.#machine.shardEntry(),
       broken: (error) => {
         // A disk that fails must stop the node (P35); anything else is a defect.
         if (!this.#faults.mayBreak) this.#world.fail(error);
@@ -174,54 +165,33 @@ class NodeRun {
     });
   }
 
-  #engine(path: string): MemoryDisk {
-    let engine = this.#engines.get(path);
-    if (engine === undefined) {
-      engine = createMemoryDisk();
-      this.#engines.set(path, engine);
-    }
-    return engine;
-  }
-
   /** In the middle of a write or of its sync, if one comes: moments of rest have little to tell. */
   async #killAtWork(life: Life): Promise<void> {
     const world = this.#world;
     const moment = this.#random.below(4);
     if (moment > 0) {
-      const isBusy = moment === 1 ? () => this.#driver.writing > 0 : () => this.#disk.hasUnsynced;
+      const isBusy =
+        moment === 1 ? () => this.#driver.writing > 0 : () => this.#machine.disk.hasUnsynced;
       await world.run(() => !life.alive || isBusy(), world.nowMicros + SECOND);
       const micros = this.#random.below(moment === 1 ? 3_000 : 100);
       await world.run(() => !life.alive, world.nowMicros + micros);
     }
-    this.#crash(life);
+    this.#crash();
   }
 
-  #crash(life: Life): void {
+  #crash(): void {
     this.#crashes += 1;
-    this.#end(life, this.#random.oneIn(3));
+    this.#end(this.#random.oneIn(3));
   }
 
   async #stop(life: Life, database: Database): Promise<void> {
     this.#faults.happened.add('clean stop');
     await this.#within(database.close(), 'a clean stop', life);
-    this.#end(life, this.#random.oneIn(2));
+    this.#end(this.#random.oneIn(2));
   }
 
-  #end(life: Life, keepsPower: boolean): void {
-    life.alive = false;
-    this.#network.crash(NODE);
-    if (keepsPower) {
-      this.#faults.happened.add('process killed');
-      this.#disk.killProcess();
-      for (const engine of this.#engines.values()) engine.kill();
-    } else {
-      this.#faults.happened.add('power lost');
-      this.#disk.losePower();
-      const { fates } = this.#disk;
-      if (fates.lost > 0) this.#faults.happened.add('unsynced write lost');
-      if (fates.torn > 0) this.#faults.happened.add('write torn');
-      for (const engine of this.#engines.values()) engine.crash(this.#random);
-    }
+  #end(keepsPower: boolean): void {
+    for (const kind of this.#machine.end(this.#random, keepsPower)) this.#faults.happened.add(kind);
   }
 
   /** Runs the world until the promise settles; undefined when the life ended first. */

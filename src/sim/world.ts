@@ -11,6 +11,8 @@ const EPOCH_MICROS = 1_700_000_000_000_000;
 export class Life {
   readonly node: number;
   alive = true;
+  /** Its event loop stands still until then: what is due happens afterwards, in its order. */
+  pausedUntilMicros = 0;
 
   constructor(node: number) {
     this.node = node;
@@ -18,8 +20,8 @@ export class Life {
 }
 
 interface Event {
-  readonly at: number;
-  readonly sequence: number;
+  at: number;
+  sequence: number;
   readonly life: Life | undefined;
   readonly run: () => void;
   cancelled: boolean;
@@ -67,6 +69,13 @@ export class World {
     };
   }
 
+  /** Runs it now, or when the life can act again. */
+  whenAwake(life: Life, run: () => void): void {
+    const micros = life.pausedUntilMicros - this.#now;
+    if (micros > 0) this.after(micros, life, run);
+    else run();
+  }
+
   /** Resolves after simulated time. */
   sleep(micros: number, life?: Life): Promise<void> {
     return new Promise((resolve) => void this.after(micros, life, resolve));
@@ -91,6 +100,12 @@ export class World {
         return done();
       }
       this.#now = event.at;
+      if (event.life !== undefined && event.life.pausedUntilMicros > event.at) {
+        event.at = event.life.pausedUntilMicros;
+        event.sequence = this.#sequence++;
+        this.#push(event);
+        continue;
+      }
       this.trace.number(event.at);
       this.trace.number(event.life === undefined ? 0 : event.life.node + 1);
       event.run();

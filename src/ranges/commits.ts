@@ -173,7 +173,7 @@ export class Commits {
     const s = this.gate.assign(); // P11
     const reason = s === undefined ? 'its floor is too far ahead' : this.gate.refusal(s);
     if (s === undefined || reason !== undefined) {
-      this.refuse(commit, { kind: 'notServing', message: reason ?? '' });
+      this.refuse(commit, this.gate.notServing(reason ?? ''));
       return;
     }
     if (this.pump.isFull) {
@@ -244,9 +244,9 @@ export class Commits {
       case 'refused':
       case 'diskFull':
       case 'tooLarge': {
-        const kind = outcome.kind === 'refused' ? 'notServing' : outcome.kind;
+        const { kind, message } = outcome;
         this.inFlight.remove(commit);
-        this.refuse(commit, { kind, message: outcome.message });
+        this.refuse(commit, kind === 'refused' ? this.gate.notServing(message) : { kind, message });
         return;
       }
       case 'unknown':

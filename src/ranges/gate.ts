@@ -2,7 +2,8 @@
 // proposes asks here in the turn in which it takes effect (P1).
 
 import type { IntervalClock } from '../clock/interval-clock.ts';
-import { MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
+import { laterOf, MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
+import type { Refusal } from './api.ts';
 
 /** The leader's lease (P1). The only voter of a range always has it; the question still stands where it must. */
 export interface Lease {
@@ -16,6 +17,12 @@ export class Gate {
   private readonly lease: Lease;
   /** Why nothing is served; undefined while serving. */
   private closed: string | undefined = 'the range has not started yet';
+  /** The node that is known to lead in place of this one. */
+  private leaderNode: number | undefined = undefined;
+  /** Why it will never open again. */
+  private broken: string | undefined = undefined;
+  /** The greatest timestamp that was assigned. */
+  private assigned: Timestamp = MIN_TIMESTAMP;
   /** The greatest timestamp known to have passed: spares most reads a look at the clock. */
   private passed: Timestamp = MIN_TIMESTAMP;
   /** Nothing is assigned at or below it: the greatest timestamp served, and what P1 demands of a new leader. */
@@ -28,11 +35,33 @@ export class Gate {
 
   open(floor: Timestamp): void {
     if (floor > this.floor) this.floor = floor;
-    this.closed = undefined;
+    this.leaderNode = undefined;
+    this.closed = this.broken;
   }
 
-  close(reason: string): void {
-    this.closed = reason;
+  close(reason: string, leaderNode?: number): void {
+    this.closed = this.broken ?? reason;
+    this.leaderNode = leaderNode;
+  }
+
+  /** For good: what is here is not to be trusted. */
+  break(reason: string): void {
+    this.broken ??= reason;
+    this.closed = this.broken;
+  }
+
+  get isOpen(): boolean {
+    return this.closed === undefined;
+  }
+
+  /** Nothing above it was served or assigned here (P3). */
+  get highest(): Timestamp {
+    return laterOf(this.floor, this.assigned);
+  }
+
+  notServing(message: string): Refusal {
+    const { leaderNode } = this;
+    return { kind: 'notServing', message, leaderNode };
   }
 
   /** Why nothing may be served or assigned at `t`; undefined when it may. What is only not yet covered by the synced
@@ -71,9 +100,13 @@ export class Gate {
   /** A commit timestamp: above now().latest (P11), above the floor, never given twice. Undefined: the floor is so far
    * ahead that the clock refuses to follow. */
   assign(): Timestamp | undefined {
-    const s = this.clock.issue();
-    if (s > this.floor) return s;
-    return this.clock.observe(this.floor) ? this.clock.issue() : undefined;
+    let s = this.clock.issue();
+    if (s <= this.floor) {
+      if (!this.clock.observe(this.floor)) return undefined;
+      s = this.clock.issue();
+    }
+    this.assigned = s;
+    return s;
   }
 
   /** P10: whether a version of this time may be shown. */

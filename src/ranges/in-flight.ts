@@ -37,17 +37,19 @@ export class InFlightWrites<T extends InFlight = InFlight> {
     this.queue.push(proposal);
   }
 
-  /** Its outcome is visible (or it surely never will be): readers go on, and look again. */
+  /** Its outcome is visible (or it surely never will be, or nobody will tell here): readers go on, and look again.
+   * Idempotent. */
   remove(proposal: T): void {
-    for (const hash of proposal.hashes) {
-      const slot = hash & (SLOTS - 1);
-      this.counts[slot] = (this.counts[slot] as number) - 1;
-    }
     if (this.queue[0] === proposal) {
       this.queue.shift();
     } else {
       const at = this.queue.indexOf(proposal);
-      if (at >= 0) this.queue.splice(at, 1);
+      if (at < 0) return;
+      this.queue.splice(at, 1);
+    }
+    for (const hash of proposal.hashes) {
+      const slot = hash & (SLOTS - 1);
+      this.counts[slot] = (this.counts[slot] as number) - 1;
     }
     const waiters = proposal.waiters;
     proposal.waiters = undefined;

@@ -107,7 +107,7 @@ export class LockedReads {
 
   private admit(request: LockRequest, locks: number): Session | Refusal {
     const reason = this.gate.refusalNow();
-    if (reason !== undefined) return { kind: 'notServing', message: reason };
+    if (reason !== undefined) return this.gate.notServing(reason);
     const session = this.sessions.admit(request.txn, request.session);
     if (!(session instanceof Session)) return session;
     return whyTooManyLocks(session, locks) ?? session;
@@ -116,7 +116,7 @@ export class LockedReads {
   /** Asked after an await. */
   private whyOver(session: Session): Refusal | undefined {
     const reason = this.gate.refusalNow();
-    if (reason !== undefined) return { kind: 'notServing', message: reason };
+    if (reason !== undefined) return this.gate.notServing(reason);
     return this.sessions.whyNotLive(session);
   }
 

@@ -11,7 +11,7 @@ const file = join(resolve(import.meta.dirname, '..'), 'package-lock.json');
 const lock = JSON.parse(readFileSync(file, 'utf8'));
 
 const platform =
-  /(android|darwin|freebsd|linux|openharmony|win32)-(arm64|arm|x64|ia32|ppc64|riscv64|s390x)(?:-(\w+))?$/;
+  /(android|darwin|freebsd|linux|openharmony|win32)-(arm64|aarch64|arm|armv7|x64|ia32|ppc64|riscv64|s390x)(?:-(\w+))?$/;
 
 function entryFor(name, version, parent) {
   const [, os, cpu, abi] = platform.exec(name) ?? [];
@@ -20,7 +20,7 @@ function entryFor(name, version, parent) {
   const libc = { gnu: 'glibc', musl: 'musl' }[abi];
   return {
     version,
-    cpu: [cpu],
+    cpu: [{ aarch64: 'arm64', armv7: 'arm' }[cpu] ?? cpu],
     ...(parent.dev ? { dev: true } : {}),
     ...(os === 'linux' && libc !== undefined ? { libc: [libc] } : {}),
     optional: true,

@@ -5,7 +5,7 @@
 // source: kv.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter, NO_BYTES } from "../../../base/proto-wire.ts";
 
 export const protobufPackage = "meridian.kv.v1";
 
@@ -115,7 +115,7 @@ export interface StreamAnswer {
 }
 
 function createBaseGetRequest(): GetRequest {
-  return { key: new Uint8Array(0), readTimestamp: 0 };
+  return { key: NO_BYTES, readTimestamp: 0 };
 }
 
 export const GetRequest: MessageFns<GetRequest> = {
@@ -155,7 +155,7 @@ export const GetRequest: MessageFns<GetRequest> = {
               break;
             }
 
-            message.readTimestamp = longToNumber(reader.uint64());
+            message.readTimestamp = reader.uint64();
             continue;
           }
         }
@@ -172,7 +172,7 @@ export const GetRequest: MessageFns<GetRequest> = {
 };
 
 function createBaseGetResponse(): GetResponse {
-  return { found: false, value: new Uint8Array(0), timestamp: 0 };
+  return { found: false, value: NO_BYTES, timestamp: 0 };
 }
 
 export const GetResponse: MessageFns<GetResponse> = {
@@ -223,7 +223,7 @@ export const GetResponse: MessageFns<GetResponse> = {
               break;
             }
 
-            message.timestamp = longToNumber(reader.uint64());
+            message.timestamp = reader.uint64();
             continue;
           }
         }
@@ -240,7 +240,7 @@ export const GetResponse: MessageFns<GetResponse> = {
 };
 
 function createBasePutRequest(): PutRequest {
-  return { key: new Uint8Array(0), value: new Uint8Array(0) };
+  return { key: NO_BYTES, value: NO_BYTES };
 }
 
 export const PutRequest: MessageFns<PutRequest> = {
@@ -326,7 +326,7 @@ export const PutResponse: MessageFns<PutResponse> = {
               break;
             }
 
-            message.timestamp = longToNumber(reader.uint64());
+            message.timestamp = reader.uint64();
             continue;
           }
         }
@@ -389,7 +389,7 @@ export const BatchRequest: MessageFns<BatchRequest> = {
 };
 
 function createBaseWrite(): Write {
-  return { key: new Uint8Array(0), value: new Uint8Array(0), delete: false };
+  return { key: NO_BYTES, value: NO_BYTES, delete: false };
 }
 
 export const Write: MessageFns<Write> = {
@@ -486,7 +486,7 @@ export const BatchResponse: MessageFns<BatchResponse> = {
               break;
             }
 
-            message.timestamp = longToNumber(reader.uint64());
+            message.timestamp = reader.uint64();
             continue;
           }
         }
@@ -503,7 +503,7 @@ export const BatchResponse: MessageFns<BatchResponse> = {
 };
 
 function createBaseScanRequest(): ScanRequest {
-  return { start: new Uint8Array(0), end: new Uint8Array(0), limit: 0, reverse: false };
+  return { start: NO_BYTES, end: NO_BYTES, limit: 0, reverse: false };
 }
 
 export const ScanRequest: MessageFns<ScanRequest> = {
@@ -557,7 +557,7 @@ export const ScanRequest: MessageFns<ScanRequest> = {
               break;
             }
 
-            message.limit = longToNumber(reader.uint64());
+            message.limit = reader.uint64();
             continue;
           }
           case 4: {
@@ -628,7 +628,7 @@ export const ScanResponse: MessageFns<ScanResponse> = {
 };
 
 function createBasePair(): Pair {
-  return { key: new Uint8Array(0), value: new Uint8Array(0) };
+  return { key: NO_BYTES, value: NO_BYTES };
 }
 
 export const Pair: MessageFns<Pair> = {
@@ -731,7 +731,7 @@ export const StreamRequest: MessageFns<StreamRequest> = {
 };
 
 function createBaseStreamOperation(): StreamOperation {
-  return { id: 0, operation: 0, key: new Uint8Array(0), value: new Uint8Array(0) };
+  return { id: 0, operation: 0, key: NO_BYTES, value: NO_BYTES };
 }
 
 export const StreamOperation: MessageFns<StreamOperation> = {
@@ -856,7 +856,7 @@ export const StreamResponse: MessageFns<StreamResponse> = {
 };
 
 function createBaseStreamAnswer(): StreamAnswer {
-  return { id: 0, timestamp: 0, found: false, value: new Uint8Array(0), status: 0, message: "", leader: "" };
+  return { id: 0, timestamp: 0, found: false, value: NO_BYTES, status: 0, message: "", leader: "" };
 }
 
 export const StreamAnswer: MessageFns<StreamAnswer> = {
@@ -911,7 +911,7 @@ export const StreamAnswer: MessageFns<StreamAnswer> = {
               break;
             }
 
-            message.timestamp = longToNumber(reader.uint64());
+            message.timestamp = reader.uint64();
             continue;
           }
           case 3: {
@@ -1020,17 +1020,6 @@ export const KvDefinition = {
     },
   },
 } as const;
-
-function longToNumber(int64: { toString(): string }): number {
-  const num = globalThis.Number(int64.toString());
-  if (num > globalThis.Number.MAX_SAFE_INTEGER) {
-    throw new globalThis.Error("Value is larger than Number.MAX_SAFE_INTEGER");
-  }
-  if (num < globalThis.Number.MIN_SAFE_INTEGER) {
-    throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
-  }
-  return num;
-}
 
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

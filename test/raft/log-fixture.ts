@@ -11,12 +11,14 @@ export const smallOptions: LogOptions = {
   segmentBytes: 1024,
   cacheBytes: 512,
   writeBytesMax: 600,
+  keptSegments: 100,
 };
 
 export const roomyOptions: LogOptions = {
   segmentBytes: 64 * 1024,
   cacheBytes: 512,
   writeBytesMax: 16 * 1024,
+  keptSegments: 100,
 };
 
 export function openLog(

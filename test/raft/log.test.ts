@@ -171,11 +171,11 @@ describe('the log', () => {
   it('refuses a newer format and names both versions', async () => {
     const runtime = testRuntime();
     await fiveBatches(runtime);
-    runtime.disk.overwrite(firstSegment, 8, new Uint8Array([2, 0, 0, 0]));
+    runtime.disk.overwrite(firstSegment, 8, new Uint8Array([3, 0, 0, 0]));
     const error = await openError(runtime);
     expect(error.code).toBe('0A000');
+    expect(error.message).toContain('format version 3');
     expect(error.message).toContain('format version 2');
-    expect(error.message).toContain('format version 1');
     expect(error.message).toContain(firstSegment);
   });
 });

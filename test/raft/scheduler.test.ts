@@ -18,7 +18,7 @@ import { smallOptions } from './log-fixture.ts';
 
 const options: SchedulerOptions = {
   ...DEFAULT_SCHEDULER_OPTIONS,
-  log: { segmentBytes: 32 * 1024, cacheBytes: 2048, writeBytesMax: 16 * 1024 },
+  log: { segmentBytes: 32 * 1024, cacheBytes: 2048, writeBytesMax: 16 * 1024, keptSegments: 100 },
   deliveryBytesMax: 1024,
 };
 

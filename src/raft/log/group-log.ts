@@ -5,7 +5,7 @@ import { assert } from '../../base/assert.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { readConfiguration, writeConfiguration } from '../codec.ts';
 import type { Configuration } from '../configuration.ts';
-import { LogTerms } from '../terms.ts';
+import { ENTRY_OVERHEAD_BYTES, type LogPosition, LogTerms } from '../terms.ts';
 import {
   type Entry,
   type GroupId,
@@ -28,6 +28,8 @@ interface SegmentRun {
 }
 
 const SEGMENT_SCALE = 0x100000000;
+/** Most groups sleep with a few entries. A power of two. */
+const SLOTS_MIN = 8;
 
 export class GroupLog {
   readonly groupId: GroupId;
@@ -38,13 +40,17 @@ export class GroupLog {
   markSegment = 0;
   /** Up to where the newest mark record says that the log is compacted. */
   markIndex = 0;
-  /** Undefined until the first entry or mark. */
+  /** What was appended, written or not. Undefined until the first entry or mark. */
   terms: LogTerms | undefined;
+  /** Membership changes above the identity's configurationIndex: a restart has to know them. */
+  changes: Entry[] = [];
+  /** The state machine is durable up to here: entries above the compacted ones are kept for others, while there is
+   * room. */
+  durableIndex = 0;
 
-  // Rings indexed by entry index: where the record lies, how long its payload is, and the entry while it is cached.
-  private positions = new Float64Array(64);
-  private lengths = new Uint32Array(64);
-  private cached: (Entry | undefined)[] = new Array<Entry | undefined>(64).fill(undefined);
+  // Rings indexed by entry index: where the record lies (0: not written), and the entry while it is in memory.
+  private positions = new Float64Array(SLOTS_MIN);
+  private cached: (Entry | undefined)[] = new Array<Entry | undefined>(SLOTS_MIN).fill(undefined);
   private runs: SegmentRun[] = [];
 
   constructor(groupId: GroupId) {
@@ -52,39 +58,29 @@ export class GroupLog {
   }
 
   get firstIndex(): number {
-    return this.terms === undefined ? 1 : this.terms.compacted.index + 1;
+    return this.terms === undefined ? 1 : this.terms.compactedIndex + 1;
   }
 
   get lastIndex(): number {
     return this.terms === undefined ? 0 : this.terms.lastIndex;
   }
 
-  /** An entry was written. One at an index that is there already replaces it and everything after it. */
-  place(
-    index: number,
-    term: number,
-    segment: number,
-    offset: number,
-    length: number,
-    entry: Entry | undefined,
-  ): void {
-    const { terms } = this;
-    assert(terms !== undefined, `group ${this.groupId} has no beginning`);
-    if (index <= terms.compacted.index) return;
-    if (index <= terms.lastIndex) terms.truncateAfter(index - 1);
-    assert(index === terms.lastIndex + 1, `entry ${index} of group ${this.groupId} leaves a gap`);
-    terms.append(term);
-    if (index - terms.compacted.index > this.positions.length) this.grow();
-    const slot = index & (this.positions.length - 1);
-    this.positions[slot] = segment * SEGMENT_SCALE + offset;
-    this.lengths[slot] = length;
+  /** An entry was appended, and is to be written. One at an index that is there already replaces it and everything
+   * after it. It is in memory until it was written, and as long as the cache keeps it. */
+  stage(entry: Entry): void {
+    const { index } = entry;
+    const slot = this.append(index, entry.term, entry.data.length);
+    this.positions[slot] = 0;
     this.cached[slot] = entry;
-    const run = this.runs[this.runs.length - 1];
-    if (run === undefined || run.segment !== segment) {
-      this.runs.push({ segment, lastIndex: index });
-    } else if (run.lastIndex < index) {
-      run.lastIndex = index;
-    }
+    if (entry.kind === 'change') this.changes.push(entry);
+  }
+
+  /** A staged entry was given its place. Nothing is known of the place when another has replaced it meanwhile. */
+  place(entry: Entry, segment: number, offset: number): void {
+    const { index } = entry;
+    const slot = index & (this.cached.length - 1);
+    if (this.cached[slot] === entry) this.positions[slot] = segment * SEGMENT_SCALE + offset;
+    this.noteRun(segment, index);
   }
 
   /** An entry was met while reading the log. Those between it and what was met before may have gone with a removed
@@ -96,12 +92,53 @@ export class GroupLog {
     segment: number,
     offset: number,
     length: number,
+    change: Entry | undefined,
   ): void {
     const { terms } = this;
-    if (terms === undefined || index > terms.lastIndex + 1 || index <= terms.compacted.index) {
-      this.terms = new LogTerms({ index: index - 1, term: 0 });
+    if (terms === undefined || index > terms.lastIndex + 1 || index <= terms.compactedIndex) {
+      this.begin({ index: index - 1, term: 0 });
     }
-    this.place(index, term, segment, offset, length, undefined);
+    const slot = this.append(index, term, length);
+    this.positions[slot] = segment * SEGMENT_SCALE + offset;
+    if (change !== undefined) this.changes.push(change);
+    this.noteRun(segment, index);
+  }
+
+  /** The slot of an entry that is the last from now on. */
+  private append(index: number, term: number, length: number): number {
+    const { terms } = this;
+    assert(terms !== undefined, `group ${this.groupId} has no beginning`);
+    if (index <= terms.lastIndex) this.truncateFrom(index);
+    assert(
+      index === terms.lastIndex + 1 && index > terms.compactedIndex,
+      `entry ${index} of group ${this.groupId} after ${terms.lastIndex}`,
+    );
+    terms.append(term, length);
+    if (index - terms.compactedIndex > this.positions.length) this.grow();
+    return index & (this.positions.length - 1);
+  }
+
+  /** Forgets entries from `index` on: a newer leader's replace them. */
+  private truncateFrom(index: number): void {
+    const terms = this.terms as LogTerms;
+    assert(index > terms.compactedIndex, `entry ${index} replaces one that is forgotten`);
+    for (let i = index; i <= terms.lastIndex; i++) {
+      this.cached[i & (this.cached.length - 1)] = undefined;
+    }
+    terms.truncateAfter(index - 1);
+    const { changes } = this;
+    while (changes.length > 0 && (changes[changes.length - 1] as Entry).index >= index) {
+      changes.pop();
+    }
+  }
+
+  private noteRun(segment: number, index: number): void {
+    const run = this.runs[this.runs.length - 1];
+    if (run === undefined || run.segment !== segment) {
+      this.runs.push({ segment, lastIndex: index });
+    } else if (run.lastIndex < index) {
+      run.lastIndex = index;
+    }
   }
 
   segmentOf(index: number): number {
@@ -113,7 +150,7 @@ export class GroupLog {
   }
 
   lengthOf(index: number): number {
-    return this.lengths[index & (this.lengths.length - 1)] as number;
+    return (this.terms as LogTerms).bytesBetween(index - 1, index) - ENTRY_OVERHEAD_BYTES;
   }
 
   cachedAt(index: number): Entry | undefined {
@@ -131,33 +168,72 @@ export class GroupLog {
   compactTo(index: number): void {
     const terms = this.terms;
     if (terms === undefined) return;
-    for (let i = terms.compacted.index + 1; i <= index; i++) {
+    for (let i = terms.compactedIndex + 1; i <= index; i++) {
       this.cached[i & (this.cached.length - 1)] = undefined;
     }
     terms.compactTo(index);
   }
 
+  /** The log begins anew after `position`: a snapshot has replaced what came before (P31). What follows stays when the
+   * log holds that very position. */
+  resetTo(position: LogPosition, identity: GroupIdentity): void {
+    const { terms } = this;
+    this.setIdentity(identity);
+    if (terms !== undefined && terms.termAt(position.index) === position.term) {
+      this.compactTo(position.index);
+      return;
+    }
+    this.begin(position);
+    this.durableIndex = position.index;
+  }
+
+  setIdentity(identity: GroupIdentity): void {
+    this.identity = identity;
+    const { changes } = this;
+    while (changes.length > 0 && (changes[0] as Entry).index <= identity.configurationIndex) {
+      changes.shift();
+    }
+  }
+
   /** A mark record was met while reading the log. */
   adoptMark(index: number, term: number, identity: GroupIdentity, segment: number): void {
-    this.identity = identity;
+    this.setIdentity(identity);
     this.markSegment = segment;
     this.markIndex = Math.max(this.markIndex, index);
     const terms = this.terms;
     if (terms === undefined || index > terms.lastIndex) {
-      this.terms = new LogTerms({ index, term });
-    } else if (index > terms.compacted.index) {
-      this.compactTo(index);
-    } else if (index === terms.compacted.index && terms.compacted.term !== term) {
+      this.begin({ index, term });
+    } else if (index > terms.compactedIndex) {
+      // A compaction leaves what follows; a snapshot has replaced a log of which this position was no part.
+      if (terms.termAt(index) === term) this.compactTo(index);
+      else this.begin({ index, term });
+    } else if (index === terms.compactedIndex && terms.compacted.term !== term) {
       const rebased = new LogTerms({ index, term });
-      for (let i = index + 1; i <= terms.lastIndex; i++) rebased.append(terms.termAt(i) as number);
+      for (let i = index + 1; i <= terms.lastIndex; i++) {
+        rebased.append(terms.termAt(i) as number, this.lengthOf(i));
+      }
       this.terms = rebased;
     }
+  }
+
+  /** An empty log after `position`. */
+  private begin(position: LogPosition): void {
+    this.terms = new LogTerms(position);
+    this.cached.fill(undefined);
+    this.runs = [];
+    this.changes = [];
   }
 
   /** Whether removing `segment`, the oldest, would lose an entry that is still needed. */
   needsEntriesOf(segment: number): boolean {
     const run = this.runs[0];
     return run !== undefined && run.segment <= segment && run.lastIndex >= this.firstIndex;
+  }
+
+  /** The greatest index among those that `segment`, the oldest, has of this group; 0: none. */
+  lastIndexIn(segment: number): number {
+    const run = this.runs[0];
+    return run !== undefined && run.segment <= segment ? run.lastIndex : 0;
   }
 
   /** Whether removing `segment`, the oldest, needs the live state written again first (P33). */
@@ -183,10 +259,9 @@ export class GroupLog {
   }
 
   private grow(): void {
-    const { positions, lengths, cached } = this;
+    const { positions, cached } = this;
     const size = positions.length;
     this.positions = new Float64Array(size * 2);
-    this.lengths = new Uint32Array(size * 2);
     this.cached = new Array<Entry | undefined>(size * 2).fill(undefined);
     // All but the entry that is being added, which had no slot left.
     for (let index = this.lastIndex - size; index < this.lastIndex; index++) {
@@ -194,7 +269,6 @@ export class GroupLog {
       const from = index & (size - 1);
       const to = index & (size * 2 - 1);
       this.positions[to] = positions[from] as number;
-      this.lengths[to] = lengths[from] as number;
       this.cached[to] = cached[from];
     }
   }

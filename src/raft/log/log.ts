@@ -17,7 +17,8 @@ import {
   type Timers,
 } from '../../runtime/runtime.ts';
 import { writeHardState } from '../codec.ts';
-import type { Entry, GroupId, HardState } from '../types.ts';
+import type { LogPosition } from '../terms.ts';
+import type { Entry, GroupId, HardState, ReplicaId } from '../types.ts';
 import { encodeIdentity, type GroupIdentity, GroupLog } from './group-log.ts';
 import { readEntries } from './read.ts';
 import {
@@ -28,9 +29,11 @@ import {
   MARK,
   PAYLOAD_BYTES_MAX,
   RECORD_HEADER_BYTES,
+  TOMBSTONE,
   writeRecord,
 } from './record.ts';
-import { recoverLog } from './recover.ts';
+import { type RecoveredLog, recoverLog, type Tombstone } from './recover.ts';
+import { SegmentRemoval } from './removal.ts';
 import { type Segment, SEGMENT_HEADER_BYTES } from './segment.ts';
 import { SegmentSupply } from './segment-supply.ts';
 import { StagedRecords } from './staged-records.ts';
@@ -43,12 +46,15 @@ export interface LogOptions {
   readonly cacheBytes: number;
   /** One write takes no more than this, unless a single record is larger. */
   readonly writeBytesMax: number;
+  /** Entries that are kept for lagging followers alone go once there are more segments. */
+  readonly keptSegments: number;
 }
 
 export const DEFAULT_LOG_OPTIONS: LogOptions = {
   segmentBytes: 16 * 1024 * 1024,
   cacheBytes: 16 * 1024 * 1024,
   writeBytesMax: 4 * 1024 * 1024,
+  keptSegments: 8,
 };
 
 /** What the log needs of the runtime. */
@@ -66,6 +72,10 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
+const BEGINNING: LogPosition = { index: 0, term: 0 };
+/** Of tombstones. */
+const FIRST_WRITTEN = 1;
+const REWRITTEN = 0;
 /** Kept free for the live state that must be written before a segment can go: else a full disk could not be freed. */
 const RESERVED_BYTES = 64 * 1024;
 /** The write buffer is given back beyond this. */
@@ -75,6 +85,7 @@ export class RaftLog {
   private readonly options: LogOptions;
   private readonly faults: Faults | undefined;
   private readonly groups: Map<GroupId, GroupLog>;
+  private readonly tombstones: Map<GroupId, Tombstone>;
   private readonly cache: TailCache;
   private readonly supply: SegmentSupply;
   /** Oldest first; the last is written on. */
@@ -89,26 +100,49 @@ export class RaftLog {
   /** What is staged waits for space on the disk. */
   private isStalled = false;
   private isClosing = false;
-  private removing: Promise<void> | undefined;
+  private readonly removal: SegmentRemoval;
   private isClosed = false;
   private failure: Error | undefined;
   private failureHandler: (error: Error) => void = () => {};
+  private compactedHandler: (group: GroupLog) => void = () => {};
   /** Writes, each with its sync, since the log was opened. */
   syncs = 0;
 
   private constructor(
     options: LogOptions,
     faults: Faults | undefined,
-    groups: Map<GroupId, GroupLog>,
+    recovered: RecoveredLog,
     segments: Segment[],
     supply: SegmentSupply,
   ) {
     this.options = options;
     this.faults = faults;
-    this.groups = groups;
+    this.groups = recovered.groups;
+    this.tombstones = recovered.tombstones;
     this.segments = segments;
     this.supply = supply;
     this.cache = new TailCache(options.cacheBytes);
+    this.removal = new SegmentRemoval({
+      segments,
+      groups: this.groups,
+      tombstones: this.tombstones,
+      keptSegments: options.keptSegments,
+      isStopped: () => this.failure !== undefined || this.isClosed,
+      rewriteGroup: (group) => {
+        this.stageMark(group);
+        this.appendHardState(group, group.hardState);
+      },
+      rewriteTombstone: (groupId, { replicaId }) => {
+        this.stageTombstone(new GroupLog(groupId), replicaId, REWRITTEN);
+      },
+      sync: () => this.sync(),
+      compact: (group, index) => this.compact(group, index),
+      remove: async (segment) => {
+        await segment.file.close();
+        await supply.remove(segment);
+      },
+      failed: (error) => this.fail(error),
+    });
     supply.onRoom(() => this.pump());
     supply.onFailure((error) => this.fail(error));
   }
@@ -132,12 +166,21 @@ export class RaftLog {
     );
     if (segments.length === 0) segments.push(await supply.take(0));
     supply.prepareNext();
-    return new RaftLog(options, runtime.faults, recovered.groups, segments, supply);
+    return new RaftLog(options, runtime.faults, recovered, segments, supply);
   }
 
-  /** What the log holds of a group; undefined when it never heard of it. */
+  /** What the log holds of a group; undefined when it never heard of it, or its replica was removed. */
   group(groupId: GroupId): GroupLog | undefined {
     return this.groups.get(groupId);
+  }
+
+  get groupIds(): readonly GroupId[] {
+    return [...this.groups.keys()];
+  }
+
+  /** The newest replica of the group that was removed here; 0: none (P32). */
+  removedReplica(groupId: GroupId): ReplicaId {
+    return this.tombstones.get(groupId)?.replicaId ?? 0;
   }
 
   /** Called once, when a write or sync has failed: the node must stop (P35). */
@@ -146,22 +189,55 @@ export class RaftLog {
     if (this.failure !== undefined) handler(this.failure);
   }
 
+  /** Called when entries of a group were forgotten, up to its terms' new beginning. */
+  onCompacted(handler: (group: GroupLog) => void): void {
+    this.compactedHandler = handler;
+  }
+
   /** Begins the log of a new group, empty and with its first configuration. */
-  create(groupId: GroupId, identity: GroupIdentity): GroupLog {
+  create(groupId: GroupId, identity: GroupIdentity, start: LogPosition = BEGINNING): GroupLog {
     assert(!this.groups.has(groupId), `group ${groupId} exists`);
+    assert(identity.replicaId > this.removedReplica(groupId), 'P32: replica ids are never reused');
     const group = new GroupLog(groupId);
-    group.adoptMark(0, 0, identity, 0);
+    group.resetTo(start, identity);
     this.groups.set(groupId, group);
     this.stageMark(group);
     return group;
   }
 
+  /** The first replaces what the log holds from its index on. Can be read at once. */
   appendEntries(group: GroupLog, entries: readonly Entry[]): void {
     for (const entry of entries) {
       assert(entry.data.length <= PAYLOAD_BYTES_MAX, 'entry beyond the largest record');
       const kind = entry.kind === 'command' ? COMMAND : CHANGE;
+      group.stage(entry);
       this.staged.push(kind, group, entry.term, entry.index, entry.data, entry);
     }
+  }
+
+  /** Who belongs to the group has changed. */
+  appendIdentity(group: GroupLog, identity: GroupIdentity): void {
+    group.setIdentity(identity);
+    this.stageMark(group);
+  }
+
+  /** The log of the group begins anew after `start`: a snapshot has replaced what came before (P31). What it holds
+   * beyond stays if it holds that very position. */
+  reset(group: GroupLog, start: LogPosition, identity: GroupIdentity): void {
+    group.resetTo(start, identity);
+    this.stageMark(group);
+    this.compactedHandler(group);
+    this.removal.start();
+  }
+
+  /** The replica ceases to exist: once this is synced, neither it nor what was sent to it comes to life again (P32). */
+  remove(group: GroupLog): void {
+    const { groupId, identity } = group;
+    assert(this.groups.get(groupId) === group && identity !== undefined, 'a group of this log');
+    this.groups.delete(groupId);
+    this.tombstones.set(groupId, { replicaId: identity.replicaId, segment: 0 });
+    this.stageTombstone(group, identity.replicaId, FIRST_WRITTEN);
+    this.removal.start();
   }
 
   appendHardState(group: GroupLog, state: HardState): void {
@@ -221,16 +297,19 @@ export class RaftLog {
     return readEntries(segment, group, first, last, bytesMax);
   }
 
-  /** The state machine has made everything up to `index` durable: the log may forget it (P30 is the caller's to keep:
-   * the index was read before a flush that has completed). */
-  truncate(group: GroupLog, index: number): void {
+  /** The state machine has made everything up to `durableIndex` durable: the log may forget it (P30 is the caller's to
+   * keep: the index was read before a flush that has completed). What is above `keptAfter` is kept while there is room
+   * for it. */
+  truncate(group: GroupLog, durableIndex: number, keptAfter: number = durableIndex): void {
+    group.durableIndex = Math.max(group.durableIndex, durableIndex);
+    this.compact(group, Math.min(durableIndex, keptAfter));
+    this.removal.start();
+  }
+
+  private compact(group: GroupLog, index: number): void {
     if (index < group.firstIndex) return;
     group.compactTo(index);
-    this.removing ??= this.removeSegments()
-      .catch((error: unknown) => this.fail(error as Error))
-      .finally(() => {
-        this.removing = undefined;
-      });
+    this.compactedHandler(group);
   }
 
   /** The oldest and the newest segment's number. */
@@ -244,7 +323,7 @@ export class RaftLog {
     if (this.failure === undefined) {
       await this.sync().catch(() => {});
       this.isClosed = true;
-      await this.removing;
+      await this.removal.settled();
       await this.writeClosingBatch();
     }
     this.isClosed = true;
@@ -297,7 +376,7 @@ export class RaftLog {
         await segment.file.write(offset, bytes);
       else await segment.file.writeSynced(offset, bytes);
       this.syncs++;
-      this.staged.written();
+      this.staged.written(this.cache);
       this.syncedSequence += count;
       if (this.writer.bytes.length > BUFFER_BYTES_MAX) this.writer = new ByteWriter(64 * 1024);
       this.wakeWaiters();
@@ -318,6 +397,7 @@ export class RaftLog {
     this.previousEnd = { segment: this.current.number, offset: this.current.end };
     this.segments.push(next);
     this.supply.prepareNext();
+    if (this.segments.length > this.options.keptSegments) this.removal.start();
     return true;
   }
 
@@ -360,11 +440,8 @@ export class RaftLog {
       writeRecord(writer, segment.number, offset, kind, group.groupId, term, index, payload);
       if (kind === HARD_STATE) group.hardStateSegment = segment.number;
       else if (kind === MARK) group.markSegment = segment.number;
-      else {
-        const entry = staged.entries[count] as Entry;
-        group.place(index, term, segment.number, offset, payload.length, entry);
-        this.cache.add(group, entry);
-      }
+      else if (kind === TOMBSTONE) this.buried(group.groupId, term, segment.number);
+      else group.place(staged.entries[count] as Entry, segment.number, offset);
       count++;
     }
     staged.take(count);
@@ -381,32 +458,15 @@ export class RaftLog {
     if (woken > 0) this.waiters = waiters.slice(woken);
   }
 
-  /** Removes segments from the oldest on, while no group needs their entries. */
-  private async removeSegments(): Promise<void> {
-    while (this.segments.length > 1 && this.failure === undefined && !this.isClosed) {
-      const oldest = this.segments[0] as Segment;
-      if (oldest.readers > 0 || this.isNeeded(oldest)) return;
-      // P33: the live state that only it holds is written again and synced before it goes.
-      for (const group of this.groups.values()) {
-        if (!group.needsRewriteBefore(oldest.number)) continue;
-        this.stageMark(group);
-        this.appendHardState(group, group.hardState);
-      }
-      await this.sync();
-      // A read may have begun meanwhile; entries can't have come into an old segment.
-      if (oldest.readers > 0) return;
-      this.segments.shift();
-      for (const group of this.groups.values()) group.forgetSegment(oldest.number);
-      await oldest.file.close();
-      await this.supply.remove(oldest);
+  /** A tombstone was given its place; a newer one may wait for its own. */
+  private buried(groupId: GroupId, replicaId: ReplicaId, segment: number): void {
+    if (this.removedReplica(groupId) === replicaId) {
+      this.tombstones.set(groupId, { replicaId, segment });
     }
   }
 
-  private isNeeded(segment: Segment): boolean {
-    for (const group of this.groups.values()) {
-      if (group.needsEntriesOf(segment.number)) return true;
-    }
-    return false;
+  private stageTombstone(group: GroupLog, replicaId: ReplicaId, writing: number): void {
+    this.staged.push(TOMBSTONE, group, replicaId, writing, EMPTY_BYTES, undefined);
   }
 
   private stageMark(group: GroupLog): void {

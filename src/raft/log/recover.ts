@@ -5,7 +5,7 @@
 import type { Files, Log, OpenFile } from '../../runtime/runtime.ts';
 import { ByteReader } from '../../base/bytes.ts';
 import { readHardState } from '../codec.ts';
-import type { GroupId } from '../types.ts';
+import type { GroupId, ReplicaId } from '../types.ts';
 import { decodeIdentity, GroupLog } from './group-log.ts';
 import {
   BATCH,
@@ -18,6 +18,7 @@ import {
   readRecord,
   RECORD_HEADER_BYTES,
   type RecordView,
+  TOMBSTONE,
 } from './record.ts';
 import {
   checkSegmentHeader,
@@ -34,6 +35,19 @@ export interface RecoveredLog {
   /** Preallocated before the crash, still unused. */
   readonly prepared: Segment | undefined;
   readonly groups: Map<GroupId, GroupLog>;
+  readonly tombstones: Map<GroupId, Tombstone>;
+}
+
+/** The newest replica of a group that was removed from this node, and where its newest record lies. */
+export interface Tombstone {
+  readonly replicaId: ReplicaId;
+  readonly segment: number;
+}
+
+/** What records say, as far as they were read. */
+interface Found {
+  readonly groups: Map<GroupId, GroupLog>;
+  readonly tombstones: Map<GroupId, Tombstone>;
 }
 
 /** What reading one segment found. */
@@ -63,7 +77,7 @@ async function recover(
   log: Log,
   opened: OpenFile[],
 ): Promise<RecoveredLog> {
-  const groups = new Map<GroupId, GroupLog>();
+  const found: Found = { groups: new Map(), tombstones: new Map() };
   const scans: Scan[] = [];
   const numbers = await listSegments(files, directory);
   for (const number of numbers) {
@@ -72,7 +86,7 @@ async function recover(
     opened.push(file);
     const segment = new Segment(number, file, await file.size());
     const isLast = number === numbers[numbers.length - 1];
-    const scan = await scanSegment(segment, isLast, scans[scans.length - 1]?.segment, groups);
+    const scan = await scanSegment(segment, isLast, scans[scans.length - 1]?.segment, found);
     if (scan !== undefined) {
       scans.push(scan);
     } else {
@@ -90,11 +104,11 @@ async function recover(
     opened.splice(opened.indexOf(segment.file), 1);
     await discard(files, directory, segment);
   }
-  for (const group of groups.values()) checkGroup(group, scans);
+  for (const group of found.groups.values()) checkGroup(group, scans);
   return {
     segments: scans.slice(0, lastUsed + 1).map((scan) => scan.segment),
     prepared: scans[lastUsed + 1]?.segment,
-    groups,
+    ...found,
   };
 }
 
@@ -119,7 +133,7 @@ async function scanSegment(
   segment: Segment,
   isLast: boolean,
   previous: Segment | undefined,
-  groups: Map<GroupId, GroupLog>,
+  found: Found,
 ): Promise<Scan | undefined> {
   const { number, file } = segment;
   const { path } = file;
@@ -136,7 +150,7 @@ async function scanSegment(
   let at = SEGMENT_HEADER_BYTES;
   while (readRecord(bytes, view, at, number, at, record) === 'record') {
     if (at === SEGMENT_HEADER_BYTES && previous !== undefined) checkSealed(previous, record);
-    adopt(record, bytes, path, number, at, groups);
+    adopt(record, bytes, path, number, at, found);
     at = record.payloadEnd;
   }
   segment.end = at;
@@ -154,20 +168,28 @@ function adopt(
   path: string,
   segment: number,
   offset: number,
-  groups: Map<GroupId, GroupLog>,
+  found: Found,
 ): void {
-  if (record.kind === BATCH) return;
-  let group = groups.get(record.group);
+  const { kind, term, index, payloadStart, payloadEnd } = record;
+  if (kind === BATCH) return;
+  if (kind === TOMBSTONE) {
+    if (index === 1) found.groups.delete(record.group);
+    found.tombstones.set(record.group, { replicaId: term, segment });
+    return;
+  }
+  let group = found.groups.get(record.group);
   if (group === undefined) {
     group = new GroupLog(record.group);
-    groups.set(record.group, group);
+    found.groups.set(record.group, group);
   }
-  const { kind, term, index, payloadStart, payloadEnd } = record;
   switch (kind) {
     case COMMAND:
-    case CHANGE:
-      group.placeRecovered(index, term, segment, offset, payloadEnd - payloadStart);
+    case CHANGE: {
+      const data = kind === CHANGE ? bytes.slice(payloadStart, payloadEnd) : undefined;
+      const change = data && ({ index, term, kind: 'change', data } as const);
+      group.placeRecovered(index, term, segment, offset, payloadEnd - payloadStart, change);
       break;
+    }
     case HARD_STATE:
       group.hardState = readHardState(new ByteReader(bytes, payloadStart), term);
       group.hardStateSegment = segment;

@@ -11,7 +11,8 @@ import { DbError } from '../../base/errors.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import type { OpenFile } from '../../runtime/runtime.ts';
 
-export const FORMAT_VERSION = 1;
+/** 2: tombstones. */
+export const FORMAT_VERSION = 2;
 export const SEGMENT_HEADER_BYTES = 64;
 
 const MAGIC = new Uint8Array([0x4d, 0x65, 0x72, 0x69, 0x64, 0x4c, 0x6f, 0x67]);

@@ -1,5 +1,6 @@
 // The newest entries of all groups, in memory: what is handed to apply or sent to followers right after it was
-// written need not be read back. Bounded in bytes; the oldest go first.
+// written need not be read back. Bounded in bytes; the oldest go first. Entries come here once they are written: until
+// then they are in memory anyway, bounded by what waits for the log.
 
 import type { Entry } from '../types.ts';
 import type { GroupLog } from './group-log.ts';
@@ -19,8 +20,9 @@ export class TailCache {
     this.bytesMax = bytesMax;
   }
 
-  /** `entry` was placed in `group`. The newest stays even when it is larger than the whole cache. */
+  /** The newest stays even when it is larger than the whole cache. */
   add(group: GroupLog, entry: Entry): void {
+    if (group.cachedAt(entry.index) !== entry) return;
     this.groups.push(group);
     this.entries.push(entry);
     this.bytes += entry.data.length + ENTRY_BYTES;

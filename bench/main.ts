@@ -1,8 +1,10 @@
 // `npm run bench -- NAME [--short]`: finds the benchmark and runs it. --short shows that it runs, not how fast.
 
+import { failover } from './failover.ts';
 import type { BenchOptions } from './lib/options.ts';
 import { micro } from './micro.ts';
 import { point } from './point.ts';
+import { put } from './put.ts';
 import { tpcb } from './tpcb.ts';
 
 const BENCHMARKS: Readonly<
@@ -10,6 +12,8 @@ const BENCHMARKS: Readonly<
 > = {
   point: { summary: 'SELECT and INSERT of single rows, against PostgreSQL 15', run: point },
   tpcb: { summary: 'TPC-B with pgbench, against PostgreSQL 15', run: tpcb },
+  put: { summary: 'puts to three replicas over gRPC, against three members of etcd', run: put },
+  failover: { summary: 'time without writes after kill -9 of the leader', run: failover },
   micro: { summary: 'the pieces of the hot paths, in nanoseconds', run: micro },
 };
 

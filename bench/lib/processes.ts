@@ -19,7 +19,7 @@ export interface System {
   stop(): Promise<void>;
 }
 
-const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+export const CLI: string = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 /** Beside the working directory, so that both systems stand on the disk that the project stands on. */
 export function workDirectory(): string {
@@ -75,7 +75,7 @@ async function untilReady(url: string, child: ChildProcess, log: () => string): 
   throw new Error(`it did not answer within 30 s:\n${log()}`);
 }
 
-function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+export function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
     child.once('exit', () => resolve());

@@ -32,6 +32,8 @@ export interface ClockCounts {
 
 export interface OwnedClock extends IntervalClock {
   counts(): ClockCounts;
+  /** P12: peers say that this clock is wrong, or with undefined that it is not. */
+  distrust(reason: string | undefined): void;
   /** A clean stop; who still waits for a timestamp to pass is told so. */
   close(): Promise<void>;
 }
@@ -81,6 +83,7 @@ class NodeClock implements OwnedClock {
   #relied: number = MIN_TIMESTAMP;
   #refused = 0;
   #suspensions = 0;
+  #distrusted: string | undefined;
   #renewal: Disposable | undefined;
   #isClosed = false;
 
@@ -226,7 +229,11 @@ class NodeClock implements OwnedClock {
   get suspended(): string | undefined {
     // Nobody else may ask what time it is meanwhile, and the answer may have changed.
     if (this.#guard.suspended !== undefined) this.#read();
-    return this.#guard.suspended;
+    return this.#guard.suspended ?? this.#distrusted;
+  }
+
+  distrust(reason: string | undefined): void {
+    this.#distrusted = reason;
   }
 
   counts(): ClockCounts {

@@ -3,7 +3,7 @@
 // log from there gives the same state; entries at or below it are skipped.
 
 import { assert } from '../base/assert.ts';
-import { ByteReader, compareBytes, equalBytes, hashBytes, prefixEnd } from '../base/bytes.ts';
+import { ByteReader, equalBytes, hashBytes } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import {
   COMMAND_CLEAR,
@@ -12,24 +12,21 @@ import {
   WRITE_DELETE,
   WRITE_NEW,
 } from './command-format.ts';
-import type { Engine, EngineOp, Span } from './engine.ts';
+import type { Engine, EngineOp } from './engine.ts';
 import {
   HEADER_BYTES,
   HISTORY_PREFIX,
   headerIsTombstone,
   headerTimestamp,
   LATEST_PREFIX,
-  META_PREFIX,
-  prefixedSpan,
   TIMESTAMP_BYTES,
   writeHeader,
   writeInverted,
 } from './mvcc.ts';
+import { appliedOp, RangeRecords } from './range-records.ts';
 import type { AppliedRange, RangeId } from './shard.ts';
+import { storedSpan } from './stored-span.ts';
 import { TailKeys } from './tail-keys.ts';
-
-/** Second byte, after META_PREFIX, of the keys of applied indexes; then the range's id (u32, big-endian). */
-const APPLIED_TAG = 0x61;
 
 /** Committed entries of one range, as Shard.apply takes them. */
 export interface ApplyRequest {
@@ -43,35 +40,28 @@ export class Applier {
   entriesApplied = 0;
   bytesApplied = 0;
   private readonly engine: Engine;
-  private readonly applied = new Map<RangeId, number>();
+  readonly records: RangeRecords;
   private readonly tails = new TailKeys();
   private readonly command = new CommandReader();
   private busy = false;
 
-  private constructor(engine: Engine) {
+  private constructor(engine: Engine, records: RangeRecords) {
     this.engine = engine;
+    this.records = records;
   }
 
   static async open(engine: Engine): Promise<Applier> {
-    const applier = new Applier(engine);
-    const span = {
-      start: Uint8Array.of(META_PREFIX, APPLIED_TAG),
-      end: Uint8Array.of(META_PREFIX, APPLIED_TAG + 1),
-    };
-    for await (const batch of engine.scan(span)) {
-      batch.keys.forEach((key, i) => {
-        const range = new ByteReader(key, 2).u32be();
-        applier.applied.set(range, new ByteReader(batch.values[i] as Uint8Array).u53());
-      });
-    }
-    return applier;
+    return new Applier(engine, await RangeRecords.load(engine));
   }
 
   /** What the engine holds of each range, whether it survives power loss or not. */
   appliedRanges(): AppliedRange[] {
-    return [...this.applied].map(([range, appliedIndex]) => {
-      return { range, appliedIndex, installed: undefined, isInstalling: false };
-    });
+    return this.records.all();
+  }
+
+  /** Someone else wrote versions. */
+  forgetTails(): void {
+    this.tails.clear();
   }
 
   /** In order. An error leaves the engine at some entry before the last; nothing may be applied after it. */
@@ -81,7 +71,7 @@ export class Applier {
     const batch = new VersionBatch();
     for (const request of requests) {
       const reader = new ByteReader(request.entries);
-      let previous = this.applied.get(request.range) ?? 0;
+      let previous = this.records.appliedIndex(request.range);
       while (reader.remaining > 0) {
         const index = reader.u53();
         const payload = reader.block();
@@ -96,7 +86,11 @@ export class Applier {
         } else if (command.kind === COMMAND_CLEAR) {
           // A clear reads what lies around its span, so what came before it must be there.
           await this.write(batch);
-          batch.ops.push(...(await clearOps(this.engine, command.clearedSpan())));
+          const { latest, history } = await storedSpan(this.engine, command.clearedSpan());
+          batch.ops.push(
+            { kind: 'deleteSpan', span: latest },
+            { kind: 'deleteSpan', span: history },
+          );
         }
         batch.applied.set(request.range, index);
         if (command.kind === COMMAND_CLEAR) await this.write(batch);
@@ -111,63 +105,13 @@ export class Applier {
     if (batch.applied.size === 0) return;
     await batch.finish(this.engine, this.tails);
     for (const [range, index] of batch.applied) {
-      batch.ops.push({ kind: 'put', key: appliedKey(range), value: appliedValue(index) });
+      batch.ops.push(appliedOp(range, index));
     }
     await this.engine.write(batch.ops);
     this.tails.settle();
-    for (const [range, index] of batch.applied) this.applied.set(range, index);
+    for (const [range, index] of batch.applied) this.records.advance(range, index);
     batch.reset();
   }
-}
-
-function appliedKey(range: RangeId): Uint8Array {
-  const key = new Uint8Array(6);
-  key[0] = META_PREFIX;
-  key[1] = APPLIED_TAG;
-  new DataView(key.buffer).setUint32(2, range, false);
-  return key;
-}
-
-function appliedValue(index: number): Uint8Array {
-  const value = new Uint8Array(8);
-  writeHeader(value, 0, index as Timestamp, false);
-  return value;
-}
-
-/**
- * Drops newest and older versions of the rows in a span. A bound may be a row's key plus something (the key after it):
- * that row's older versions then lie on the other side of the bound than its key does, so bounds are moved past them.
- */
-async function clearOps(engine: Engine, span: Span): Promise<EngineOp[]> {
-  const latest = prefixedSpan(LATEST_PREFIX, span);
-  const history = prefixedSpan(HISTORY_PREFIX, span);
-  return [
-    { kind: 'deleteSpan', span: latest },
-    {
-      kind: 'deleteSpan',
-      span: {
-        start: await historyBound(engine, latest.start, history.start),
-        end: await historyBound(engine, latest.end, history.end),
-      },
-    },
-  ];
-}
-
-async function historyBound<B extends Uint8Array | undefined>(
-  engine: Engine,
-  bound: B,
-  ordinary: B,
-): Promise<B> {
-  if (bound === undefined) return ordinary;
-  const below = { start: Uint8Array.of(LATEST_PREFIX), end: bound };
-  for await (const batch of engine.scan(below, { reverse: true, batchBytes: 1 })) {
-    const key = batch.keys[0] as Uint8Array;
-    if (compareBytes(key, bound.subarray(0, key.length)) !== 0) return ordinary;
-    const older = key.slice();
-    older[0] = HISTORY_PREFIX;
-    return prefixEnd(older) as B;
-  }
-  return ordinary;
 }
 
 /** Hands out pieces of blocks: thousands of small keys and values without an allocation for each. */

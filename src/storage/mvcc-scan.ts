@@ -10,7 +10,7 @@ import { HistoryCursor, type StoredVersion } from './mvcc-read.ts';
 /** Takes rows: the row key is `key` from 1 on, the row is `record` from HEADER_BYTES on. */
 export interface RowSink {
   /** False: enough, no more rows are wanted. */
-  add(key: Uint8Array, record: Uint8Array): boolean;
+  add(key: Uint8Array, record: Uint8Array, timestamp: Timestamp): boolean;
 }
 
 const HISTORY_READ_AHEAD_BYTES = 32 << 10;
@@ -56,7 +56,7 @@ export class VersionScan {
       }
       if (timestamp > this.newest) this.newest = timestamp;
       if (headerIsTombstone(record)) continue;
-      if (!sink.add(keys[i] as Uint8Array, record)) return false;
+      if (!sink.add(keys[i] as Uint8Array, record, timestamp)) return false;
     }
     return !isLast;
   }

@@ -42,8 +42,8 @@ class ShardClient implements Shard {
   private readonly runtime: Pick<Runtime, 'timers'>;
   private out = new ByteWriter(4096);
   private readonly pending = new Map<number, Pending>();
-  private readonly scans = new Map<number, ClientScan>();
-  private readonly snapshots = new Map<number, ClientSnapshot>();
+  /** What the shard sends in pieces: scans, snapshots, checksums. */
+  private readonly streams = new Map<number, ClientStream<unknown>>();
   private lastId = 0;
   private resolveOpened: Pending | undefined;
   private failure: Error | undefined;
@@ -85,19 +85,8 @@ class ShardClient implements Shard {
 
   scan(request: ShardScanRequest): ShardScan {
     const { span, program, parameters } = request;
-    const id = this.nextId();
-    const scan = new ClientScan({
-      credit: () => this.post(protocol.REQUEST_SCAN_CREDIT, id, (out) => out.u32(1)),
-      close: () => {
-        if (this.scans.delete(id)) this.post(protocol.REQUEST_SCAN_CLOSE, id);
-      },
-    });
-    if (this.failure !== undefined || this.closed !== undefined) {
-      scan.fail(this.failure ?? closedError());
-      return scan;
-    }
-    this.scans.set(id, scan);
-    this.post(protocol.REQUEST_SCAN, id, (out) => {
+    const scan = new ClientScan();
+    this.openStream(scan, protocol.REQUEST_SCAN, (out) => {
       out.u53(request.at);
       out.u8(
         (request.reverse ? protocol.SCAN_REVERSE : 0) |
@@ -125,20 +114,8 @@ class ShardClient implements Shard {
   }
 
   readSnapshot(range: RangeId, span: Span, chunkBytes: number): ShardSnapshot {
-    const id = this.nextId();
-    const stream = new ClientStream<Uint8Array>({
-      credit: () => this.post(protocol.REQUEST_SCAN_CREDIT, id, (out) => out.u32(1)),
-      close: () => {
-        if (this.snapshots.delete(id)) this.post(protocol.REQUEST_SCAN_CLOSE, id);
-      },
-    });
-    const snapshot = new ClientSnapshot(stream);
-    if (this.failure !== undefined || this.closed !== undefined) {
-      snapshot.fail(this.failure ?? closedError());
-      return snapshot;
-    }
-    this.snapshots.set(id, snapshot);
-    this.post(protocol.REQUEST_SNAPSHOT, id, (out) => {
+    const snapshot = new ClientSnapshot();
+    this.openStream(snapshot, protocol.REQUEST_SNAPSHOT, (out) => {
       out.u32(range);
       protocol.writeSpan(out, span);
       out.u32(chunkBytes);
@@ -169,11 +146,16 @@ class ShardClient implements Shard {
     });
   }
 
-  checksum(span: Span, at: Timestamp): Promise<ShardChecksum> {
-    return this.request(protocol.REQUEST_CHECKSUM, (out) => {
+  async checksum(span: Span, at: Timestamp): Promise<ShardChecksum> {
+    // A stream of one piece: it may take long, and a shard that closes does not wait for it.
+    const stream = new ClientStream<ShardChecksum>();
+    this.openStream(stream, protocol.REQUEST_CHECKSUM, (out) => {
       protocol.writeSpan(out, span);
       out.u53(at);
     });
+    const checksum = await stream.next();
+    assert(checksum !== undefined, 'a checksum ended without an answer');
+    return checksum;
   }
 
   usage(): Promise<ShardUsage> {
@@ -191,8 +173,7 @@ class ShardClient implements Shard {
   }
 
   private async finish(): Promise<void> {
-    for (const scan of [...this.scans.values()]) scan.abandon(closedError());
-    for (const snapshot of [...this.snapshots.values()]) snapshot.abandon(closedError());
+    for (const stream of [...this.streams.values()]) stream.abandon(closedError());
     if (this.pending.size > 0) {
       await new Promise<void>((resolve) => {
         this.whenIdle = resolve;
@@ -201,6 +182,26 @@ class ShardClient implements Shard {
     this.flushOut();
     await this.port.close();
     this.resolveOpened?.reject(closedError());
+  }
+
+  private openStream<T>(
+    stream: ClientStream<T>,
+    kind: number,
+    write: (out: ByteWriter) => void,
+  ): void {
+    if (this.failure !== undefined || this.closed !== undefined) {
+      stream.fail(this.failure ?? closedError());
+      return;
+    }
+    const id = this.nextId();
+    stream.open({
+      credit: () => this.post(protocol.REQUEST_SCAN_CREDIT, id, (out) => out.u32(1)),
+      close: () => {
+        if (this.streams.delete(id)) this.post(protocol.REQUEST_SCAN_CLOSE, id);
+      },
+    });
+    this.streams.set(id, stream as ClientStream<unknown>);
+    this.post(kind, id, write);
   }
 
   private nextId(): number {
@@ -267,20 +268,20 @@ class ShardClient implements Shard {
           break;
         case protocol.ANSWER_SNAPSHOT: {
           const appliedIndex = reader.u53();
-          this.snapshots.get(id)?.began(appliedIndex);
+          (this.streams.get(id) as ClientSnapshot | undefined)?.began(appliedIndex);
           break;
         }
         case protocol.ANSWER_SNAPSHOT_CHUNK: {
           const isLast = reader.u8() === 1;
           const chunk = reader.block();
-          const snapshot = this.snapshots.get(id);
-          if (isLast) this.snapshots.delete(id);
-          snapshot?.receive(chunk, isLast);
+          this.streamed(id, isLast)?.receive(chunk, isLast);
           break;
         }
-        case protocol.ANSWER_CHECKSUM:
-          this.answer(id, readChecksum(reader));
+        case protocol.ANSWER_CHECKSUM: {
+          const checksum = readChecksum(reader);
+          this.streamed(id, true)?.receive(checksum, true);
           break;
+        }
         case protocol.ANSWER_ERROR:
           this.refuse(id, protocol.readError(reader));
           break;
@@ -298,11 +299,15 @@ class ShardClient implements Shard {
     const newest = reader.u53() as Timestamp;
     const rowCount = reader.u32();
     const rows = reader.block();
-    const scan = this.scans.get(id);
-    // It was closed while the batch was under way.
-    if (scan === undefined) return;
-    if (isLast) this.scans.delete(id);
-    scan.receiveBatch({ rows, rowCount, newest }, isLast);
+    const scan = this.streamed(id, isLast) as ClientScan | undefined;
+    scan?.receiveBatch({ rows, rowCount, newest }, isLast);
+  }
+
+  /** Undefined: it was closed while a piece of it was under way. */
+  private streamed(id: number, isLast: boolean): ClientStream<unknown> | undefined {
+    const stream = this.streams.get(id);
+    if (isLast) this.streams.delete(id);
+    return stream;
   }
 
   private answer(id: number, answer: unknown): void {
@@ -317,12 +322,9 @@ class ShardClient implements Shard {
     const pending = this.pending.get(id);
     this.pending.delete(id);
     pending?.reject(error);
-    const scan = this.scans.get(id);
-    this.scans.delete(id);
-    scan?.fail(error);
-    const snapshot = this.snapshots.get(id);
-    this.snapshots.delete(id);
-    snapshot?.fail(error);
+    const stream = this.streams.get(id);
+    this.streams.delete(id);
+    stream?.fail(error);
     this.checkIdle();
   }
 
@@ -335,10 +337,8 @@ class ShardClient implements Shard {
     this.resolveOpened = undefined;
     for (const pending of this.pending.values()) pending.reject(error);
     this.pending.clear();
-    for (const scan of this.scans.values()) scan.fail(error);
-    this.scans.clear();
-    for (const snapshot of this.snapshots.values()) snapshot.fail(error);
-    this.snapshots.clear();
+    for (const stream of this.streams.values()) stream.fail(error);
+    this.streams.clear();
     // Who waits for `opened` has been told.
     if (!failedToOpen) for (const handler of this.failureHandlers) handler(error);
     this.checkIdle();
@@ -360,13 +360,12 @@ class ClientScan extends ClientStream<ShardScanBatch> {
   }
 }
 
-class ClientSnapshot implements ShardSnapshot {
+class ClientSnapshot extends ClientStream<Uint8Array> implements ShardSnapshot {
   readonly appliedIndex: Promise<number>;
-  private readonly stream: ClientStream<Uint8Array>;
   private begin: Pending | undefined;
 
-  constructor(stream: ClientStream<Uint8Array>) {
-    this.stream = stream;
+  constructor() {
+    super();
     this.appliedIndex = new Promise((resolve, reject) => {
       this.begin = { resolve: resolve as (answer: unknown) => void, reject };
     });
@@ -374,35 +373,24 @@ class ClientSnapshot implements ShardSnapshot {
     this.appliedIndex.catch(() => {});
   }
 
-  next(): Promise<Uint8Array | undefined> {
-    return this.stream.next();
-  }
-
-  close(): void {
-    this.begin?.reject(new Error('the snapshot was closed before it was taken'));
-    this.begin = undefined;
-    this.stream.close();
-  }
-
   began(appliedIndex: number): void {
     this.begin?.resolve(appliedIndex);
     this.begin = undefined;
   }
 
-  receive(chunk: Uint8Array, isLast: boolean): void {
-    this.stream.receive(chunk.length === 0 ? undefined : chunk, isLast);
+  override close(): void {
+    this.notBegun(new Error('the snapshot was closed before it was taken'));
+    super.close();
   }
 
-  fail(error: Error): void {
-    this.begin?.reject(error);
-    this.begin = undefined;
-    this.stream.fail(error);
+  override fail(error: Error): void {
+    this.notBegun(error);
+    super.fail(error);
   }
 
-  abandon(error: Error): void {
+  private notBegun(error: Error): void {
     this.begin?.reject(error);
     this.begin = undefined;
-    this.stream.abandon(error);
   }
 }
 

@@ -2,25 +2,25 @@
 // they were posted, as many at once as have gathered; a read starts once every apply posted before it is in the
 // engine, and all point reads that may start together are one read of the engine.
 
+import { AssertionError } from '../base/assert.ts';
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { Port, WorkerMain } from '../runtime/runtime.ts';
 import { Applier, type ApplyRequest } from './apply.ts';
 import type { Engine, Span } from './engine.ts';
+import { Installs } from './install.ts';
 import { HEADER_BYTES, HISTORY_PREFIX, LATEST_PREFIX, prefixedSpan } from './mvcc.ts';
 import { readVersions, type StoredVersion } from './mvcc-read.ts';
-import type { ShardScanRequest } from './shard.ts';
+import { Answers } from './shard-answers.ts';
 import * as protocol from './shard-protocol.ts';
-import { RunningScan } from './shard-scan.ts';
+import { ShardStreams } from './shard-streams.ts';
 
 /** Applied in one engine write. */
 const APPLY_BYTES_MAX = 4 << 20;
 /** Read in one batch. */
 const GET_KEYS_MAX = 1024;
 const GETS_IN_FLIGHT_MAX = 2;
-const SCANS_OPEN_MAX = 1024;
-const WRITER_BYTES_KEPT_MAX = 1 << 20;
 
 interface PostedApply extends ApplyRequest {
   readonly id: number;
@@ -36,6 +36,14 @@ interface PostedGet {
 interface PostedRead {
   readonly after: number;
   readonly start: () => void;
+  /** The shard has failed before. */
+  readonly fail?: (error: unknown) => void;
+}
+
+interface ExclusiveWrite {
+  readonly run: () => Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** What a shard's thread runs: serves the port until its owner closes it; then the engine is closed. */
@@ -66,43 +74,47 @@ class ShardServer {
   private applies: PostedApply[] = [];
   private appliesPosted = 0;
   private appliesDone = 0;
-  private isApplying = false;
+  /** What writes to the engine beside applies; by turns with them. */
+  private readonly writes: ExclusiveWrite[] = [];
+  private isWriting = false;
+  private appliedLast = false;
+  private readonly installs: Installs;
   private reads: PostedRead[] = [];
   private gets: PostedGet[] = [];
   private getsInFlight = 0;
-  private readonly scans = new Map<number, RunningScan>();
-  /** Everything but scans that has begun and not ended. */
+  private readonly streams: ShardStreams;
+  /** Everything but streams that has begun and not ended. */
   private working = 0;
 
-  private out = new ByteWriter(4096);
+  private readonly answers: Answers;
   private failure: unknown;
-  private isClosing = false;
   private whenIdle: (() => void) | undefined;
   private getsServed = 0;
-  private scansServed = 0;
 
   constructor(port: Port, engine: Engine, applier: Applier) {
     this.port = port;
+    this.answers = new Answers(port);
+    this.streams = new ShardStreams(engine, this.answers, () => this.pump());
     this.engine = engine;
     this.applier = applier;
+    this.installs = new Installs(engine, applier.records, (run) => this.exclusive(run));
   }
 
   async run(): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       this.port.onClose(() => resolve());
     });
-    this.begin(protocol.ANSWER_OPENED, 0);
-    protocol.writeRanges(this.out, this.applier.appliedRanges());
+    const out = this.answers.begin(protocol.ANSWER_OPENED, 0);
+    protocol.writeRanges(out, this.applier.appliedRanges());
     this.port.onMessage((message) => this.receive(message));
     await closed;
-    this.isClosing = true;
-    for (const scan of this.scans.values()) scan.close();
+    this.streams.close();
     if (!this.isIdle()) {
       await new Promise<void>((resolve) => {
         this.whenIdle = resolve;
       });
     }
-    this.flushOut();
+    this.answers.flush();
     await this.engine.close();
   }
 
@@ -115,7 +127,12 @@ class ShardServer {
         case protocol.REQUEST_APPLY: {
           const range = reader.u32();
           const lastIndex = reader.u53();
-          this.applies.push({ id, range, lastIndex, entries: reader.block() });
+          const entries = reader.block();
+          if (this.installs.isInstalling(range)) {
+            this.fail(new AssertionError(`entries for range ${range}, which is being installed`));
+            break;
+          }
+          this.applies.push({ id, range, lastIndex, entries });
           this.appliesPosted++;
           break;
         }
@@ -128,27 +145,35 @@ class ShardServer {
           break;
         }
         case protocol.REQUEST_SCAN:
-          this.openScan(id, reader);
+        case protocol.REQUEST_SNAPSHOT:
+        case protocol.REQUEST_CHECKSUM: {
+          const open = this.streams.prepare(kind, id, reader);
+          this.read(open);
           break;
+        }
         case protocol.REQUEST_SCAN_CREDIT: {
           const credits = reader.u32();
-          this.scans.get(id)?.addCredit(credits);
+          this.streams.addCredit(id, credits);
           break;
         }
         case protocol.REQUEST_SCAN_CLOSE:
-          this.read(() => this.scans.get(id)?.close());
+          this.read(() => this.streams.closeOne(id));
           break;
         case protocol.REQUEST_FLUSH:
           this.read(() => this.work(id, () => this.flush(id)));
           break;
         case protocol.REQUEST_APPROXIMATE_BYTES: {
-          const start = reader.block();
-          const span = { start, end: reader.u8() === 0 ? undefined : reader.block() };
+          const span = protocol.readSpan(reader);
           this.read(() => this.work(id, () => this.approximateBytes(id, span)));
           break;
         }
         case protocol.REQUEST_USAGE:
           this.usage(id);
+          break;
+        case protocol.REQUEST_INSTALL_BEGIN:
+        case protocol.REQUEST_INSTALL_CHUNK:
+        case protocol.REQUEST_INSTALL_FINISH:
+          this.install(kind, id, reader);
           break;
         default:
           throw new DbError('XX000', `unknown request ${kind} to a storage shard`);
@@ -162,7 +187,7 @@ class ShardServer {
   }
 
   private pump(): void {
-    if (!this.isApplying && this.applies.length > 0 && this.failure === undefined) this.apply();
+    if (!this.isWriting && this.failure === undefined) this.startWrite();
     let started = 0;
     for (const read of this.reads) {
       if (read.after > this.appliesDone) break;
@@ -176,8 +201,45 @@ class ShardServer {
 
   private isIdle(): boolean {
     const nothingLeft = this.applies.length === 0 && this.reads.length === 0;
-    const nothingRuns = this.working === 0 && this.gets.length === 0 && this.scans.size === 0;
+    const nothingRuns = this.working === 0 && this.gets.length === 0 && this.streams.isIdle;
     return nothingRuns && (nothingLeft || this.failure !== undefined);
+  }
+
+  private startWrite(): void {
+    const isAppliesTurn = this.writes.length === 0 || !this.appliedLast;
+    if (isAppliesTurn && this.applies.length > 0) {
+      this.appliedLast = true;
+      this.apply();
+      return;
+    }
+    this.appliedLast = false;
+    const write = this.writes.shift();
+    if (write === undefined) return;
+    this.isWriting = true;
+    this.working++;
+    write.run().then(
+      () => {
+        this.isWriting = false;
+        this.working--;
+        this.applier.forgetTails();
+        write.resolve();
+        this.pump();
+      },
+      (error: unknown) => {
+        this.working--;
+        write.reject(error);
+        this.fail(error);
+      },
+    );
+  }
+
+  /** Rejects when the shard fails, also before its turn has come. */
+  private exclusive(run: () => Promise<void>): Promise<void> {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => {
+      this.writes.push({ run, resolve, reject });
+      this.pump();
+    });
   }
 
   private apply(): void {
@@ -189,14 +251,14 @@ class ShardServer {
       count++;
     }
     const batch = this.applies.splice(0, count);
-    this.isApplying = true;
+    this.isWriting = true;
     this.working++;
     this.applier.apply(batch).then(
       () => {
-        this.isApplying = false;
+        this.isWriting = false;
         this.working--;
         this.appliesDone += count;
-        for (const { id } of batch) this.begin(protocol.ANSWER_DONE, id);
+        for (const { id } of batch) this.answers.begin(protocol.ANSWER_DONE, id);
         this.pump();
       },
       (error: unknown) => {
@@ -226,7 +288,7 @@ class ShardServer {
       .then(
         (versions) => this.answerGets(batch, versions),
         (error: unknown) => {
-          for (const { id } of batch) this.refuse(id, error);
+          for (const { id } of batch) this.answers.refuse(id, error);
         },
       )
       .finally(() => {
@@ -242,60 +304,37 @@ class ShardServer {
   ): void {
     let next = 0;
     for (const { id, keys } of batch) {
-      this.begin(protocol.ANSWER_VERSIONS, id);
-      const { out } = this;
+      const out = this.answers.begin(protocol.ANSWER_VERSIONS, id);
       out.u32(keys.length);
       for (let left = keys.length; left > 0; left--) writeVersion(out, versions[next++]);
     }
   }
 
-  private openScan(id: number, reader: ByteReader): void {
-    const at = reader.u53() as Timestamp;
-    const flags = reader.u8();
-    const start = reader.block();
-    const end = (flags & protocol.SCAN_HAS_END) === 0 ? undefined : reader.block();
-    const program = (flags & protocol.SCAN_HAS_PROGRAM) === 0 ? undefined : reader.block();
-    const parameters = (flags & protocol.SCAN_HAS_PARAMETERS) === 0 ? undefined : reader.block();
-    const limitRows = reader.u32();
-    const batchBytes = reader.u32();
-    const credits = reader.u32();
-    const reverse = (flags & protocol.SCAN_REVERSE) !== 0;
-    const span = { start, end };
-    const request = { span, at, reverse, program, parameters, limitRows, batchBytes };
-    this.read(() => this.startScan(id, request, credits));
-  }
-
-  private startScan(id: number, request: ShardScanRequest, credits: number): void {
-    if (this.isClosing) return;
-    if (this.scans.size >= SCANS_OPEN_MAX) {
-      this.refuse(
-        id,
-        new DbError('53000', `too many scans are open in one storage shard (${SCANS_OPEN_MAX})`, {
-          hint: 'Close cursors that are not needed, or read them to their end.',
-        }),
-      );
-      return;
-    }
-    this.scansServed++;
-    try {
-      const scan = new RunningScan(this.engine, request, credits, {
-        batch: (rows, newest, isLast) => {
-          this.begin(protocol.ANSWER_SCAN_BATCH, id);
-          this.out.u8(isLast ? 1 : 0);
-          this.out.u53(newest);
-          this.out.u32(rows.rowCount);
-          this.out.block(rows.writer.peek());
-        },
-        failed: (error) => this.refuse(id, error),
-        ended: () => {
-          this.scans.delete(id);
-          this.pump();
-        },
+  private install(kind: number, id: number, reader: ByteReader): void {
+    const range = reader.u32();
+    if (kind === protocol.REQUEST_INSTALL_BEGIN) {
+      const span = protocol.readSpan(reader);
+      const ready = new Promise<void>((start, fail) => {
+        this.reads.push({ after: this.appliesPosted, start, fail });
       });
-      this.scans.set(id, scan);
-      scan.run();
-    } catch (error) {
-      this.refuse(id, error);
+      const begun = this.installs.begin(range, span, ready);
+      this.work(id, async () => {
+        await begun;
+        this.answers.begin(protocol.ANSWER_DONE, id);
+      });
+    } else if (kind === protocol.REQUEST_INSTALL_CHUNK) {
+      const chunk = reader.block();
+      this.work(id, async () => {
+        await this.installs.chunk(range, chunk);
+        this.answers.begin(protocol.ANSWER_DONE, id);
+      });
+    } else {
+      const appliedIndex = reader.u53();
+      const state = reader.block();
+      this.work(id, async () => {
+        await this.installs.finish(range, appliedIndex, state);
+        this.answers.begin(protocol.ANSWER_DONE, id);
+      });
     }
   }
 
@@ -303,8 +342,8 @@ class ShardServer {
     // P30: what was applied before the flush began is durable after it; what was applied meanwhile may not be.
     const ranges = this.applier.appliedRanges();
     await this.engine.flush();
-    this.begin(protocol.ANSWER_FLUSHED, id);
-    protocol.writeRanges(this.out, ranges);
+    const out = this.answers.begin(protocol.ANSWER_FLUSHED, id);
+    protocol.writeRanges(out, ranges);
   }
 
   private async approximateBytes(id: number, span: Span): Promise<void> {
@@ -312,55 +351,37 @@ class ShardServer {
       this.engine.approximateBytes(prefixedSpan(LATEST_PREFIX, span)),
       this.engine.approximateBytes(prefixedSpan(HISTORY_PREFIX, span)),
     ]);
-    this.begin(protocol.ANSWER_NUMBER, id);
-    this.out.u53(latest + history);
+    const out = this.answers.begin(protocol.ANSWER_NUMBER, id);
+    out.u53(latest + history);
   }
 
   private usage(id: number): void {
-    this.begin(protocol.ANSWER_USAGE, id);
-    this.out.u53(this.getsServed);
-    this.out.u53(this.scansServed);
-    this.out.u53(this.applier.entriesApplied);
-    this.out.u53(this.applier.bytesApplied);
+    const out = this.answers.begin(protocol.ANSWER_USAGE, id);
+    out.u53(this.getsServed);
+    out.u53(this.streams.scansServed);
+    out.u53(this.applier.entriesApplied);
+    out.u53(this.applier.bytesApplied);
   }
 
   private work(id: number, run: () => Promise<void>): void {
     this.working++;
     run()
-      .catch((error: unknown) => this.refuse(id, error))
+      .catch((error: unknown) => this.answers.refuse(id, error))
       .finally(() => {
         this.working--;
         this.pump();
       });
   }
 
-  /** Starts an answer; what has gathered by the end of the turn is one message. */
-  private begin(kind: number, id: number): void {
-    const { out } = this;
-    if (out.length === 0) queueMicrotask(() => this.flushOut());
-    out.u8(kind);
-    out.u32(id);
-  }
-
-  private refuse(id: number, error: unknown): void {
-    this.begin(protocol.ANSWER_ERROR, id);
-    protocol.writeError(this.out, error);
-  }
-
-  /** An apply failed: what the engine holds now is a prefix of the log, and nothing may follow it. */
+  /** A write failed: what the engine holds now is a prefix of what was asked, and nothing may follow it. */
   private fail(error: unknown): void {
+    if (this.failure !== undefined) return;
     this.failure = error;
-    this.begin(protocol.ANSWER_FAILED, 0);
-    protocol.writeError(this.out, error);
+    for (const write of this.writes.splice(0)) write.reject(error);
+    for (const read of this.reads) read.fail?.(error);
+    const out = this.answers.begin(protocol.ANSWER_FAILED, 0);
+    protocol.writeError(out, error);
     this.pump();
-  }
-
-  private flushOut(): void {
-    const { out } = this;
-    if (out.length === 0) return;
-    this.port.post(out.take());
-    if (out.bytes.length > WRITER_BYTES_KEPT_MAX) this.out = new ByteWriter(4096);
-    else out.reset();
   }
 }
 

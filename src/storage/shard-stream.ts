@@ -16,13 +16,14 @@ export interface StreamLink {
 }
 
 export class ClientStream<T> {
-  private readonly link: StreamLink;
+  /** Undefined: the shard was not asked, since it is closed. */
+  private link: StreamLink | undefined;
   private readonly items: T[] = [];
   private waiter: Pending | undefined;
   private state: 'running' | 'ended' | 'closed' = 'running';
   private error: Error | undefined;
 
-  constructor(link: StreamLink) {
+  open(link: StreamLink): void {
     this.link = link;
   }
 
@@ -31,7 +32,7 @@ export class ClientStream<T> {
     if (this.state === 'closed') return Promise.resolve(undefined);
     const item = this.items.shift();
     if (item !== undefined) {
-      if (this.state === 'running') this.link.credit();
+      if (this.state === 'running') this.link?.credit();
       return Promise.resolve(item);
     }
     if (this.error !== undefined) return Promise.reject(this.error);
@@ -45,7 +46,7 @@ export class ClientStream<T> {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.items.length = 0;
-    this.link.close();
+    this.link?.close();
     this.waiter?.resolve(undefined);
     this.waiter = undefined;
   }
@@ -54,7 +55,7 @@ export class ClientStream<T> {
   receive(item: T | undefined, isLast: boolean): void {
     if (isLast) this.state = 'ended';
     if (item !== undefined) this.items.push(item);
-    else if (!isLast) this.link.credit();
+    else if (!isLast) this.link?.credit();
     if (item !== undefined || isLast) this.wake();
   }
 
@@ -69,7 +70,7 @@ export class ClientStream<T> {
   abandon(error: Error): void {
     this.items.length = 0;
     this.fail(error);
-    this.link.close();
+    this.link?.close();
   }
 
   private wake(): void {

@@ -39,6 +39,11 @@ export class TailKeys {
     return true;
   }
 
+  clear(): void {
+    this.tails.clear();
+    this.borrowed = [];
+  }
+
   /** The batch is through: its buffers may go. */
   settle(): void {
     for (const index of this.borrowed) this.tails.set(index, this.tails.get(index)?.slice());

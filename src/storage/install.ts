@@ -1,0 +1,111 @@
+// Installing snapshots (P31). A range is marked, durably, before anything of it is dropped; its new rows are written;
+// they are made durable; and one atomic write takes the mark away and says what the range is now, durable before the
+// caller hears of it. So after power loss at any moment the range is either marked, or complete.
+
+import { assert } from '../base/assert.ts';
+import type { Engine, EngineOp, Span } from './engine.ts';
+import { beginOps, finishOps, type RangeRecords } from './range-records.ts';
+import type { RangeId } from './shard.ts';
+import { readChunk } from './snapshot-chunk.ts';
+import { storedSpan } from './stored-span.ts';
+
+/** In one engine write: what comes between two applies of other ranges. */
+const WRITE_BYTES = 1 << 20;
+
+/** Lets `run` be the engine's only writer while it lasts. */
+export type Exclusive = (run: () => Promise<void>) => Promise<void>;
+
+interface Install {
+  readonly span: Span;
+  /** Everything so far is in the engine. */
+  written: Promise<void>;
+  /** A chunk was refused: nothing can come of it any more. */
+  broken: unknown;
+}
+
+export class Installs {
+  private readonly engine: Engine;
+  private readonly records: RangeRecords;
+  private readonly exclusive: Exclusive;
+  private readonly running = new Map<RangeId, Install>();
+
+  constructor(engine: Engine, records: RangeRecords, exclusive: Exclusive) {
+    this.engine = engine;
+    this.records = records;
+    this.exclusive = exclusive;
+  }
+
+  /** Entries must not be applied to it. */
+  isInstalling(range: RangeId): boolean {
+    return this.running.has(range) || this.records.isInstalling(range);
+  }
+
+  /** An install that was begun before and not finished gives way. `ready`: applies posted before are through. */
+  begin(range: RangeId, span: Span, ready: Promise<void>): Promise<void> {
+    const before = this.running.get(range)?.written ?? Promise.resolve();
+    const own = { start: span.start.slice(), end: span.end?.slice() };
+    const written = Promise.all([ready, before]).then(() => this.clear(range, own));
+    written.catch(() => {});
+    this.running.set(range, { span: own, written, broken: undefined });
+    return written;
+  }
+
+  /** Resolves when there is room for another: one chunk is written while one waits. */
+  chunk(range: RangeId, chunk: Uint8Array): Promise<void> {
+    const install = this.expect(range);
+    let pieces: EngineOp[][];
+    try {
+      pieces = readChunk(chunk, install.span, WRITE_BYTES);
+    } catch (error) {
+      install.broken = error;
+      throw error;
+    }
+    const before = install.written;
+    install.written = before.then(async () => {
+      for (const piece of pieces) await this.exclusive(() => this.engine.write(piece));
+    });
+    // A write that fails is the end of the shard, which says so itself.
+    install.written.catch(() => {});
+    return before;
+  }
+
+  async finish(range: RangeId, appliedIndex: number, state: Uint8Array): Promise<void> {
+    const install = this.expect(range);
+    const own = state.slice();
+    await install.written;
+    await this.engine.flush();
+    await this.exclusive(async () => {
+      // Whoever began another meanwhile has given this one up.
+      assert(
+        this.running.get(range) === install,
+        'an install was begun anew while it was finished',
+      );
+      await this.engine.write(finishOps(range, appliedIndex, own));
+      this.records.finished(range, appliedIndex, own);
+      this.running.delete(range);
+    });
+    await this.engine.flush();
+  }
+
+  private async clear(range: RangeId, span: Span): Promise<void> {
+    await this.exclusive(async () => {
+      await this.engine.write(beginOps(range));
+      this.records.began(range);
+    });
+    await this.engine.flush();
+    await this.exclusive(async () => {
+      const { latest, history } = await storedSpan(this.engine, span);
+      await this.engine.write([
+        { kind: 'deleteSpan', span: latest },
+        { kind: 'deleteSpan', span: history },
+      ]);
+    });
+  }
+
+  private expect(range: RangeId): Install {
+    const install = this.running.get(range);
+    assert(install !== undefined, 'a chunk of a snapshot came before the install was begun');
+    if (install.broken !== undefined) throw install.broken;
+    return install;
+  }
+}

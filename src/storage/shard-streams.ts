@@ -1,0 +1,169 @@
+// What a shard sends in pieces: scans, snapshots, checksums. Each holds a snapshot of the engine while it is open.
+
+import type { ByteReader } from '../base/bytes.ts';
+import { DbError } from '../base/errors.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
+import { RunningChecksum } from './checksum.ts';
+import type { Engine, Span } from './engine.ts';
+import type { RangeId, ShardScanRequest } from './shard.ts';
+import type { Answers } from './shard-answers.ts';
+import * as protocol from './shard-protocol.ts';
+import { RunningScan } from './shard-scan.ts';
+import { RunningSnapshot, type SnapshotOutput } from './snapshot-read.ts';
+
+const STREAMS_OPEN_MAX = 1024;
+
+interface RunningStream {
+  run(): void | Promise<void>;
+  addCredit(credits: number): void;
+  close(): void;
+}
+
+export class ShardStreams {
+  scansServed = 0;
+  private readonly engine: Engine;
+  private readonly answers: Answers;
+  private readonly ended: () => void;
+  private readonly open = new Map<number, RunningStream>();
+  private isClosed = false;
+
+  /** `ended` is called whenever a stream has given its handles back. */
+  constructor(engine: Engine, answers: Answers, ended: () => void) {
+    this.engine = engine;
+    this.answers = answers;
+    this.ended = ended;
+  }
+
+  get isIdle(): boolean {
+    return this.open.size === 0;
+  }
+
+  addCredit(id: number, credits: number): void {
+    this.open.get(id)?.addCredit(credits);
+  }
+
+  closeOne(id: number): void {
+    this.open.get(id)?.close();
+  }
+
+  /** None is opened from now on. */
+  close(): void {
+    this.isClosed = true;
+    for (const stream of this.open.values()) stream.close();
+  }
+
+  /** Reads a request; the answer opens it. */
+  prepare(kind: number, id: number, reader: ByteReader): () => void {
+    if (kind === protocol.REQUEST_SCAN) return this.prepareScan(id, reader);
+    if (kind === protocol.REQUEST_CHECKSUM) {
+      const span = protocol.readSpan(reader);
+      const at = reader.u53() as Timestamp;
+      return () => this.startChecksum(id, span, at);
+    }
+    const range = reader.u32();
+    const span = protocol.readSpan(reader);
+    const chunkBytes = reader.u32();
+    const credits = reader.u32();
+    return () => this.startSnapshot(id, range, span, chunkBytes, credits);
+  }
+
+  private prepareScan(id: number, reader: ByteReader): () => void {
+    const at = reader.u53() as Timestamp;
+    const flags = reader.u8();
+    const start = reader.block();
+    const end = (flags & protocol.SCAN_HAS_END) === 0 ? undefined : reader.block();
+    const program = (flags & protocol.SCAN_HAS_PROGRAM) === 0 ? undefined : reader.block();
+    const parameters = (flags & protocol.SCAN_HAS_PARAMETERS) === 0 ? undefined : reader.block();
+    const limitRows = reader.u32();
+    const batchBytes = reader.u32();
+    const credits = reader.u32();
+    const reverse = (flags & protocol.SCAN_REVERSE) !== 0;
+    const span = { start, end };
+    const request = { span, at, reverse, program, parameters, limitRows, batchBytes };
+    return () => this.startScan(id, request, credits);
+  }
+
+  private startScan(id: number, request: ShardScanRequest, credits: number): void {
+    this.start(id, () => {
+      const scan = new RunningScan(this.engine, request, credits, {
+        batch: (rows, newest, isLast) => {
+          const out = this.answers.begin(protocol.ANSWER_SCAN_BATCH, id);
+          out.u8(isLast ? 1 : 0);
+          out.u53(newest);
+          out.u32(rows.rowCount);
+          out.block(rows.writer.peek());
+        },
+        ...this.ending(id),
+      });
+      this.scansServed++;
+      return scan;
+    });
+  }
+
+  private startSnapshot(
+    id: number,
+    range: RangeId,
+    span: Span,
+    chunkBytes: number,
+    credits: number,
+  ): void {
+    this.start(id, () => {
+      return new RunningSnapshot(this.engine, range, span, chunkBytes, credits, {
+        began: (appliedIndex) => {
+          const out = this.answers.begin(protocol.ANSWER_SNAPSHOT, id);
+          out.u53(appliedIndex);
+        },
+        chunk: (chunk, isLast) => {
+          const out = this.answers.begin(protocol.ANSWER_SNAPSHOT_CHUNK, id);
+          out.u8(isLast ? 1 : 0);
+          out.block(chunk);
+        },
+        ...this.ending(id),
+      });
+    });
+  }
+
+  private startChecksum(id: number, span: Span, at: Timestamp): void {
+    this.start(id, () => {
+      return new RunningChecksum(this.engine, span, at, {
+        done: ({ rows, bytes, sum }) => {
+          const out = this.answers.begin(protocol.ANSWER_CHECKSUM, id);
+          out.u53(rows);
+          out.u53(bytes);
+          out.text(sum);
+        },
+        ...this.ending(id),
+      });
+    });
+  }
+
+  private start(id: number, open: () => RunningStream): void {
+    if (this.isClosed) return;
+    if (this.open.size >= STREAMS_OPEN_MAX) {
+      this.answers.refuse(
+        id,
+        new DbError('53000', `too many scans are open in one storage shard (${STREAMS_OPEN_MAX})`, {
+          hint: 'Close cursors that are not needed, or read them to their end.',
+        }),
+      );
+      return;
+    }
+    try {
+      const stream = open();
+      this.open.set(id, stream);
+      stream.run();
+    } catch (error) {
+      this.answers.refuse(id, error);
+    }
+  }
+
+  private ending(id: number): Pick<SnapshotOutput, 'failed' | 'ended'> {
+    return {
+      failed: (error) => this.answers.refuse(id, error),
+      ended: () => {
+        this.open.delete(id);
+        this.ended();
+      },
+    };
+  }
+}

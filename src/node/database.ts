@@ -149,9 +149,9 @@ export async function openDatabase(
       shard,
       cache,
       proposer: {
-        propose: (data) => {
+        submit: (data, told) => {
           assert(group !== undefined, 'nothing is proposed before the group runs');
-          return scheduler.propose(group, data).then(outcomeOf);
+          scheduler.submit(group, data, (answer) => told(outcomeOf(answer)));
         },
       },
       appliedIndex,
@@ -267,10 +267,12 @@ export async function openDatabase(
   }
 }
 
+const COMMITTED: ProposalOutcome = { kind: 'committed' };
+
 function outcomeOf(answer: ProposeAnswer): ProposalOutcome {
   switch (answer.kind) {
     case 'committed':
-      return { kind: 'committed' };
+      return COMMITTED;
     case 'unknown':
       return { kind: 'unknown', message: answer.message };
     case 'notLeader':

@@ -221,10 +221,7 @@ export class Commits {
     for (let i = 0; i < commit.hashes.length; i++) {
       this.parts.cache.proposed(commit.hashes[i] as number); // P14
     }
-    this.parts.proposer.propose(command).then(
-      (outcome) => this.proposed(commit, outcome),
-      (error: unknown) => this.proposed(commit, { kind: 'unknown', message: String(error) }),
-    );
+    this.parts.proposer.submit(command, (outcome) => this.proposed(commit, outcome));
     if (session !== undefined && this.hasFault('ranges.release-before-visible')) {
       this.sessions.end(session);
     }

@@ -71,21 +71,23 @@ export class FakeLog implements Proposer {
     return this.waiting.length;
   }
 
-  propose(data: Uint8Array): Promise<ProposalOutcome> {
-    if (this.refusal !== undefined) return Promise.resolve(this.refusal);
-    return new Promise((resolve) => {
-      this.waiting.push(() => {
-        const entry: CommittedEntry = { index: this.entries.length + 1, kind: 'command', data };
-        this.entries.push(entry);
-        this.onCommitted([entry]);
-        resolve({ kind: 'committed' });
-      });
-      if (this.isUnknown) resolve({ kind: 'unknown', message: 'the log does not answer' });
-      if (this.isHeld) return;
-      // In the order of proposing, whatever the delays.
-      this.lastAt = Math.max(this.lastAt, this.world.nowMicros + this.delay());
-      void this.world.after(this.lastAt - this.world.nowMicros, this.life, () => this.commitNext());
+  submit(data: Uint8Array, told: (outcome: ProposalOutcome) => void): void {
+    if (this.refusal !== undefined) {
+      told(this.refusal);
+      return;
+    }
+    const { isUnknown } = this;
+    this.waiting.push(() => {
+      const entry: CommittedEntry = { index: this.entries.length + 1, kind: 'command', data };
+      this.entries.push(entry);
+      this.onCommitted([entry]);
+      if (!isUnknown) told({ kind: 'committed' });
     });
+    if (isUnknown) told({ kind: 'unknown', message: 'the log does not answer' });
+    if (this.isHeld) return;
+    // In the order of proposing, whatever the delays.
+    this.lastAt = Math.max(this.lastAt, this.world.nowMicros + this.delay());
+    void this.world.after(this.lastAt - this.world.nowMicros, this.life, () => this.commitNext());
   }
 
   commitNext(): void {

@@ -252,31 +252,17 @@ export class Connection {
   #bind(session: Session, body: BodyReader): Maybe<void> {
     const portal = body.name();
     const statement = body.name();
-    const parameterFormats = this.#formats(body);
+    const parameterFormats = body.formats();
     const count = body.u16();
     const parameters: (Uint8Array | undefined)[] = [];
     for (let i = 0; i < count; i++) {
       const length = body.i32();
       parameters.push(length < 0 ? undefined : body.raw(length));
     }
-    const resultFormats = this.#formats(body);
+    const resultFormats = body.formats();
     const bound = session.bind({ portal, statement, parameterFormats, parameters, resultFormats });
     if (isPromise(bound)) return bound.then(() => this.#output.bindComplete());
     return this.#output.bindComplete();
-  }
-
-  #formats(body: BodyReader): readonly number[] {
-    const count = body.u16();
-    if (count === 0) return NO_FORMATS;
-    const formats: number[] = [];
-    for (let i = 0; i < count; i++) {
-      const format = body.i16();
-      if (format !== 0 && format !== 1) {
-        throw new DbError('22023', `unsupported format code: ${format}`);
-      }
-      formats.push(format);
-    }
-    return formats;
   }
 
   #describe(session: Session, body: BodyReader): void {

@@ -1,6 +1,8 @@
 // Cuts a connection's input into messages. A chunk that holds whole messages is read in place; only what straddles
 // chunks is copied, into a buffer that doubles, so that a large message costs linear time.
 
+import { DbError } from '../../base/errors.ts';
+
 /** Longest message after start-up; PostgreSQL allows 1 GiB, no statement or row of ours needs more than this. */
 export const MESSAGE_BYTES_MAX: number = 64 * 1024 * 1024;
 /** As PostgreSQL: a start-up packet is small. */
@@ -73,6 +75,10 @@ export class MessageFramer {
   }
 }
 
+const NO_FORMATS: readonly number[] = [];
+const TEXT_FORMAT: readonly number[] = [0];
+const BINARY_FORMAT: readonly number[] = [1];
+
 /** Reads the fields of one message's body; running off its end is a ProtocolViolation. */
 export class BodyReader {
   bytes: Buffer = Buffer.alloc(0);
@@ -119,6 +125,24 @@ export class BodyReader {
     const part = this.bytes.subarray(this.at, this.at + length);
     this.at += length;
     return part;
+  }
+
+  /** Format codes, 0 for text and 1 for binary. None and one, which nearly every Bind has, are lists that exist. */
+  formats(): readonly number[] {
+    const count = this.u16();
+    if (count === 0) return NO_FORMATS;
+    if (count === 1) return this.#format() === 0 ? TEXT_FORMAT : BINARY_FORMAT;
+    const formats: number[] = [];
+    for (let i = 0; i < count; i++) formats.push(this.#format());
+    return formats;
+  }
+
+  #format(): number {
+    const format = this.i16();
+    if (format !== 0 && format !== 1) {
+      throw new DbError('22023', `unsupported format code: ${format}`);
+    }
+    return format;
   }
 
   text(): string {

@@ -5,7 +5,7 @@ import { DbError } from '../../base/errors.ts';
 import { parseBinary } from '../../rows/binary-format.ts';
 import type { Datum } from '../../rows/datum.ts';
 import { parseText } from '../../rows/text-format.ts';
-import { type ColumnType, INT2, INT4 } from '../../rows/types.ts';
+import { type ColumnType, INT2, INT4, INT8 } from '../../rows/types.ts';
 import type { BindRequest, ResultField } from '../api.ts';
 import type { CompiledPlan, ExecResult, SuspendedExecution } from '../exec/plan-api.ts';
 import type { Statement } from '../parse/ast.ts';
@@ -92,8 +92,9 @@ function decodeParameter(
   index: number,
 ): Datum {
   if (format === 1) return parseBinary(type, bytes);
-  if (type.oid === INT4 || type.oid === INT2) {
-    const small = plainDigits(bytes, type.oid === INT4 ? 9 : 4);
+  const digits = plainDigitsMax(type.oid);
+  if (digits > 0) {
+    const small = plainDigits(bytes, digits);
     if (small !== undefined) return small;
   }
   const text = fromUtf8Strict(bytes);
@@ -106,7 +107,13 @@ function decodeParameter(
   return parseText(type, text);
 }
 
-/** Nine plain digits fit int4, four fit int2: no text in between. Anything else is the text parser's. */
+/** So many plain digits fit: no text in between. Anything else is the text parser's. */
+function plainDigitsMax(oid: number): number {
+  if (oid === INT4) return 9;
+  if (oid === INT8) return 16;
+  return oid === INT2 ? 4 : 0;
+}
+
 function plainDigits(bytes: Uint8Array, most: number): number | undefined {
   if (bytes.length === 0 || bytes.length > most) return undefined;
   let value = 0;
@@ -115,5 +122,6 @@ function plainDigits(bytes: Uint8Array, most: number): number | undefined {
     if (digit < 0 || digit > 9) return undefined;
     value = value * 10 + digit;
   }
-  return value;
+  // Of sixteen digits not all are safe; up to the last one they were.
+  return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }

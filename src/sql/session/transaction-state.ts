@@ -3,6 +3,7 @@
 // must be told to the catalog when it ends.
 
 import { DbError, unsupported } from '../../base/errors.ts';
+import type { Maybe } from '../../base/maybe.ts';
 import type { ReadView, Snapshot, Transaction, Transactions } from '../../txn/api.ts';
 import type { TransactionStatus } from '../api.ts';
 import type { CatalogView } from '../catalog/api.ts';
@@ -155,17 +156,20 @@ export class TransactionState {
   }
 
   /** Throws what the transaction's commit throws; the block is over either way. */
-  async commit(): Promise<void> {
+  commit(): Maybe<void> {
     const txn = this.#txn;
-    try {
-      if (txn !== undefined) await txn.commit();
-    } catch (error) {
-      txn?.rollback();
-      this.#end(false);
-      throw error;
-    }
-    this.#end(true);
+    if (txn === undefined) return this.#end(true);
+    // Made once for the session: every write comes by here.
+    return txn.commit().then(this.#committed, this.#notCommitted);
   }
+
+  readonly #committed = (): void => this.#end(true);
+
+  readonly #notCommitted = (error: unknown): never => {
+    this.#txn?.rollback();
+    this.#end(false);
+    throw error;
+  };
 
   rollback(): void {
     this.#txn?.rollback();

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, join, relative, resolve } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 
@@ -70,6 +70,22 @@ function symbolsOf(file) {
   return symbols;
 }
 
+/** The generated code with our reader and writer in place of @bufbuild/protobuf's (src/base/proto-wire.ts). */
+function ours(source, out) {
+  const wire = relative(join(repository, out), join(repository, 'src/base/proto-wire.ts'));
+  const names = ['BinaryReader', 'BinaryWriter'];
+  if (source.includes('new Uint8Array(0)')) names.push('NO_BYTES');
+  const replaced = source
+    .replace(/^import \{ BinaryReader, BinaryWriter \} from .*$/m, () => {
+      return `import { ${names.join(', ')} } from "${wire}";`;
+    })
+    .replaceAll('new Uint8Array(0)', 'NO_BYTES')
+    .replaceAll('longToNumber(reader.uint64())', 'reader.uint64()')
+    .replace(/^function longToNumber[^]*?^\}\n\n/m, '');
+  if (/bufbuild|longToNumber/.test(replaced)) throw new Error('ts-proto generates otherwise now');
+  return replaced;
+}
+
 /** A module that tells the reflection service what each .proto file says. */
 function descriptors(image) {
   const { file: files } = fromBinary(FileDescriptorSetSchema, image);
@@ -101,6 +117,10 @@ function generate(directory, { protos, out, descriptorOnly }) {
   };
   const excluded = descriptorOnly.flatMap((name) => ['--exclude-path', join(protos, name)]);
   buf('generate', protos, '--template', JSON.stringify(template), ...excluded);
+  for (const name of readdirSync(target)) {
+    const file = join(target, name);
+    writeFileSync(file, ours(readFileSync(file, 'utf8'), out));
+  }
   const image = buf(
     'build',
     protos,

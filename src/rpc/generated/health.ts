@@ -5,7 +5,7 @@
 // source: health.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter } from "../../base/proto-wire.ts";
 
 export const protobufPackage = "grpc.health.v1";
 

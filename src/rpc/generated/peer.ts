@@ -5,7 +5,7 @@
 // source: peer.proto
 
 /* eslint-disable */
-import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter, NO_BYTES } from "../../base/proto-wire.ts";
 
 export const protobufPackage = "meridian.peer.v1";
 
@@ -166,7 +166,7 @@ export const Hello: MessageFns<Hello> = {
 };
 
 function createBaseEnvelope(): Envelope {
-  return { hello: undefined, frames: [], part: new Uint8Array(0), frameBytes: 0 };
+  return { hello: undefined, frames: [], part: NO_BYTES, frameBytes: 0 };
 }
 
 export const Envelope: MessageFns<Envelope> = {
@@ -245,7 +245,7 @@ export const Envelope: MessageFns<Envelope> = {
 };
 
 function createBaseStreamMessage(): StreamMessage {
-  return { hello: undefined, purpose: "", data: new Uint8Array(0), more: false, end: false };
+  return { hello: undefined, purpose: "", data: NO_BYTES, more: false, end: false };
 }
 
 export const StreamMessage: MessageFns<StreamMessage> = {

@@ -5,7 +5,9 @@
 //                                                              clock orders all of it
 
 import { assert } from '../base/assert.ts';
+import { EMPTY_BYTES } from '../base/bytes.ts';
 import { openIntervalClock, type OwnedClock } from '../clock/clock.ts';
+import { MIN_TIMESTAMP } from '../clock/timestamp.ts';
 import { configurationOf } from '../raft/configuration.ts';
 import { DEFAULT_SCHEDULER_OPTIONS, RaftScheduler } from '../raft/scheduler.ts';
 import type { RaftGroup } from '../raft/group.ts';
@@ -28,6 +30,7 @@ import { loadIdentity } from './identity.ts';
 import { createProgramRun } from './program-run.ts';
 import { LogTruncation } from './log-truncation.ts';
 import { SpaceGuard } from './space-guard.ts';
+import type { DatabaseHealth, Gauge } from './status.ts';
 
 /** The one range there is, and its replica here. */
 const RANGE = 1;
@@ -39,19 +42,6 @@ export interface DatabaseOptions {
   readonly shardEntry: WorkerEntry;
   /** Called at most once: a broken invariant or a failed disk, after which this node must not go on. */
   readonly broken: (error: Error) => void;
-}
-
-export interface DatabaseHealth {
-  readonly serving: boolean;
-  readonly status: string;
-  readonly fields: Readonly<Record<string, string | number>>;
-}
-
-export interface Gauge {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge';
-  readonly value: number;
 }
 
 export interface Database {
@@ -141,6 +131,7 @@ export async function openDatabase(
     let group: RaftGroup | undefined;
     const leader = new Replica({
       range: RANGE,
+      span: { start: EMPTY_BYTES, end: undefined },
       generation: GENERATION,
       runtime,
       clock,
@@ -155,6 +146,7 @@ export async function openDatabase(
         },
       },
       appliedIndex,
+      stateAtMost: MIN_TIMESTAMP,
       onFailure: broken,
     });
     replica = leader;
@@ -167,7 +159,7 @@ export async function openDatabase(
         onCommitted: (entries) => leader.committed(entries),
         onLeadership: (leadership) => {
           if (leadership.kind === 'leading') leader.lead(leadership.term).then(resolve, reject);
-          else leader.stopServing('this node does not lead the range');
+          else leader.follow(undefined);
         },
       });
     });

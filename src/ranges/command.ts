@@ -127,6 +127,14 @@ export function commandChecksum(command: Uint8Array): number | undefined {
   return command[1] === COMMAND_CHECKSUM ? u53(command, CHECKSUM_AT) : undefined;
 }
 
+/** The command with its last write changed; only on purpose. */
+export function corrupted(command: Uint8Array): Uint8Array {
+  if (command[1] !== COMMAND_WRITES) return command;
+  const other = command.slice();
+  other[other.length - 1] = (other[other.length - 1] as number) ^ 1;
+  return other;
+}
+
 /** As ByteReader.u53, without making a reader for each entry. */
 function u53(bytes: Uint8Array, at: number): number {
   return u32(bytes, at) + u32(bytes, at + 4) * 0x100000000;

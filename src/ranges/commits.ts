@@ -97,7 +97,7 @@ export class Commits {
   entryCommitted(command: Uint8Array): void {
     const timestamp = commandTimestamp(command);
     if (timestamp === undefined) return;
-    if (timestamp > this.greatestLogged) this.greatestLogged = timestamp;
+    this.met(timestamp);
     const commit = this.inFlight.find(timestamp);
     if (commit !== undefined) {
       this.becomeVisible(commit, command);
@@ -108,6 +108,11 @@ export class Commits {
     if (deadline !== undefined && deadline !== MAX_TIMESTAMP) {
       this.recent.add(this.id, timestamp, deadline);
     }
+  }
+
+  /** A timestamp that others have given or served. */
+  met(timestamp: Timestamp): void {
+    if (timestamp > this.greatestLogged) this.greatestLogged = timestamp;
   }
 
   /** Leadership is over: nobody will tell the outcome of what is in flight here. */

@@ -3,6 +3,7 @@
 
 import { compareBytes, equalBytes } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
+import type { Timers } from '../runtime/runtime.ts';
 import type { Span, Write } from './api.ts';
 
 /** One proposal. */
@@ -88,6 +89,24 @@ export class InFlightWrites<T extends InFlight = InFlight> {
       if (proposal.timestamp <= t && writesInto(proposal, span)) return proposal;
     }
     return undefined;
+  }
+
+  /** Resolves when nothing is in flight, or after `micros`. */
+  async idle(timers: Timers, micros: number): Promise<void> {
+    let isOver = false;
+    let timer: Disposable | undefined;
+    const over = new Promise<void>((resolve) => {
+      timer = timers.after(micros, () => {
+        isOver = true;
+        resolve();
+      });
+    });
+    for (;;) {
+      const last = this.queue[this.queue.length - 1];
+      if (last === undefined || isOver) break;
+      await Promise.race([this.wait(last), over]);
+    }
+    timer?.[Symbol.dispose]();
   }
 
   /** Resolves when the proposal is out of the way. */

@@ -19,5 +19,8 @@ export const SESSIONS_MAX = 100_000;
 /** Committed entries that the shard has not yet taken. Beyond it, commits wait before they are proposed. */
 export const UNAPPLIED_BYTES_MAX: number = 128 * MIB;
 
+/** How long a leader that hands over waits for what it has proposed. */
+export const HAND_OVER_MICROS = 100_000;
+
 /** Transaction ids remembered at once (P20). Beyond it commits are refused until deadlines pass. */
 export const REMEMBERED_TRANSACTIONS_MAX = 4_000_000;

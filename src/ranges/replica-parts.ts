@@ -1,9 +1,11 @@
 // What a replica needs from the rest of the node.
 
+import type { Timestamp } from '../clock/timestamp.ts';
 import type { IntervalClock } from '../clock/interval-clock.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { RowCache } from '../storage/row-cache.ts';
 import type { RangeId, Shard } from '../storage/shard.ts';
+import type { Span } from './api.ts';
 import type { Lease } from './gate.ts';
 
 export type ProposalOutcome =
@@ -29,6 +31,7 @@ export interface CommittedEntry {
 
 export interface ReplicaParts {
   readonly range: RangeId;
+  readonly span: Span;
   readonly generation: number;
   readonly runtime: Runtime;
   readonly clock: IntervalClock;
@@ -38,6 +41,8 @@ export interface ReplicaParts {
   readonly proposer: Proposer;
   /** What the shard holds already: entries after it will be given to committed(). */
   readonly appliedIndex: number;
+  /** No timestamp of the state at appliedIndex lies above it (P1). */
+  readonly stateAtMost: Timestamp;
   /** The range can't go on (an apply failed): the node must stop. */
   readonly onFailure: (error: unknown) => void;
 }

@@ -6,6 +6,7 @@ import { MAX_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { ReadToken, RowCache } from '../storage/row-cache.ts';
 import type { Shard, ShardScan, Version } from '../storage/shard.ts';
 import type { ApplyPump } from './apply-pump.ts';
+import { notServing } from './range-scan.ts';
 
 type Versions = readonly (Version | undefined)[];
 
@@ -34,7 +35,9 @@ export class RowLoader {
     this.rowsLoaded += keys.length;
     this.pump.flush();
     this.learn(keys[0] as Uint8Array);
+    const { epoch } = this.pump;
     return this.shard.get(keys, at).then((versions) => {
+      demandState(this.pump, epoch);
       this.fill(keys, hashes, tokens, versions);
       return versions;
     });
@@ -74,6 +77,11 @@ export class RowLoader {
       this.cache.fill(key, hashes[i] as number, version, tokens[i] as ReadToken);
     }
   }
+}
+
+/** After a read: it is worth nothing when a snapshot has taken the place of what was read. */
+export function demandState(pump: ApplyPump, epoch: number): void {
+  if (pump.epoch !== epoch) throw notServing('its state was replaced by a snapshot');
 }
 
 /** Tombstones count: `newest` tells of them. */

@@ -12,7 +12,7 @@ import type { ApplyPump } from './apply-pump.ts';
 import type { Gate } from './gate.ts';
 import type { InFlight, InFlightWrites } from './in-flight.ts';
 import { notServing, RangeScan } from './range-scan.ts';
-import type { RowLoader } from './row-loader.ts';
+import { demandState, type RowLoader } from './row-loader.ts';
 import { copyOf, detach, fromVersion, newRowSlice } from './row-slice.ts';
 
 type Values = readonly (Uint8Array | undefined)[];
@@ -89,7 +89,9 @@ export class SnapshotReads {
   }
 
   scan(request: ScanRequest, t: Timestamp): RowScan {
-    return new RangeScan(this.gate, this.openScan(request, t), nothingToCheck);
+    const { pump } = this;
+    const { epoch } = pump;
+    return new RangeScan(this.gate, this.openScan(request, t), () => demandState(pump, epoch));
   }
 
   /** Undefined: t may be served, and from now on nothing is assigned at or below it. Else what to wait for before
@@ -176,5 +178,3 @@ export class SnapshotReads {
     return this.runtime.faults.sometimes('ranges.ignore-in-flight') ? undefined : blocking;
   }
 }
-
-function nothingToCheck(): void {}

@@ -2,7 +2,7 @@
 // whose delay the test decides.
 import { fromUtf8, utf8 } from '../../src/base/bytes.ts';
 import { createIntervalClock, type OwnedClock } from '../../src/clock/clock.ts';
-import { timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
+import { MIN_TIMESTAMP, timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
 import type {
   CommitAnswer,
   LockMode,
@@ -11,6 +11,7 @@ import type {
   RowScan,
   RowSlice,
   ScanRequest,
+  Span,
   TxnRef,
   Write,
 } from '../../src/ranges/api.ts';
@@ -95,6 +96,7 @@ export class FakeLog implements Proposer {
   }
 }
 
+export const EVERYTHING: Span = { start: new Uint8Array(0), end: undefined };
 export const ALWAYS_LEASED = { covers: () => true, isHeld: () => true };
 
 export class Rig {
@@ -159,6 +161,7 @@ export class Rig {
   newReplica(appliedIndex: number, cache: RowCache = this.cache): Replica {
     const replica = new Replica({
       range: 7,
+      span: EVERYTHING,
       generation: 1,
       runtime: this.runtime,
       clock: this.clock,
@@ -167,6 +170,7 @@ export class Rig {
       cache,
       proposer: this.log,
       appliedIndex,
+      stateAtMost: MIN_TIMESTAMP,
       onFailure: (error) => this.failures.push(error),
     });
     this.log.onCommitted = (entries) => replica.committed(entries);

@@ -1,7 +1,8 @@
 // `meridian simulate`: runs seeds in simulated time and says how to run a failing one again.
 
 import { KNOWN_BUGS } from '../sim/known-bugs.ts';
-import { runNode, SimulationFailure } from '../sim/node-run.ts';
+import { runNode } from '../sim/node-run.ts';
+import { SimulationFailure } from '../sim/violation.ts';
 import { type CommandSpec, EXIT_DONE, EXIT_FAILED, parseOptions, UsageError } from './usage.ts';
 
 const SPEC: CommandSpec = {

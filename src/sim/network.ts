@@ -53,6 +53,10 @@ export class SimNetwork {
     }
   }
 
+  join(from: NodeId, to: NodeId): void {
+    this.#cuts.delete(`${from}>${to}`);
+  }
+
   heal(): void {
     this.#cuts.clear();
   }

@@ -9,6 +9,7 @@ import { Machine } from './machine.ts';
 import { NodeFaults } from './node-faults.ts';
 import { SimNetwork } from './network.ts';
 import type { SeededRandom } from './random.ts';
+import { SimulationFailure } from './violation.ts';
 import { WorkloadDriver } from './workloads/driver.ts';
 import { type Life, World } from './world.ts';
 
@@ -47,10 +48,6 @@ export interface NodeRunReport {
   readonly faults: readonly string[];
   readonly events: number;
   readonly traceHash: string;
-}
-
-export class SimulationFailure extends Error {
-  override readonly name = 'SimulationFailure';
 }
 
 /** Throws SimulationFailure when the node broke a promise. */

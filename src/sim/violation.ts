@@ -7,3 +7,8 @@ export class Violation extends Error {
 export function demand(holds: boolean, otherwise: string): void {
   if (!holds) throw new Violation(otherwise);
 }
+
+/** What a run throws when something broke a promise: it says which seed. */
+export class SimulationFailure extends Error {
+  override readonly name = 'SimulationFailure';
+}

@@ -2,7 +2,8 @@
 // one where there is time (MERIDIAN_SEEDS, set by CI); and each bug that is planted on purpose is found.
 
 import { describe, expect, it } from 'vitest';
-import { type NodeRunReport, runNode, SimulationFailure } from '../../src/sim/node-run.ts';
+import { type NodeRunReport, runNode } from '../../src/sim/node-run.ts';
+import { SimulationFailure } from '../../src/sim/violation.ts';
 
 const SECONDS = 60;
 const more = process.env['MERIDIAN_SEEDS'];

@@ -1,0 +1,240 @@
+// What happens to a cluster: which faults, how often, and when each is over. Every plan is a mixture of its own, so that
+// seeds differ in kind and not only in moments.
+
+import type { SimNetwork } from '../network.ts';
+import type { SeededRandom } from '../random.ts';
+import type { World } from '../world.ts';
+import type { ClusterNode } from './cluster-node.ts';
+import type { Cluster, Seat } from './cluster.ts';
+
+const SECOND = 1_000_000;
+
+export const FAULT_KINDS = [
+  'crash',
+  'crashMany',
+  'pause',
+  'partition',
+  'oneWay',
+  'isolate',
+  'loss',
+  'repeat',
+  'late',
+  'slowDisk',
+  'failDisk',
+  'clocks',
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+export interface FaultPlan {
+  /** How often each comes, against the others; 0 never. */
+  readonly weights: Readonly<Record<FaultKind, number>>;
+  /** Between two faults, at most. */
+  readonly everyMicrosMax: number;
+  /** How long one lasts, at most. */
+  readonly lastsMicrosMax: number;
+  /** How far monotonic clocks drift, either way, in millionths. */
+  readonly driftPerMillion: number;
+}
+
+/** Half of the kinds, each more or less often. */
+export function randomFaultPlan(random: SeededRandom): FaultPlan {
+  const weights = {} as Record<FaultKind, number>;
+  for (const kind of FAULT_KINDS) weights[kind] = random.oneIn(2) ? 1 + random.below(4) : 0;
+  weights.crash += 2;
+  if (weights.partition + weights.oneWay + weights.isolate === 0) weights.isolate = 2;
+  return {
+    weights,
+    everyMicrosMax: SECOND / 2 + random.below(3 * SECOND),
+    lastsMicrosMax: SECOND / 2 + random.below(4 * SECOND),
+    driftPerMillion: 200,
+  };
+}
+
+export class ClusterFaults<Node extends ClusterNode> {
+  /** Kinds that there have been. */
+  readonly happened: Set<string> = new Set();
+  readonly #world: World;
+  readonly #random: SeededRandom;
+  readonly #network: SimNetwork;
+  readonly #cluster: Cluster<Node>;
+  readonly #plan: FaultPlan;
+  readonly #kinds: readonly FaultKind[];
+  /** Faults of the present period end with it. */
+  #period = 0;
+  #isOn = false;
+
+  constructor(world: World, network: SimNetwork, cluster: Cluster<Node>, plan: FaultPlan) {
+    this.#world = world;
+    this.#random = world.random.fork('faults');
+    this.#network = network;
+    this.#cluster = cluster;
+    this.#plan = plan;
+    this.#kinds = FAULT_KINDS.flatMap((kind) =>
+      new Array<FaultKind>(plan.weights[kind]).fill(kind),
+    );
+  }
+
+  /** From now on things go wrong. */
+  begin(): void {
+    this.#isOn = true;
+    this.#next();
+  }
+
+  /** All is well from now on; nodes that are down start. */
+  heal(): void {
+    this.#isOn = false;
+    this.#period += 1;
+    this.#network.heal();
+    const { settings } = this.#network;
+    settings.loseOneIn = settings.repeatOneIn = settings.lateOneIn = 0;
+    for (const seat of this.#cluster.seats) {
+      const { disk } = seat.machine;
+      disk.settings.slowOneIn = disk.settings.failOneIn = 0;
+      this.#cluster.start(seat);
+    }
+  }
+
+  #next(): void {
+    const period = this.#period;
+    if (this.#kinds.length === 0) return;
+    this.#world.after(this.#random.below(this.#plan.everyMicrosMax), undefined, () => {
+      if (!this.#isOn || this.#period !== period) return;
+      this.#happen(this.#kinds[this.#random.below(this.#kinds.length)] as FaultKind);
+      this.#next();
+    });
+  }
+
+  /** Ends after a while, or with the period. */
+  #last(undo: () => void): void {
+    const period = this.#period;
+    this.#world.after(this.#random.below(this.#plan.lastsMicrosMax), undefined, () => {
+      if (this.#period === period) undo();
+    });
+  }
+
+  #anyone(): Seat<Node> {
+    const { seats } = this.#cluster;
+    return seats[this.#random.below(seats.length)] as Seat<Node>;
+  }
+
+  #happen(kind: FaultKind): void {
+    const seat = this.#anyone();
+    const { disk, clock, node } = seat.machine;
+    const { settings } = this.#network;
+    switch (kind) {
+      case 'crash':
+        this.#crash(seat);
+        break;
+      case 'crashMany':
+        this.happened.add('several nodes crashed at once');
+        for (const other of this.#cluster.seats) if (!this.#random.oneIn(3)) this.#crash(other);
+        break;
+      case 'pause':
+        this.#pause(seat);
+        break;
+      case 'partition':
+        this.#partition();
+        break;
+      case 'oneWay': {
+        this.happened.add('one-way cut');
+        const other = this.#anyone().machine.node;
+        this.#cut(node, other);
+        break;
+      }
+      case 'isolate':
+        this.#isolate(node);
+        break;
+      case 'loss':
+        this.happened.add('frames lost');
+        settings.loseOneIn = 3 + this.#random.below(40);
+        this.#last(() => void (settings.loseOneIn = 0));
+        break;
+      case 'repeat':
+        this.happened.add('frames repeated');
+        settings.repeatOneIn = 2 + this.#random.below(10);
+        this.#last(() => void (settings.repeatOneIn = 0));
+        break;
+      case 'late':
+        this.happened.add('frames late');
+        settings.lateOneIn = 2 + this.#random.below(20);
+        settings.lateMicrosMax =
+          10_000 + this.#random.below(this.#random.oneIn(2) ? SECOND : 100_000);
+        this.#last(() => void (settings.lateOneIn = 0));
+        break;
+      case 'slowDisk':
+        this.happened.add('slow disk');
+        disk.settings.slowOneIn = 2 + this.#random.below(30);
+        this.#last(() => void (disk.settings.slowOneIn = 0));
+        break;
+      case 'failDisk':
+        this.happened.add('failing disk');
+        disk.settings.failOneIn = 5 + this.#random.below(100);
+        this.#last(() => void (disk.settings.failOneIn = 0));
+        break;
+      case 'clocks':
+        this.happened.add('clock drift and shift');
+        clock.drift(this.#drift());
+        clock.shiftMicros =
+          this.#random.below(4 * clock.uncertaintyMicros) - 2 * clock.uncertaintyMicros;
+        break;
+    }
+  }
+
+  /** At either end of the bound, or anywhere within. */
+  #drift(): number {
+    const { driftPerMillion } = this.#plan;
+    const kind = this.#random.below(3);
+    if (kind < 2) return kind === 0 ? driftPerMillion : -driftPerMillion;
+    return this.#random.below(2 * driftPerMillion + 1) - driftPerMillion;
+  }
+
+  #crash(seat: Seat<Node>): void {
+    if (seat.machine.life === undefined) return;
+    if (this.#random.oneIn(6)) {
+      this.happened.add('orderly stop');
+      this.#cluster.stop(seat);
+    } else {
+      this.#cluster.crash(seat, this.#random.oneIn(3));
+    }
+    this.#last(() => this.#cluster.start(seat));
+  }
+
+  #pause(seat: Seat<Node>): void {
+    const { life } = seat.machine;
+    if (life === undefined) return;
+    this.happened.add('node paused');
+    const long = this.#random.oneIn(2);
+    life.pausedUntilMicros =
+      this.#world.nowMicros + this.#random.below(long ? this.#plan.lastsMicrosMax : 300_000);
+  }
+
+  #cut(from: number, to: number): void {
+    if (from === to) return;
+    this.#network.cut(from, to);
+    this.#last(() => this.#network.join(from, to));
+  }
+
+  /** Two halves of any size. */
+  #partition(): void {
+    this.happened.add('partition');
+    const isLeft = this.#cluster.seats.map(() => this.#random.oneIn(2));
+    const cuts: [number, number][] = [];
+    for (const [i, left] of isLeft.entries()) {
+      for (const [j, other] of isLeft.entries()) if (left !== other) cuts.push([i + 1, j + 1]);
+    }
+    for (const [from, to] of cuts) this.#network.cut(from, to);
+    this.#last(() => {
+      for (const [from, to] of cuts) this.#network.join(from, to);
+    });
+  }
+
+  /** From all others; at times it hears them still, or is heard. */
+  #isolate(node: number): void {
+    const kind = this.#random.below(4);
+    this.happened.add(['node deaf', 'node mute'][kind] ?? 'node isolated');
+    for (const { machine } of this.#cluster.seats) {
+      if (kind !== 1) this.#cut(machine.node, node);
+      if (kind !== 0) this.#cut(node, machine.node);
+    }
+  }
+}

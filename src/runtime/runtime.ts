@@ -96,6 +96,7 @@ export type NodeId = number;
 
 /** Frames may be lost, repeated and reordered. Streams are ordered, have backpressure, and may break. */
 export interface Network {
+  /** Takes the frame over: the sender must not touch it again. */
   send(to: NodeId, frame: Uint8Array): void;
   onFrame(handler: (from: NodeId, frame: Uint8Array) => void): void;
   openStream(to: NodeId, purpose: string): Promise<ByteStream>;
@@ -107,7 +108,10 @@ export interface ByteStream {
   write(chunk: Uint8Array): Promise<void>;
   /** The next chunk; undefined at the end; rejects when the stream is broken. */
   read(): Promise<Uint8Array | undefined>;
+  /** Nothing more from this side. A stream is over when both sides ended it. */
   end(): void;
+  /** Breaks it for both: for who gives up before the end. Nothing when it is over. */
+  abort(): void;
 }
 
 /** Code that runs on a thread of its own: a module with a default export of type WorkerMain. */

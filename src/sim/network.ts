@@ -170,6 +170,7 @@ class StreamPair {
       write: (chunk) => out.write(chunk.slice(), later),
       read: () => into.read(),
       end: () => later(() => out.finish()),
+      abort: () => this.break(),
     };
   }
 }

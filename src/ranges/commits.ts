@@ -33,7 +33,7 @@ export class Commits {
   private readonly inFlight: InFlightWrites<PendingCommit>;
   private readonly pump: ApplyPump;
   private readonly encoder = new CommandEncoder();
-  private readonly recent = new RecentTransactions(REMEMBERED_TRANSACTIONS_MAX);
+  readonly recent: RecentTransactions = new RecentTransactions(REMEMBERED_TRANSACTIONS_MAX);
   private readonly id = new Uint32Array(4);
   /** Above every timestamp met in the log (P1, P10). */
   greatestLogged: Timestamp = MIN_TIMESTAMP;
@@ -106,6 +106,8 @@ export class Commits {
     // Not ours: an earlier leader's, met again after a restart. P20: remember who committed.
     const deadline = commandTxn(command, this.id);
     if (deadline !== undefined && deadline !== MAX_TIMESTAMP) {
+      // Nobody asks for room here, which would forget those whose deadline has passed.
+      this.recent.hasRoom(this.parts.clock);
       this.recent.add(this.id, timestamp, deadline);
     }
   }

@@ -50,6 +50,10 @@ export class Gate {
     this.closed = this.broken;
   }
 
+  get whyBroken(): string | undefined {
+    return this.broken;
+  }
+
   get isOpen(): boolean {
     return this.closed === undefined;
   }

@@ -2,10 +2,12 @@
 // out twice (P20). An id is kept until its attempt's deadline has surely passed; two generations of typed arrays make
 // that cheap: no object for each, and forgetting is dropping a generation.
 
+import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 
 const SLOTS_MIN = 1024;
 const LOOK_EVERY = 256;
+const PACKED_IDS_MAX = 10_000;
 
 class Generation {
   private ids = new Uint32Array(SLOTS_MIN * 4);
@@ -37,6 +39,27 @@ class Generation {
     }
     this.size = 0;
     this.latestDeadline = 0;
+  }
+
+  /** In pieces of at most `idsMax`: u53 latest deadline, u32 count, each four words of the id and u53 timestamp. */
+  pack(idsMax: number, into: Uint8Array[]): void {
+    let writer = new ByteWriter(64);
+    let left = this.size;
+    let leftHere = 0;
+    for (let slot = 0; slot < this.timestamps.length && left > 0; slot++) {
+      const timestamp = this.timestamps[slot] as number;
+      if (timestamp === 0) continue;
+      if (leftHere === 0) {
+        leftHere = Math.min(left, idsMax);
+        writer = new ByteWriter(12 + leftHere * 24);
+        writer.u53(this.latestDeadline);
+        writer.u32(leftHere);
+      }
+      for (let word = 0; word < 4; word++) writer.u32(this.ids[slot * 4 + word] as number);
+      writer.u53(timestamp);
+      left--;
+      if (--leftHere === 0) into.push(writer.take());
+    }
   }
 
   private insert(ids: Uint32Array, from: number, timestamp: number): void {
@@ -116,6 +139,24 @@ export class RecentTransactions {
   /** `id`: four words. */
   add(id: Uint32Array, timestamp: Timestamp, deadline: Timestamp): void {
     this.current.add(id, timestamp, deadline);
+  }
+
+  /** For another replica, which is to remember them too (P20). */
+  pack(): Uint8Array[] {
+    const packed: Uint8Array[] = [];
+    this.previous.pack(PACKED_IDS_MAX, packed);
+    this.current.pack(PACKED_IDS_MAX, packed);
+    return packed;
+  }
+
+  unpack(packed: Uint8Array): void {
+    const reader = new ByteReader(packed);
+    const deadline = reader.u53() as Timestamp;
+    const id = new Uint32Array(4);
+    for (let left = reader.u32(); left > 0; left--) {
+      for (let word = 0; word < 4; word++) id[word] = reader.u32();
+      this.add(id, reader.u53() as Timestamp, deadline);
+    }
   }
 
   /** The timestamp at which it committed. */

@@ -233,6 +233,30 @@ export class Replica {
     return this.state.kind === 'installing';
   }
 
+  /** Why it is no origin of a snapshot now. */
+  whyNotSending(): string | undefined {
+    if (this.state.kind === 'installing') return 'a snapshot is being installed here';
+    return this.gate.whyBroken;
+  }
+
+  /** Nothing was logged, applied or told here that lies above it (P1). */
+  get greatest(): Timestamp {
+    return this.commits.greatestLogged;
+  }
+
+  /** P20, for a snapshot. */
+  packTransactions(): readonly Uint8Array[] {
+    return this.commits.recent.pack();
+  }
+
+  unpackTransactions(packed: Uint8Array): void {
+    this.commits.recent.unpack(packed);
+  }
+
+  get whyBroken(): string | undefined {
+    return this.gate.whyBroken;
+  }
+
   /** Posts what is committed to the shard: what is asked of that from now on sees it. */
   flushApplies(): void {
     this.pump.flush();

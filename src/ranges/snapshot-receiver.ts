@@ -1,0 +1,169 @@
+// Pulls a range's state from the leader's node and installs it (P31): the shard marks the range before anything of it
+// goes, and takes the mark away when everything is durable. Until the mark is set a failure leaves all as it was, and the
+// leader will offer again. From then on there is no state to go back to, whatever the log holds by now: it is tried again
+// here, until it succeeds or the node ends; a restart finds the mark and begins without a state.
+
+import { fromUtf8 } from '../base/bytes.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
+import type { SnapshotMark } from '../raft/ready.ts';
+import type { ByteStream, NodeId, Runtime } from '../runtime/runtime.ts';
+import type { RangeId, Shard } from '../storage/shard.ts';
+import type { Span } from './api.ts';
+import * as format from './snapshot-format.ts';
+import { SNAPSHOT_IDLE_MICROS } from './snapshot-sender.ts';
+import type { Turns } from './turns.ts';
+import { pause, within } from './within.ts';
+
+const RETRY_MICROS_MIN = 200_000;
+const RETRY_MICROS_MAX = 5_000_000;
+
+/** The replica whose state is replaced. */
+export interface SnapshotTarget {
+  readonly appliedIndex: number;
+  beginInstall(): Promise<void>;
+  unpackTransactions(packed: Uint8Array): void;
+  installed(appliedIndex: number, greatest: Timestamp): void;
+}
+
+export interface SnapshotReceiverParts {
+  readonly range: RangeId;
+  readonly span: Span;
+  readonly shard: Shard;
+  readonly runtime: Pick<Runtime, 'network' | 'timers' | 'log'>;
+  /** Of the node. */
+  readonly turns: Turns;
+  readonly target: SnapshotTarget;
+  /** The node of the range's leader, as far as is known. */
+  leaderNode(): NodeId | undefined;
+}
+
+export function snapshotPurpose(range: RangeId): string {
+  return `snapshot/${range}`;
+}
+
+export class SnapshotReceiver {
+  private readonly parts: SnapshotReceiverParts;
+  /** The old state is gone. */
+  private hasBegun = false;
+  private isStopped = false;
+  received = 0;
+
+  constructor(parts: SnapshotReceiverParts) {
+    this.parts = parts;
+  }
+
+  /** Resolves with what was installed. Rejects: nothing has changed. */
+  async pull(from: NodeId, least: number): Promise<SnapshotMark> {
+    const { range, turns, runtime, leaderNode } = this.parts;
+    const { timers, log } = runtime;
+    const done = await turns.take();
+    try {
+      let node = from;
+      let micros = RETRY_MICROS_MIN;
+      for (;;) {
+        try {
+          return await this.attempt(node, least);
+        } catch (error) {
+          log.warn('a snapshot was not received', { range, from: node, error: String(error) });
+          if (!this.hasBegun || this.isStopped) throw error;
+        }
+        await pause(timers, micros);
+        micros = Math.min(micros * 2, RETRY_MICROS_MAX);
+        node = leaderNode() ?? node;
+      }
+    } finally {
+      done();
+    }
+  }
+
+  /** The node stops: there is no other attempt. */
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  private async attempt(from: NodeId, least: number): Promise<SnapshotMark> {
+    const { range, runtime } = this.parts;
+    const opening = runtime.network.openStream(from, snapshotPurpose(range));
+    // One that opens too late must not stay open.
+    let isGivenUp = false;
+    opening.then(
+      (late) => {
+        if (isGivenUp) late.end();
+      },
+      () => undefined,
+    );
+    let stream: ByteStream;
+    try {
+      stream = await this.within('opening a stream', opening);
+    } catch (error) {
+      isGivenUp = true;
+      throw error;
+    }
+    try {
+      await this.within('asking for a snapshot', stream.write(format.snapshotRequest(least)));
+      const head = await this.head(stream, least);
+      await this.install(from, stream, head);
+      return head.mark;
+    } finally {
+      stream.end();
+    }
+  }
+
+  private async head(stream: ByteStream, least: number): Promise<format.SnapshotHead> {
+    const { kind, reader } = await this.next(stream);
+    if (kind !== format.SNAPSHOT_HEAD) throw new Error(`message ${kind} in place of a head`);
+    const head = format.decodeHead(reader);
+    const { index } = head.mark;
+    if (index < least || (!this.hasBegun && index <= this.parts.target.appliedIndex)) {
+      throw new Error(`the snapshot ends at entry ${index} already`);
+    }
+    return head;
+  }
+
+  private async install(
+    from: NodeId,
+    stream: ByteStream,
+    head: format.SnapshotHead,
+  ): Promise<void> {
+    const { range, span, shard, target, runtime } = this.parts;
+    const { index } = head.mark;
+    runtime.log.info('installing a snapshot', { range, from, index });
+    this.hasBegun = true;
+    await target.beginInstall();
+    await shard.beginInstall(range, span);
+    let messages = 0;
+    for (;;) {
+      const { kind, reader } = await this.next(stream);
+      if (kind === format.SNAPSHOT_END) {
+        const sent = reader.u32();
+        if (sent !== messages) throw new Error(`${sent} messages were sent, ${messages} came`);
+        break;
+      }
+      messages++;
+      const payload = reader.raw(reader.remaining);
+      if (kind === format.SNAPSHOT_TRANSACTIONS) target.unpackTransactions(payload);
+      else if (kind === format.SNAPSHOT_ROWS) await shard.installChunk(range, payload);
+      else throw new Error(`message ${kind} within a snapshot`);
+    }
+    await shard.finishInstall(range, index, format.encodeHead(head));
+    this.hasBegun = false;
+    this.received++;
+    target.installed(index, head.greatest);
+    runtime.log.info('installed a snapshot', { range, from, index });
+  }
+
+  private async next(stream: ByteStream): Promise<format.SnapshotMessage> {
+    const message = await this.within('the sender of a snapshot', stream.read());
+    if (message === undefined) throw new Error('the stream ended before the snapshot did');
+    if (this.isStopped) throw new Error('the node is stopping');
+    const opened = format.openSnapshotMessage(message);
+    if (opened.kind === format.SNAPSHOT_REFUSED) {
+      throw new Error(`refused: ${fromUtf8(opened.reader.raw(opened.reader.remaining))}`);
+    }
+    return opened;
+  }
+
+  private within<T>(what: string, promise: Promise<T>): Promise<T> {
+    return within(this.parts.runtime.timers, SNAPSHOT_IDLE_MICROS, what, promise);
+  }
+}

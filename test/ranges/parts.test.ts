@@ -201,7 +201,7 @@ describe('the apply pump', () => {
   }
 
   const small = Uint8Array.of(1, 0);
-  const much = new Uint8Array(64 * 1024);
+  const much = new Uint8Array(256 * 1024);
 
   it('gathers what is little for a moment, and posts much at once', () => {
     const { pump, posted, wait } = pumpOver();

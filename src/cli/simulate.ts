@@ -1,80 +1,182 @@
 // `meridian simulate`: runs seeds in simulated time and says how to run a failing one again.
 
+import { type ClusterRunReport, runCluster } from '../sim/cluster-run.ts';
 import { KNOWN_BUGS } from '../sim/known-bugs.ts';
-import { runNode } from '../sim/node-run.ts';
+import { type NodeRunReport, runNode } from '../sim/node-run.ts';
 import { SimulationFailure } from '../sim/violation.ts';
-import { type CommandSpec, EXIT_DONE, EXIT_FAILED, parseOptions, UsageError } from './usage.ts';
+import {
+  type CommandSpec,
+  EXIT_DONE,
+  EXIT_FAILED,
+  type OptionSpec,
+  type ParsedOptions,
+  parseOptions,
+  UsageError,
+} from './usage.ts';
 
-const SPEC: CommandSpec = {
-  name: 'meridian simulate [database]',
-  summary:
-    'a node with SQL clients in simulated time, with crashes and bad disks; one seed is one run, always the same',
-  options: {
-    seed: { value: 'N', help: 'the first seed (default: a fresh one, printed)' },
-    seeds: { value: 'COUNT', help: 'how many seeds, one after another (default 1)' },
-    seconds: { value: 'S', help: 'simulated seconds for each seed (default 60)' },
-    shards: { value: 'N', help: 'storage shards (default 1)' },
-    bug: {
-      value: 'NAME',
-      multiple: true,
-      help: 'switch a known bug on; may be repeated',
-    },
-    verbose: { value: undefined, short: 'v', help: "print the node's log" },
+/** What there is to simulate. */
+interface Simulation {
+  readonly summary: string;
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  /** Prepares runs with these options: `again` repeats them on a command line. */
+  prepare(options: ParsedOptions): {
+    readonly again: string;
+    run(seed: number, common: CommonOptions): Promise<Totals>;
+  };
+}
+
+interface CommonOptions {
+  readonly seconds: number;
+  readonly bugs: ReadonlySet<string>;
+  onLog?(node: number, level: string, message: string): void;
+}
+
+/** What is added up over seeds, and the line that tells of one. */
+interface Totals {
+  readonly line: string;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly faults: readonly string[];
+}
+
+const DATABASE: Simulation = {
+  summary: 'a node with SQL clients, with crashes and bad disks',
+  options: { shards: { value: 'N', help: 'storage shards (default 1)' } },
+  prepare: (options) => {
+    const shards = options.whole('shards', 1, 16) ?? 1;
+    return {
+      again: ` --shards ${shards}`,
+      run: async (seed, common) => tellNode(await runNode({ seed, shards, ...common })),
+    };
   },
-  notes: `Known bugs, which seeds must find (ranges.skip-commit-wait shows to a second clock only):
-${[...KNOWN_BUGS].map(([name, what]) => `  ${name.padEnd(32)} ${what}`).join('\n')}`,
 };
 
+const RAFT: Simulation = {
+  summary: 'a cluster of 3, 5 or 7 nodes with Raft groups, with everything that may go wrong',
+  options: { nodes: { value: '3|5|7', help: 'how many nodes (default: by the seed)' } },
+  prepare: (options) => {
+    const nodes = options.whole('nodes', 1, 7);
+    return {
+      again: nodes === undefined ? '' : ` --nodes ${nodes}`,
+      run: async (seed, common) =>
+        tellCluster(
+          await runCluster({ seed, ...(nodes === undefined ? {} : { nodes }), ...common }),
+        ),
+    };
+  },
+};
+
+const SIMULATIONS: Readonly<Record<string, Simulation>> = { database: DATABASE, raft: RAFT };
+
+function specOf(what: string, simulation: Simulation): CommandSpec {
+  return {
+    name: `meridian simulate ${what}`,
+    summary: `${simulation.summary}, in simulated time; one seed is one run, always the same`,
+    options: {
+      seed: { value: 'N', help: 'the first seed (default: a fresh one, printed)' },
+      seeds: { value: 'COUNT', help: 'how many seeds, one after another (default 1)' },
+      seconds: { value: 'S', help: 'simulated seconds for each seed (default 60)' },
+      ...simulation.options,
+      bug: { value: 'NAME', multiple: true, help: 'switch a known bug on; may be repeated' },
+      verbose: { value: undefined, short: 'v', help: 'print what nodes log' },
+    },
+    notes: `There is also: ${Object.keys(SIMULATIONS)
+      .filter((other) => other !== what)
+      .map((other) => `meridian simulate ${other}`)
+      .join(', ')}.
+
+Known bugs, which seeds must find (ranges.skip-commit-wait shows to a second clock only):
+${[...KNOWN_BUGS].map(([name, text]) => `  ${name.padEnd(32)} ${text}`).join('\n')}`,
+  };
+}
+
 export async function simulate(args: readonly string[]): Promise<number> {
-  const [what, ...rest] = args;
-  if (what !== undefined && !what.startsWith('-') && what !== 'database') {
-    throw new UsageError(`there is no simulation '${what}' yet; there is 'database'`);
+  const [first, ...rest] = args;
+  const isNamed = first !== undefined && !first.startsWith('-');
+  const what = isNamed ? first : 'database';
+  const simulation = Object.hasOwn(SIMULATIONS, what) ? SIMULATIONS[what] : undefined;
+  if (simulation === undefined) {
+    const names = Object.keys(SIMULATIONS).join(', ');
+    throw new UsageError(`there is no simulation '${what}'; there are: ${names}`);
   }
-  const options = parseOptions(SPEC, what === 'database' ? rest : args);
-  const first = options.whole('seed', 0, 0xffffffff) ?? Math.floor(Math.random() * 0x100000000);
+  const options = parseOptions(specOf(what, simulation), isNamed ? rest : args);
+  const seed = options.whole('seed', 0, 0xffffffff) ?? Math.floor(Math.random() * 0x100000000);
   const count = options.whole('seeds', 1, 1_000_000) ?? 1;
   const seconds = options.whole('seconds', 1, 100_000) ?? 60;
-  const shards = options.whole('shards', 1, 16) ?? 1;
   const bugs = new Set(options.texts('bug'));
   for (const bug of bugs) {
     if (!KNOWN_BUGS.has(bug)) throw new UsageError(`there is no known bug '${bug}'`);
   }
-  const totals = { operations: 0, acknowledged: 0, crashes: 0 };
+  const { again, run } = simulation.prepare(options);
+  const common: CommonOptions = {
+    seconds,
+    bugs,
+    ...(options.flag('verbose') ? { onLog: printLog } : {}),
+  };
+  const bugOptions = [...bugs].map((bug) => ` --bug ${bug}`).join('');
+  const repeat = `--seconds ${seconds}${again}${bugOptions}`;
+  return await runSeeds(seed, count, seconds, `meridian simulate ${what}`, repeat, (one) =>
+    run(one, common),
+  );
+}
+
+function printLog(_node: number, level: string, message: string): void {
+  process.stderr.write(`${level} ${message}\n`);
+}
+
+async function runSeeds(
+  first: number,
+  count: number,
+  seconds: number,
+  command: string,
+  repeat: string,
+  run: (seed: number) => Promise<Totals>,
+): Promise<number> {
+  const totals = new Map<string, number>();
   const faults = new Set<string>();
   const started = performance.now();
   for (let seed = first; seed < first + count; seed++) {
     try {
-      const report = await runNode({
-        seed,
-        seconds,
-        bugs,
-        shards,
-        ...(options.flag('verbose')
-          ? {
-              onLog: (_node: number, level: string, message: string) =>
-                void process.stderr.write(`${level} ${message}\n`),
-            }
-          : {}),
-      });
-      totals.operations += report.operations;
-      totals.acknowledged += report.acknowledged;
-      totals.crashes += report.crashes;
-      for (const fault of report.faults) faults.add(fault);
-      process.stdout.write(
-        `seed ${seed}: ${report.operations} operations, ${report.acknowledged} writes acknowledged, ${report.crashes} crashes, ${report.simulatedSeconds} simulated s, ${report.events} events, errors ${JSON.stringify(report.errors)}, trace ${report.traceHash}\n`,
-      );
+      const { line, counts, faults: kinds } = await run(seed);
+      process.stdout.write(`seed ${seed}: ${line}\n`);
+      for (const [name, n] of Object.entries(counts)) totals.set(name, (totals.get(name) ?? 0) + n);
+      for (const fault of kinds) faults.add(fault);
     } catch (error) {
       if (!(error instanceof SimulationFailure)) throw error;
-      const bugOptions = [...bugs].map((bug) => ` --bug ${bug}`).join('');
-      process.stdout.write(
-        `FAILED ${error.message}\nagain: meridian simulate --seed ${seed} --seconds ${seconds} --shards ${shards}${bugOptions}\n`,
-      );
+      process.stdout.write(`FAILED ${error.message}\nagain: ${command} --seed ${seed} ${repeat}\n`);
       return EXIT_FAILED;
     }
   }
   const real = (performance.now() - started) / 1000;
+  const sums = [...totals].map(([name, n]) => `${n} ${name}`).join(', ');
   process.stdout.write(
-    `${count} seeds: ${totals.operations} operations, ${totals.acknowledged} acknowledged, ${totals.crashes} crashes, faults: ${[...faults].sort().join(', ')}; ${((count * seconds) / real).toFixed(1)} simulated seconds a second\n`,
+    `${count} seeds: ${sums}, faults: ${[...faults].sort().join(', ')}; ${((count * seconds) / real).toFixed(1)} simulated seconds a second\n`,
   );
   return EXIT_DONE;
+}
+
+function tellNode(report: NodeRunReport): Totals {
+  const { operations, acknowledged, crashes, simulatedSeconds, events, errors } = report;
+  return {
+    line: `${operations} operations, ${acknowledged} writes acknowledged, ${crashes} crashes, ${simulatedSeconds} simulated s, ${events} events, errors ${JSON.stringify(errors)}, trace ${report.traceHash}`,
+    counts: { operations, acknowledged, crashes },
+    faults: report.faults,
+  };
+}
+
+function tellCluster(report: ClusterRunReport): Totals {
+  const { operations, acknowledged, reads, unknown, elections, crashes } = report;
+  const { nodes, groups, simulatedSeconds, events, notes } = report;
+  return {
+    line: `${nodes} nodes, ${groups} groups, ${operations} operations, ${acknowledged} writes acknowledged, ${unknown} of unknown outcome, ${reads} reads, ${elections} elections, ${crashes} crashes, ${simulatedSeconds} simulated s, ${events} events, ${JSON.stringify(notes)}, trace ${report.traceHash}`,
+    counts: {
+      operations,
+      acknowledged,
+      unknown,
+      reads,
+      elections,
+      crashes,
+      'snapshots sent': notes['snapshot sent'] ?? 0,
+    },
+    faults: report.faults,
+  };
 }

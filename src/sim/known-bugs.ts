@@ -3,6 +3,12 @@
 
 export const KNOWN_BUGS: ReadonlyMap<string, string> = new Map([
   ['raft.ack-before-sync', 'P29: entries count as written before they are synced'],
+  ['raft.skip-term-check', 'Raft: votes are granted to old terms, and twice in one'],
+  ['raft.forget-vote', 'Raft: a restart forgets whom it voted for'],
+  ['raft.count-learner', 'Raft: learners count towards a majority'],
+  ['raft.keep-lease-through-transfer', 'P3: a leader goes on serving while it hands over'],
+  ['raft.node-ack-extends-lease', "P4: a pair's acknowledgement extends leases of all groups"],
+  ['ranges.corrupt-apply', 'a replica applies something else than was committed'],
   ['ranges.release-before-visible', 'P13: locks go when a commit is proposed'],
   ['ranges.ignore-in-flight', 'P22: reads do not wait for earlier writes that are in flight'],
   ['ranges.skip-commit-wait', 'P10: commits are answered before their time'],

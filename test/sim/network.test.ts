@@ -10,13 +10,14 @@ class Bench {
   readonly network: SimNetwork;
   readonly one: Network;
   readonly two: Network;
+  readonly lives = [new Life(1), new Life(2)] as const;
   readonly received: number[] = [];
 
   constructor(seed: number) {
     this.world = new World(seed);
     this.network = new SimNetwork(this.world);
-    this.one = this.network.attach(new Life(1));
-    this.two = this.network.attach(new Life(2));
+    this.one = this.network.attach(this.lives[0]);
+    this.two = this.network.attach(this.lives[1]);
     this.two.onFrame((from, frame) => {
       expect(from).toBe(1);
       this.received.push(frame[0] as number);
@@ -72,6 +73,31 @@ describe('frames', () => {
     expect(new Set(received).size).toBe(100);
   });
 
+  it('come late at times, and are overtaken by many', async () => {
+    const bench = new Bench(1);
+    Object.assign(bench.network.settings, { lateOneIn: 10, lateMicrosMax: 500_000 });
+    for (const i of numbers) {
+      bench.one.send(2, Uint8Array.of(i));
+      await bench.world.run(() => false, bench.world.nowMicros + 1_000);
+    }
+    await bench.pass();
+    const { received } = bench;
+    expect([...received].sort((a, b) => a - b)).toEqual(numbers);
+    const overtaken = received.filter((n, at) => received.slice(0, at).some((m) => m > n + 20));
+    expect(overtaken.length).toBeGreaterThan(2);
+    expect(overtaken.length).toBeLessThan(30);
+  });
+
+  it('wait until a node that stands still goes on', async () => {
+    const bench = new Bench(1);
+    bench.lives[1].pausedUntilMicros = 400_000;
+    const at: number[] = [];
+    bench.two.onFrame(() => at.push(bench.world.nowMicros));
+    bench.one.send(2, Uint8Array.of(1));
+    await bench.pass();
+    expect(at).toEqual([400_000]);
+  });
+
   it('do not cross a cut in its direction until it heals, nor reach the dead', async () => {
     const bench = new Bench(1);
     bench.network.cut(1, 2);
@@ -83,8 +109,13 @@ describe('frames', () => {
     expect(back).toEqual([7]);
     bench.network.heal();
     expect(await bench.send(10)).toHaveLength(10);
+    bench.network.cut(1, 2);
+    bench.network.join(2, 1);
+    expect(bench.network.isCut(1, 2)).toBe(true);
+    bench.network.join(1, 2);
+    expect(await bench.send(10)).toHaveLength(20);
     bench.network.crash(2);
-    expect(await bench.send(10)).toHaveLength(10);
+    expect(await bench.send(10)).toHaveLength(20);
   });
 
   it('are copies: the sender may use its buffer again', async () => {

@@ -37,7 +37,7 @@ describe('meridian simulate', () => {
     await expect(failing).rejects.toMatchObject({
       code: 1,
       stdout: expect.stringMatching(
-        /^FAILED seed 1, [\s\S]*\nagain: meridian simulate --seed 1 --seconds 60 --shards 1 --bug ranges.release-before-visible\n/,
+        /^FAILED seed 1, [\s\S]*\nagain: meridian simulate database --seed 1 --seconds 60 --shards 1 --bug ranges.release-before-visible\n/,
       ) as string,
     });
   });

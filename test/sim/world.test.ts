@@ -61,6 +61,32 @@ describe('the world', () => {
     expect(seen).toEqual(['before']);
   });
 
+  it('holds back what a life that stands still should do, and keeps its order', async () => {
+    const world = new World(1);
+    const life = new Life(1);
+    const other = new Life(2);
+    const seen: string[] = [];
+    const note = (name: string) => () => seen.push(`${name}@${world.nowMicros}`);
+    world.after(30, life, note('second'));
+    world.after(20, life, note('first'));
+    world.after(25, other, note('other'));
+    world.after(80, life, note('later'));
+    world.after(10, undefined, () => {
+      life.pausedUntilMicros = 50;
+      world.whenAwake(life, note('asked'));
+      world.whenAwake(other, note('at once'));
+    });
+    await world.run(() => false, 100);
+    expect(seen).toEqual([
+      'at once@10',
+      'other@25',
+      'asked@50',
+      'first@50',
+      'second@50',
+      'later@80',
+    ]);
+  });
+
   it('stops when it is done, and goes on from there', async () => {
     const world = new World(1);
     let count = 0;

@@ -88,7 +88,7 @@ export class SnapshotReceiver {
     let isGivenUp = false;
     opening.then(
       (late) => {
-        if (isGivenUp) late.end();
+        if (isGivenUp) late.abort();
       },
       () => undefined,
     );
@@ -103,9 +103,11 @@ export class SnapshotReceiver {
       await this.within('asking for a snapshot', stream.write(format.snapshotRequest(least)));
       const head = await this.head(stream, least);
       await this.install(from, stream, head);
-      return head.mark;
-    } finally {
       stream.end();
+      return head.mark;
+    } catch (error) {
+      stream.abort();
+      throw error;
     }
   }
 

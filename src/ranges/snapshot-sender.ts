@@ -58,24 +58,28 @@ export class SnapshotSender {
   /** Of a stream that another node opened. Never rejects. */
   async serve(to: NodeId, stream: ByteStream): Promise<void> {
     const { log, range } = this.parts;
+    const progress = { hasBegun: false };
     try {
       const least = await this.request(stream);
       const done = await this.parts.turns.take();
       try {
-        await this.send(to, stream, least);
+        await this.send(to, stream, least, progress);
       } finally {
         done();
       }
     } catch (error) {
       log.warn('a snapshot was not sent', { range, to, error: String(error) });
+      if (progress.hasBegun) {
+        stream.abort();
+        return;
+      }
       const text = format.snapshotMessage(
         format.SNAPSHOT_REFUSED,
         utf8(error instanceof Error ? error.message : String(error)),
       );
       stream.write(text).catch(() => undefined);
-    } finally {
-      stream.end();
     }
+    stream.end();
   }
 
   private async request(stream: ByteStream): Promise<number> {
@@ -86,7 +90,12 @@ export class SnapshotSender {
     return format.readSnapshotRequest(reader);
   }
 
-  private async send(to: NodeId, stream: ByteStream, least: number): Promise<void> {
+  private async send(
+    to: NodeId,
+    stream: ByteStream,
+    least: number,
+    progress: { hasBegun: boolean },
+  ): Promise<void> {
     const { range, span, shard, log, origin } = this.parts;
     const reason = origin.whyNotSending();
     if (reason !== undefined) throw new Error(reason);
@@ -101,6 +110,7 @@ export class SnapshotSender {
       // Both may know of more than the snapshot has: all of it is true.
       const { greatest } = origin;
       const head = format.encodeHead({ mark, span, greatest });
+      progress.hasBegun = true;
       log.info('sending a snapshot', { range, to, index });
       await this.write(stream, format.SNAPSHOT_HEAD, head);
       let messages = 0;

@@ -1,6 +1,7 @@
 // `meridian simulate`: runs seeds in simulated time and says how to run a failing one again.
 
 import { type ClusterRunReport, runCluster } from '../sim/cluster-run.ts';
+import { PLANS, type PlanName } from '../sim/cluster/plans.ts';
 import { KNOWN_BUGS } from '../sim/known-bugs.ts';
 import { type NodeRunReport, runNode } from '../sim/node-run.ts';
 import { SimulationFailure } from '../sim/violation.ts';
@@ -52,18 +53,30 @@ const DATABASE: Simulation = {
 
 const RAFT: Simulation = {
   summary: 'a cluster of 3, 5 or 7 nodes with Raft groups, with everything that may go wrong',
-  options: { nodes: { value: '3|5|7', help: 'how many nodes (default: by the seed)' } },
+  options: {
+    nodes: { value: '3|5|7', help: 'how many nodes (default: by the seed)' },
+    plan: {
+      value: 'NAME',
+      help: `what goes wrong: ${Object.keys(PLANS).join(', ')} (default any)`,
+    },
+  },
   prepare: (options) => {
     const nodes = options.whole('nodes', 1, 7);
+    const plan = options.text('plan') ?? 'any';
+    if (!isPlan(plan)) throw new UsageError(`there is no plan '${plan}'`);
     return {
-      again: nodes === undefined ? '' : ` --nodes ${nodes}`,
+      again: `${nodes === undefined ? '' : ` --nodes ${nodes}`} --plan ${plan}`,
       run: async (seed, common) =>
         tellCluster(
-          await runCluster({ seed, ...(nodes === undefined ? {} : { nodes }), ...common }),
+          await runCluster({ seed, plan, ...(nodes === undefined ? {} : { nodes }), ...common }),
         ),
     };
   },
 };
+
+function isPlan(name: string): name is PlanName {
+  return Object.hasOwn(PLANS, name);
+}
 
 const SIMULATIONS: Readonly<Record<string, Simulation>> = { database: DATABASE, raft: RAFT };
 

@@ -10,8 +10,9 @@ import { nameOf, RaftInvariants } from './checkers/raft-invariants.ts';
 import { checkRegisters, formatViolation } from './checkers/register.ts';
 import { Clients } from './cluster/clients.ts';
 import { Cluster } from './cluster/cluster.ts';
-import { ClusterFaults, type FaultPlan, randomFaultPlan } from './cluster/faults.ts';
-import { Membership, type MembershipPlan, randomMembershipPlan } from './cluster/membership.ts';
+import { ClusterFaults } from './cluster/faults.ts';
+import { Membership } from './cluster/membership.ts';
+import { type ClusterShape, type PlanName, shapeOf } from './cluster/plans.ts';
 import { RaftNode, type Running } from './cluster/raft-node.ts';
 import { RegisterStore, StoredReplica } from './cluster/register-store.ts';
 import { SimNetwork } from './network.ts';
@@ -20,8 +21,6 @@ import { demand, SimulationFailure, Violation } from './violation.ts';
 import { World } from './world.ts';
 
 const SECOND = 1_000_000;
-/** Half-widths of the clocks. */
-const UNCERTAINTIES_MICROS = [20, 500, 5_000, 50_000];
 const CLIENTS = 6;
 const REGISTERS = 3;
 /** Things go wrong for about so long, between times in which all is well. */
@@ -32,20 +31,16 @@ const RECOVERY_MICROS_MAX = 15 * SECOND;
 const SETTLING_MICROS_MAX = 30 * SECOND;
 const LEASE_CHECK_MICROS = 5_000;
 
-/** What is special about a run; left out: by chance. */
-export interface ClusterShape {
-  readonly nodes?: number;
-  readonly groups?: number;
-  readonly faults?: FaultPlan;
-  readonly membership?: MembershipPlan;
-}
-
-export interface ClusterRunOptions extends ClusterShape {
+export interface ClusterRunOptions {
   readonly seed: number;
   /** Simulated. */
   readonly seconds: number;
+  readonly plan?: PlanName;
+  readonly nodes?: number;
   /** Known bugs to switch on. */
   readonly bugs?: ReadonlySet<string>;
+  /** What the plan would have otherwise. */
+  readonly shape?: Partial<ClusterShape>;
   onLog?(node: number, level: string, message: string): void;
 }
 
@@ -101,8 +96,8 @@ class ClusterRun {
     this.#world = world;
     const random = world.random.fork('run');
     this.#random = random;
-    const nodes = options.nodes ?? [3, 3, 5, 7][random.below(4)] ?? 3;
-    this.#groups = options.groups ?? 1 + random.below(random.oneIn(2) ? 3 : 8);
+    const shape = { ...shapeOf(options.plan ?? 'any', random, options.nodes), ...options.shape };
+    this.#groups = shape.groups;
     const network = new SimNetwork(world);
     this.#scheduler = {
       ...DEFAULT_SCHEDULER_OPTIONS,
@@ -111,8 +106,8 @@ class ClusterRun {
     this.#cluster = new Cluster({
       world,
       network,
-      nodes,
-      uncertaintyMicros: UNCERTAINTIES_MICROS[random.below(UNCERTAINTIES_MICROS.length)] as number,
+      nodes: shape.nodes,
+      uncertaintyMicros: shape.uncertaintyMicros,
       onLog: (node, level, message, fields) => {
         const at = (world.nowMicros / SECOND).toFixed(6);
         options.onLog?.(node, level, `${at} node ${node} ${message} ${JSON.stringify(fields)}`);
@@ -125,7 +120,7 @@ class ClusterRun {
           scheduler: this.#scheduler,
           invariants: this.#invariants,
           flushMicros: SECOND,
-          keptEntriesMax: 20,
+          keptEntriesMax: shape.keptEntriesMax,
           note: (kind) => this.#note(kind),
           broken,
         }),
@@ -140,17 +135,17 @@ class ClusterRun {
       world,
       this.#cluster,
       this.#stores,
-      options.membership ?? randomMembershipPlan(random),
+      shape.membership,
       (kind) => this.#note(kind),
     );
     this.#found();
     this.#clients = new Clients(world, this.#cluster, {
       clients: CLIENTS,
-      groups: this.#groups,
+      groups: shape.groups,
+      hotGroupsMax: shape.hotGroupsMax,
       registersPerGroup: REGISTERS,
     });
-    const plan = options.faults ?? randomFaultPlan(random);
-    this.#faults = new ClusterFaults(world, network, this.#cluster, plan);
+    this.#faults = new ClusterFaults(world, network, this.#cluster, shape.faults);
   }
 
   get whereabouts(): string {

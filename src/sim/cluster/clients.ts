@@ -14,6 +14,8 @@ const HOT_MICROS_MAX = 4_000_000;
 export interface ClientOptions {
   readonly clients: number;
   readonly groups: number;
+  /** At times all groups are asked for something, at others so many at most. */
+  readonly hotGroupsMax: number;
   readonly registersPerGroup: number;
 }
 
@@ -77,8 +79,9 @@ export class Clients<Node extends ClusterNode> {
   #hot(): number {
     if (this.#world.nowMicros >= this.#hotUntilMicros) {
       this.#hotUntilMicros = this.#world.nowMicros + this.#random.below(HOT_MICROS_MAX);
-      const { groups } = this.#options;
-      this.#hotGroups = this.#random.oneIn(2) ? groups : 1 + this.#random.below(groups);
+      const { groups, hotGroupsMax } = this.#options;
+      const few = hotGroupsMax === groups ? 2 : 6;
+      this.#hotGroups = this.#random.oneIn(few) ? groups : 1 + this.#random.below(hotGroupsMax);
     }
     return this.#hotGroups;
   }

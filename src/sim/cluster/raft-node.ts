@@ -24,7 +24,7 @@ import {
 const DIRECTORY = 'data';
 /** Small, so that a snapshot takes many chunks and some are cut off. */
 const CHUNK_BYTES = 48;
-const INSTALL_MICROS = 2_000;
+const INSTALL_MICROS = 20_000;
 const FLUSH_MICROS = 1_000;
 /** A write has so much filler at times. */
 const FILLER_BYTES_MAX = 700;
@@ -104,6 +104,7 @@ export class RaftNode implements ClusterNode {
       configuration: stored.founders,
       appliedIndex: state.appliedIndex,
       ...(state.installed === undefined ? {} : { startAt: state.installed }),
+      ...(stored.isInstalling ? { lacksState: true } : {}),
       onCommitted: (entries) => this.#committed(running, entries),
       onLeadership: (leadership) => this.#leadership(running, leadership),
       onTransfer: () => this.#handOver(running),
@@ -208,7 +209,7 @@ export class RaftNode implements ClusterNode {
 
   async #sendSnapshot(group: GroupId, stream: ByteStream): Promise<void> {
     const running = this.running.get(group);
-    if (running !== undefined) {
+    if (running !== undefined && !running.stored.isInstalling) {
       const { state } = running.stored;
       const mark = this.#scheduler.snapshotMark(running.group, state.appliedIndex);
       const bytes = encodeSnapshot(state, mark);
@@ -235,7 +236,9 @@ export class RaftNode implements ClusterNode {
     const state = decodeSnapshot(concatBytes(...chunks));
     if (state.appliedIndex < source.index) throw new Error('the sender has less than it offered');
     await this.#sleep(runtime.random.below(INSTALL_MICROS));
-    stored.install(state);
+    stored.beginInstall();
+    await this.#sleep(runtime.random.below(INSTALL_MICROS));
+    stored.finishInstall(state);
     note('snapshot installed');
     return state.installed;
   }
@@ -250,9 +253,10 @@ export class RaftNode implements ClusterNode {
   async #flush(): Promise<void> {
     const { runtime, keptEntriesMax } = this.#options;
     for (const [group, running] of [...this.running]) {
-      const { state } = running.stored;
+      const { state, isInstalling } = running.stored;
       await this.#sleep(runtime.random.below(FLUSH_MICROS));
       if (this.#isClosed) return;
+      if (isInstalling || running.stored.isInstalling) continue;
       running.stored.flushed(state);
       const kept = runtime.random.below(keptEntriesMax + 1);
       const index = state.appliedIndex - kept;

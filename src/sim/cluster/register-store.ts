@@ -30,6 +30,8 @@ export class StoredReplica {
   readonly replica: ReplicaId;
   /** Of a group as it began. */
   readonly founders: Configuration;
+  /** P31: a snapshot's state was being written when the node ended. */
+  isInstalling = false;
   #current: RegisterState = EMPTY_STATE;
   #durable: RegisterState = EMPTY_STATE;
 
@@ -44,6 +46,7 @@ export class StoredReplica {
   }
 
   apply(entries: readonly Entry[]): void {
+    assert(!this.isInstalling, 'nothing is applied while a snapshot is installed');
     const values = new Map(this.#current.values);
     let { appliedIndex } = this.#current;
     for (const entry of entries) {
@@ -55,8 +58,19 @@ export class StoredReplica {
     this.#current = { ...this.#current, appliedIndex, values };
   }
 
+  /** P31: durably, there is no state until install(). */
+  beginInstall(): void {
+    this.isInstalling = true;
+    this.#install(EMPTY_STATE);
+  }
+
   /** P31: state and mark change in one durable step. */
-  install(state: RegisterState): void {
+  finishInstall(state: RegisterState): void {
+    this.isInstalling = false;
+    this.#install(state);
+  }
+
+  #install(state: RegisterState): void {
     this.#current = state;
     this.#durable = state;
   }

@@ -1,0 +1,155 @@
+// Kinds of run: what goes wrong often in one is rare in another. 'any' is a mixture by chance; the others look where a
+// certain kind of bug shows itself.
+
+import { DEFAULT_TIMING, type RaftTiming } from '../../raft/timing.ts';
+import type { SeededRandom } from '../random.ts';
+import { FAULT_KINDS, type FaultKind, type FaultPlan, randomFaultPlan } from './faults.ts';
+import {
+  MEMBERSHIP_KINDS,
+  type MembershipKind,
+  type MembershipPlan,
+  randomMembershipPlan,
+} from './membership.ts';
+
+export interface ClusterShape {
+  readonly nodes: number;
+  readonly groups: number;
+  readonly timing: RaftTiming;
+  /** Half of the width of what a clock says. */
+  readonly uncertaintyMicros: number;
+  readonly faults: FaultPlan;
+  readonly membership: MembershipPlan;
+  /** Of how many groups clients ask at most times; the others fall asleep. */
+  readonly hotGroupsMax: number;
+  /** Log entries that a cut leaves, at most: few make snapshots frequent. */
+  readonly keptEntriesMax: number;
+}
+
+export type PlanName =
+  | 'any'
+  | 'elections'
+  | 'restarts'
+  | 'transfers'
+  | 'learners'
+  | 'sleepers'
+  | 'clocks';
+
+const UNCERTAINTIES_MICROS = [20, 500, 5_000, 50_000];
+
+/** Leaders are followed as soon as promises allow. */
+const QUICK_TIMING: RaftTiming = {
+  ...DEFAULT_TIMING,
+  tickMicros: 20_000,
+  electionTicks: 5,
+  leaseMicros: 300_000,
+};
+
+type Planner = (random: SeededRandom) => Partial<ClusterShape>;
+
+export const PLANS: Readonly<Record<PlanName, { readonly what: string; readonly plan: Planner }>> =
+  {
+    any: { what: 'a mixture, another one for each seed', plan: () => ({}) },
+    elections: {
+      what: 'leaders are lost all the time, and votes come late',
+      plan: () => ({
+        faults: faults({ isolate: 4, partition: 4, late: 3, crash: 1 }, 400_000, 1_500_000),
+        membership: membership({}, 1_000_000),
+        timing: QUICK_TIMING,
+      }),
+    },
+    restarts: {
+      what: 'nodes are back at once, while votes for others are on their way',
+      plan: () => ({
+        faults: faults({ crash: 6, crashMany: 1, late: 3, isolate: 2 }, 300_000, 300_000),
+        membership: membership({}, 1_000_000),
+        timing: { ...QUICK_TIMING, tickMicros: 10_000, leaseMicros: 60_000 },
+        uncertaintyMicros: 500,
+      }),
+    },
+    transfers: {
+      what: 'leadership is handed over again and again, to whoever can be reached or not',
+      plan: () => ({
+        faults: faults({ isolate: 3, oneWay: 3, late: 3, pause: 2, loss: 2 }, 600_000, 1_000_000),
+        membership: membership({ transfer: 1 }, 400_000),
+      }),
+    },
+    learners: {
+      what: 'learners come and go, and leaders are lost',
+      plan: () => ({
+        nodes: 5,
+        groups: 4,
+        faults: faults({ crash: 3, isolate: 4, partition: 3 }, 600_000, 2_500_000),
+        membership: membership({ grow: 3, demote: 4, promote: 1, shrink: 2, swap: 1 }, 400_000),
+      }),
+    },
+    sleepers: {
+      what: 'most groups sleep, and wake up to partitions and pauses',
+      plan: () => ({
+        groups: 8,
+        hotGroupsMax: 1,
+        faults: faults(
+          { isolate: 3, oneWay: 4, pause: 3, partition: 2, crash: 1 },
+          2_000_000,
+          4_000_000,
+        ),
+        membership: membership({ transfer: 1 }, 3_000_000),
+      }),
+    },
+    clocks: {
+      what: 'clocks run as fast or slow as they may, and leaders are cut off',
+      plan: () => ({
+        faults: faults({ clocks: 4, isolate: 4, partition: 2 }, 500_000, 2_000_000),
+        membership: membership({}, 1_000_000),
+        timing: QUICK_TIMING,
+      }),
+    },
+  };
+
+/** All of it by chance, but for what the plan says. */
+export function shapeOf(name: PlanName, random: SeededRandom, nodes?: number): ClusterShape {
+  const chosen = nodes ?? ([3, 3, 5, 7][random.below(4)] as number);
+  const groups = 1 + random.below(random.oneIn(2) ? 3 : 8);
+  const by = PLANS[name].plan(random);
+  return {
+    groups,
+    timing: DEFAULT_TIMING,
+    uncertaintyMicros: UNCERTAINTIES_MICROS[random.below(UNCERTAINTIES_MICROS.length)] as number,
+    faults: randomFaultPlan(random),
+    membership: randomMembershipPlan(random),
+    hotGroupsMax: groups,
+    keptEntriesMax: random.oneIn(2) ? 5 : 100,
+    nodes: chosen,
+    ...by,
+    ...(nodes === undefined ? {} : { nodes }),
+  };
+}
+
+function faults(
+  weights: Partial<Record<FaultKind, number>>,
+  everyMicrosMax: number,
+  lastsMicrosMax: number,
+): FaultPlan {
+  return {
+    weights: allOf(FAULT_KINDS, weights),
+    everyMicrosMax,
+    lastsMicrosMax,
+    driftPerMillion: 200,
+  };
+}
+
+function membership(
+  weights: Partial<Record<MembershipKind, number>>,
+  everyMicrosMax: number,
+): MembershipPlan {
+  return { weights: allOf(MEMBERSHIP_KINDS, weights), everyMicrosMax };
+}
+
+function allOf<Kind extends string>(
+  kinds: readonly Kind[],
+  weights: Partial<Record<Kind, number>>,
+): Record<Kind, number> {
+  return Object.fromEntries(kinds.map((kind) => [kind, weights[kind] ?? 0])) as Record<
+    Kind,
+    number
+  >;
+}

@@ -3,18 +3,14 @@
 // must soon take writes again. Raft's invariants are looked at all the time, leases too; at the end all replicas must be
 // alike, and what the clients were told must have happened in some order. The whole run is a function of the seed.
 
-import { DEFAULT_SCHEDULER_OPTIONS, type SchedulerOptions } from '../raft/scheduler.ts';
-import { configurationOf, membersOf } from '../raft/configuration.ts';
-import { nodeOf, type ReplicaId, replicaIdOn } from '../raft/types.ts';
-import { nameOf, RaftInvariants } from './checkers/raft-invariants.ts';
 import { checkRegisters, formatViolation } from './checkers/register.ts';
 import { Clients } from './cluster/clients.ts';
 import { Cluster } from './cluster/cluster.ts';
+import type { ClusterNode } from './cluster/cluster-node.ts';
 import { ClusterFaults } from './cluster/faults.ts';
-import { Membership } from './cluster/membership.ts';
 import { type ClusterShape, type PlanName, shapeOf } from './cluster/plans.ts';
-import { RaftNode, type Running } from './cluster/raft-node.ts';
-import { RegisterStore, StoredReplica } from './cluster/register-store.ts';
+import { RaftSubject } from './cluster/raft-subject.ts';
+import type { Subject } from './cluster/subject.ts';
 import { SimNetwork } from './network.ts';
 import type { SeededRandom } from './random.ts';
 import { demand, SimulationFailure, Violation } from './violation.ts';
@@ -67,7 +63,17 @@ export interface ClusterRunReport {
 
 /** Throws SimulationFailure when the cluster broke a promise. */
 export async function runCluster(options: ClusterRunOptions): Promise<ClusterRunReport> {
-  const run = new ClusterRun(options);
+  const world = new World(options.seed, options.bugs);
+  const random = world.random.fork('run');
+  const shape = { ...shapeOf(options.plan ?? 'any', random, options.nodes), ...options.shape };
+  const notes = new Notes();
+  const run = new ClusterRun(
+    options,
+    world,
+    shape,
+    new RaftSubject(world, shape, notes.add),
+    notes,
+  );
   try {
     return await run.run();
   } catch (error) {
@@ -76,33 +82,42 @@ export async function runCluster(options: ClusterRunOptions): Promise<ClusterRun
   }
 }
 
-class ClusterRun {
+/** How often rare things happened. */
+class Notes {
+  readonly #counts = new Map<string, number>();
+
+  readonly add = (kind: string): void => {
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
+  };
+
+  sorted(): Record<string, number> {
+    return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+}
+
+class ClusterRun<Node extends ClusterNode> {
   readonly #options: ClusterRunOptions;
   readonly #world: World;
   readonly #random: SeededRandom;
-  readonly #groups: number;
-  readonly #invariants = new RaftInvariants();
-  readonly #cluster: Cluster<RaftNode>;
-  readonly #stores: readonly RegisterStore[];
-  readonly #clients: Clients<RaftNode>;
-  readonly #faults: ClusterFaults<RaftNode>;
-  readonly #membership: Membership;
-  readonly #scheduler: SchedulerOptions;
-  readonly #notes = new Map<string, number>();
+  readonly #subject: Subject<Node>;
+  readonly #cluster: Cluster<Node>;
+  readonly #clients: Clients<Node>;
+  readonly #faults: ClusterFaults<Node>;
+  readonly #notes: Notes;
 
-  constructor(options: ClusterRunOptions) {
+  constructor(
+    options: ClusterRunOptions,
+    world: World,
+    shape: ClusterShape,
+    subject: Subject<Node>,
+    notes: Notes,
+  ) {
     this.#options = options;
-    const world = new World(options.seed, options.bugs);
     this.#world = world;
-    const random = world.random.fork('run');
-    this.#random = random;
-    const shape = { ...shapeOf(options.plan ?? 'any', random, options.nodes), ...options.shape };
-    this.#groups = shape.groups;
+    this.#random = world.random.fork('periods');
+    this.#subject = subject;
+    this.#notes = notes;
     const network = new SimNetwork(world);
-    this.#scheduler = {
-      ...DEFAULT_SCHEDULER_OPTIONS,
-      log: { ...DEFAULT_SCHEDULER_OPTIONS.log, segmentBytes: 16 << 10 },
-    };
     this.#cluster = new Cluster({
       world,
       network,
@@ -112,36 +127,12 @@ class ClusterRun {
         const at = (world.nowMicros / SECOND).toFixed(6);
         options.onLog?.(node, level, `${at} node ${node} ${message} ${JSON.stringify(fields)}`);
       },
-      open: (machine, life, broken) =>
-        RaftNode.open({
-          runtime: machine.runtime(life),
-          node: machine.node,
-          store: this.#stores[machine.node - 1] as RegisterStore,
-          scheduler: this.#scheduler,
-          invariants: this.#invariants,
-          flushMicros: SECOND,
-          keptEntriesMax: shape.keptEntriesMax,
-          note: (kind) => this.#note(kind),
-          broken,
-        }),
+      open: (machine, life, broken) => subject.open(machine, life, broken),
       note: (kind) => void this.#faults.happened.add(kind),
     });
-    this.#stores = this.#cluster.seats.map(({ machine }) => {
-      const store = new RegisterStore();
-      machine.keepers.push(store);
-      return store;
-    });
-    this.#membership = new Membership(
-      world,
-      this.#cluster,
-      this.#stores,
-      shape.membership,
-      (kind) => this.#note(kind),
-    );
-    this.#found();
     this.#clients = new Clients(world, this.#cluster, {
       clients: CLIENTS,
-      groups: shape.groups,
+      groups: subject.groups,
       hotGroupsMax: shape.hotGroupsMax,
       registersPerGroup: REGISTERS,
     });
@@ -151,54 +142,36 @@ class ClusterRun {
   get whereabouts(): string {
     const { crashes, seats } = this.#cluster;
     const at = (this.#world.nowMicros / SECOND).toFixed(6);
-    return `${seats.length} nodes, ${this.#groups} groups, ${crashes} crashes, at ${at} s`;
-  }
-
-  #note(kind: string): void {
-    this.#notes.set(kind, (this.#notes.get(kind) ?? 0) + 1);
-  }
-
-  /** Every group begins with voters on some of the nodes. */
-  #found(): void {
-    const nodes = this.#stores.length;
-    for (let group = 1; group <= this.#groups; group++) {
-      const voters = nodes <= 3 || this.#random.oneIn(2) ? nodes : nodes - 2;
-      const first = this.#random.below(nodes);
-      const members = Array.from({ length: voters }, (_, i) => 1 + ((first + i) % nodes));
-      const founders = configurationOf(members.map((node) => replicaIdOn(node, 0)));
-      this.#membership.govern(group, founders);
-      for (const node of members) {
-        const replica = new StoredReplica(group, replicaIdOn(node, 0), founders);
-        this.#stores[node - 1]?.replicas.set(group, replica);
-      }
-    }
+    return `${seats.length} nodes, ${this.#subject.groups} groups, ${crashes} crashes, at ${at} s`;
   }
 
   async run(): Promise<ClusterRunReport> {
     const world = this.#world;
     const end = this.#options.seconds * SECOND;
+    await this.#subject.prepare(this.#cluster);
     this.#faults.heal();
     this.#watchLeases();
     this.#clients.start();
     await this.#recover();
     while (world.nowMicros < end) {
       this.#faults.begin();
-      this.#membership.begin();
+      this.#subject.begin();
       await world.run(() => false, world.nowMicros + SECOND + this.#random.below(BAD_MICROS_MAX));
       this.#faults.heal();
-      this.#membership.pause();
+      this.#subject.pause();
       await this.#recover();
     }
     await this.#settle();
     await this.#lastReads();
-    this.#judge();
+    await this.#subject.judge();
+    this.#judgeHistory();
     return this.#report();
   }
 
   /** P1, seen from outside: no group's lease is held twice. */
   #watchLeases(): void {
     this.#world.after(LEASE_CHECK_MICROS, undefined, () => {
-      for (let group = 1; group <= this.#groups; group++) {
+      for (let group = 1; group <= this.#subject.groups; group++) {
         const holders = this.#cluster.seats.filter(({ node }) => node?.holdsLease(group));
         const names = holders.map(({ machine }) => machine.node).join(' and ');
         if (holders.length > 1) {
@@ -214,7 +187,7 @@ class ClusterRun {
     const world = this.#world;
     const waiting = new Set<number>();
     let isOver = false;
-    for (let group = 1; group <= this.#groups; group++) {
+    for (let group = 1; group <= this.#subject.groups; group++) {
       waiting.add(group);
       const ask = async (): Promise<void> => {
         while (!isOver && !(await this.#clients.write('probe', { group, register: 0 }))) {
@@ -242,51 +215,21 @@ class ClusterRun {
     demand(this.#clients.areIdle, 'a client waits for an answer for ever');
     let difference: string | undefined = 'nothing was looked at';
     await world.run(() => {
-      difference = this.#difference();
+      difference = this.#subject.difference();
       return difference === undefined;
     }, world.nowMicros + SETTLING_MICROS_MAX);
     demand(difference === undefined, `all was well for long, and yet ${difference}`);
   }
 
-  /** How replicas differ; undefined when they are alike. */
-  #difference(): string | undefined {
-    for (let group = 1; group <= this.#groups; group++) {
-      const committed = this.#invariants.committedIndex(group);
-      const members = this.#members(group);
-      if (members === undefined) return `nobody leads group ${group}`;
-      for (const replica of members) {
-        const running = this.#replica(group, replica);
-        if (running === undefined) return `${nameOf(replica)} of group ${group} does not run`;
-        const { appliedIndex } = running.stored.state;
-        if (appliedIndex !== committed) {
-          return `${nameOf(replica)} of group ${group} has applied ${appliedIndex} of ${committed}`;
-        }
-      }
-    }
-    return undefined;
-  }
-
-  /** As the leader knows them; undefined without one. */
-  #members(group: number): readonly ReplicaId[] | undefined {
-    const leader = this.#cluster.running.find((node) => node.leads(group) !== undefined);
-    const configuration = leader?.configuration(group);
-    return configuration === undefined ? undefined : membersOf(configuration);
-  }
-
-  #replica(group: number, replica: ReplicaId): Running | undefined {
-    const running = this.#cluster.seat(nodeOf(replica)).node?.running.get(group);
-    return running?.stored.replica === replica ? running : undefined;
-  }
-
   async #lastReads(): Promise<void> {
     const world = this.#world;
-    let left = this.#groups * REGISTERS;
+    let left = this.#subject.groups * REGISTERS;
     const read = async (group: number, register: number): Promise<void> => {
       while (!(await this.#clients.read('last look', { group, register })))
         await world.sleep(20_000);
       left -= 1;
     };
-    for (let group = 1; group <= this.#groups; group++) {
+    for (let group = 1; group <= this.#subject.groups; group++) {
       for (let register = 0; register < REGISTERS; register++) {
         read(group, register).catch((error: unknown) => world.fail(error));
       }
@@ -295,22 +238,7 @@ class ClusterRun {
     demand(done, 'all was well, and yet not all registers could be read');
   }
 
-  #judge(): void {
-    for (let group = 1; group <= this.#groups; group++) {
-      const members = this.#members(group) ?? [];
-      const replicas = members.flatMap((replica) => this.#replica(group, replica) ?? []);
-      const states = replicas.map(({ stored }) =>
-        JSON.stringify([...stored.state.values].sort(([a], [b]) => a - b)),
-      );
-      demand(
-        new Set(states).size <= 1,
-        `replicas of group ${group} that have applied the same differ: ${states.join(' / ')}`,
-      );
-      this.#invariants.checkLogs(
-        group,
-        replicas.map(({ group: raft }) => RaftNode.logOf(raft)),
-      );
-    }
+  #judgeHistory(): void {
     const violation = checkRegisters(this.#clients.history.operations);
     demand(violation === undefined, violation === undefined ? '' : formatViolation(violation));
   }
@@ -321,15 +249,15 @@ class ClusterRun {
     return {
       seed: this.#options.seed,
       nodes: this.#cluster.seats.length,
-      groups: this.#groups,
+      groups: this.#subject.groups,
       simulatedSeconds: Math.round(nowMicros / SECOND),
       operations: clients.operations,
       acknowledged: clients.acknowledged,
       reads: clients.reads,
       unknown: clients.unknown,
-      elections: this.#invariants.elections,
+      elections: this.#subject.elections,
       crashes: this.#cluster.crashes,
-      notes: Object.fromEntries([...this.#notes].sort(([a], [b]) => (a < b ? -1 : 1))),
+      notes: this.#notes.sorted(),
       faults: [...this.#faults.happened].sort(),
       events: trace.events,
       traceHash: trace.digest(),

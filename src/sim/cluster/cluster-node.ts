@@ -19,5 +19,7 @@ export type Answer =
 export interface ClusterNode {
   read(register: Register): Promise<Answer>;
   write(register: Register, value: number): Promise<Answer>;
+  /** Whether it may serve reads of the group now, by its own lights (P1). */
+  holdsLease(group: number): boolean;
   close(): Promise<void>;
 }

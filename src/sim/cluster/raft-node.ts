@@ -162,7 +162,6 @@ export class RaftNode implements ClusterNode {
     return { kind: 'refused', leader };
   }
 
-  /** Whether this node may serve reads of the group now, by its own lights. */
   holdsLease(group: GroupId): boolean {
     const running = this.running.get(group);
     return running !== undefined && running.group.lease.isHeld();

@@ -20,7 +20,7 @@ interface Install {
   /** Everything so far is in the engine. */
   written: Promise<void>;
   /** A chunk was refused: nothing can come of it any more. */
-  broken: unknown;
+  broken: Error | undefined;
 }
 
 export class Installs {
@@ -57,8 +57,8 @@ export class Installs {
     try {
       pieces = readChunk(chunk, install.span, WRITE_BYTES);
     } catch (error) {
-      install.broken = error;
-      throw error;
+      install.broken = error instanceof Error ? error : new Error(String(error));
+      throw install.broken;
     }
     const before = install.written;
     install.written = before.then(async () => {

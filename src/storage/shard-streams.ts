@@ -151,7 +151,8 @@ export class ShardStreams {
     try {
       const stream = open();
       this.open.set(id, stream);
-      stream.run();
+      // It never rejects.
+      void stream.run();
     } catch (error) {
       this.answers.refuse(id, error);
     }

@@ -9,9 +9,14 @@ import type * as Client from '../../src/storage/shard-client.ts';
 import type * as Entry from '../../src/storage/shard-entry.ts';
 import type * as NodeRuntime from '../../src/runtime/node/node-runtime.ts';
 import { fromUtf8 } from '../../src/base/bytes.ts';
-import { MAX_TIMESTAMP } from '../../src/clock/timestamp.ts';
+import { MAX_TIMESTAMP, type Timestamp } from '../../src/clock/timestamp.ts';
+import { createMemoryDisk } from '../../src/storage/memory-engine.ts';
+import { startShard as startInlineShard } from '../../src/storage/shard-client.ts';
+import { shardEntry } from '../../src/storage/shard-entry.ts';
 import { packEntries, put, rowKey } from './commands.ts';
+import { inlineRuntime } from './inline-runtime.ts';
 import { drain, shardConformance } from './shard-conformance.ts';
+import { contents, copyRange, snapshotConformance, SPAN } from './snapshot-conformance.ts';
 
 const dist = new URL('../../dist/src/', import.meta.url);
 const load = (path: string): Promise<unknown> => import(new URL(path, dist).href);
@@ -28,6 +33,38 @@ shardConformance('shard, on a thread over RocksDB', async () => {
     start: () => startShard(runtime, shardWorkerEntry, { path: join(path, 'db') }),
     wipe: () => rm(path, { recursive: true, force: true }),
   };
+});
+
+snapshotConformance('snapshots of a shard, on a thread over RocksDB', async () => {
+  const path = await temporary();
+  return {
+    start: () => startShard(runtime, shardWorkerEntry, { path: join(path, 'db') }),
+    wipe: () => rm(path, { recursive: true, force: true }),
+  };
+});
+
+describe('RocksDB and memory', () => {
+  it('move ranges to each other, and have the same checksums', async () => {
+    const path = await temporary();
+    const rocks = startShard(runtime, shardWorkerEntry, { path });
+    const disk = createMemoryDisk();
+    const entry = shardEntry(() => disk.open());
+    const memory = startInlineShard(inlineRuntime, entry, undefined);
+    const rows = Array.from({ length: 3000 }, (_, n) =>
+      put(10 + (n % 7), rowKey(100, `${n % 1000}`), `row ${n}`),
+    );
+    await memory.apply(1, packEntries(1, rows), rows.length);
+    await copyRange(memory, rocks, 1);
+    await rocks.flush();
+    for (const at of [9, 11, 14, 16] as Timestamp[]) {
+      expect(await rocks.checksum(SPAN, at)).toEqual(await memory.checksum(SPAN, at));
+    }
+    await copyRange(rocks, memory, 1);
+    expect(await contents(memory, SPAN, [11, 16])).toEqual(await contents(rocks, SPAN, [11, 16]));
+    await rocks.close();
+    await memory.close();
+    await rm(path, { recursive: true });
+  });
 });
 
 describe('three shards in one process', () => {

@@ -1,24 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { startInline } from '../../src/runtime/inline-port.ts';
-import { FileError, type Runtime } from '../../src/runtime/runtime.ts';
+import { FileError } from '../../src/runtime/runtime.ts';
 import type { Engine } from '../../src/storage/engine.ts';
 import { createMemoryDisk } from '../../src/storage/memory-engine.ts';
 import { startShard } from '../../src/storage/shard-client.ts';
 import { shardEntry } from '../../src/storage/shard-entry.ts';
 import { packEntries, put, rowKey } from './commands.ts';
+import { inlineRuntime } from './inline-runtime.ts';
 import { appliedRange, shardConformance } from './shard-conformance.ts';
-
-const soon = (run: () => void): void => void setImmediate(run);
-
-export const inlineRuntime: Pick<Runtime, 'threads' | 'timers'> = {
-  timers: {
-    soon,
-    after: () => {
-      throw new Error('a shard has no use for timers');
-    },
-  },
-  threads: { start: (entry, data) => startInline(soon, entry, data) },
-};
 
 shardConformance('shard, inline over memory', async () => {
   const disk = createMemoryDisk();

@@ -7,8 +7,9 @@ import { timestamp } from '../src/clock/timestamp.ts';
 import { WireOutput } from '../src/doors/pgwire/output.ts';
 import { MessageFramer } from '../src/doors/pgwire/framing.ts';
 import { configurationOf } from '../src/raft/configuration.ts';
-import { DEFAULT_TUNING, RaftCore } from '../src/raft/core.ts';
+import { RaftCore } from '../src/raft/core.ts';
 import { LogTerms } from '../src/raft/terms.ts';
+import { DEFAULT_TUNING } from '../src/raft/tuning.ts';
 import { NO_HARD_STATE } from '../src/raft/types.ts';
 import { LockOwner } from '../src/ranges/lock-owner.ts';
 import { LockTable } from '../src/ranges/lock-table.ts';
@@ -123,7 +124,9 @@ function pieces(): Readonly<Record<string, () => void>> {
       core.propose(command);
       const ready = core.ready();
       if (ready !== undefined) core.advance(ready);
-      sink += core.takeCommitted()?.last ?? 0;
+      const last = core.takeCommitted()?.last ?? 0;
+      if (last % 1024 === 0) core.compacted(last);
+      sink += last;
     },
     'cache: hash and look up': () => {
       at = (at + 7919) % cached.length;

@@ -2,58 +2,31 @@
 // No clock, no timer, no I/O, nothing asynchronous; the scheduler carries out what Ready asks for and reports it with
 // advance(). The core knows the indexes and terms of its log, not the bytes: those it hands out once.
 //
-// stable <= last; handed out <= min(committed, stable)
+// Here are its surface, terms, and a step for each role. In core/, standing.ts is the replica's place in the term, log.ts
+// its log, membership.ts the configuration; election.ts, follower.ts and leader.ts are what the roles do; outbox.ts is
+// what waits to be said.
 
 import { assert } from '../base/assert.ts';
-import { unsupported } from '../base/errors.ts';
 import { encodeChange } from './codec.ts';
-import type { Message } from './messages.ts';
-import type { ProgressView } from './progress.ts';
-import {
-  applyChange,
-  type Change,
-  type Configuration,
-  formatConfiguration,
-  membersOf,
-} from './configuration.ts';
-import { committedIndex, voteResult } from './quorum.ts';
+import type { Change, Configuration } from './configuration.ts';
+import { CoreLog } from './core/log.ts';
+import { Election } from './core/election.ts';
+import { Follower } from './core/follower.ts';
+import { Leader } from './core/leader.ts';
+import { Membership } from './core/membership.ts';
+import { isFromLeader, type Message, type ReadIndexRequest } from './messages.ts';
+import { Outbox } from './core/outbox.ts';
+import type { CoreParts } from './core/parts.ts';
+import type { ProgressView } from './core/progress.ts';
 import type { Ready, SnapshotMark } from './ready.ts';
+import { Standing } from './core/standing.ts';
 import type { LogTerms } from './terms.ts';
-import type {
-  Entry,
-  EntryKind,
-  HardState,
-  IndexRange,
-  ReplicaId,
-  Role,
-  SoftState,
-} from './types.ts';
-
-/** Ticks are the driver's; bytes are those of entries, each with a little for what frames it (terms.ts). */
-export interface CoreTuning {
-  readonly heartbeatTicks: number;
-  /** A follower campaigns after n to 2n - 1 ticks without a leader, by chance. */
-  readonly electionTicks: number;
-  /** Of one append; a single entry may be larger. */
-  readonly appendBytesMax: number;
-  /** To one follower, not yet acknowledged. */
-  readonly inflightMessagesMax: number;
-  readonly inflightBytesMax: number;
-  /** Beyond it a leader takes no proposals until some have committed; one alone may be larger. */
-  readonly uncommittedBytesMax: number;
-}
-
-export const DEFAULT_TUNING: CoreTuning = {
-  heartbeatTicks: 2,
-  electionTicks: 12,
-  appendBytesMax: 512 * 1024,
-  inflightMessagesMax: 256,
-  inflightBytesMax: 8 * 1024 * 1024,
-  uncommittedBytesMax: 64 * 1024 * 1024,
-};
+import type { CoreTuning } from './tuning.ts';
+import type { Entry, EntryKind, HardState, IndexRange, ReplicaId, Role } from './types.ts';
 
 export interface CoreOptions {
   readonly replicaId: ReplicaId;
+  /** Without voters: nobody has told this replica yet who belongs to the group. A snapshot will. */
   readonly configuration: Configuration;
   /** Of the change entry that made the configuration; 0: the group began with it. May be beyond the log's end. */
   readonly configurationIndex: number;
@@ -79,314 +52,431 @@ export type ChangeProposal =
 /** `busy`: too much waits for its commit. `transferring`: the leader has asked another to lead. */
 export type ProposalRefusal = 'notLeader' | 'transferring' | 'busy';
 
-const NOTHING: readonly Entry[] = [];
 const NO_BYTES = new Uint8Array(0);
 
 export class RaftCore {
   readonly replicaId: ReplicaId;
-  /** Set by the driver before tick() and step(): no promise to a leader stands in the way (P2). While false this
-   * replica neither campaigns nor grants votes or pre-votes, but for transfers; the only voter does not ask. */
-  mayElect = false;
-  private members: Configuration;
-  private membersIndex: number;
-  private currentRole: Role = 'follower';
-  private currentLeader: ReplicaId = 0;
-  private currentTerm: number;
-  private vote: ReplicaId;
-  private commit: number;
-  private readonly terms: LogTerms;
-
-  /** Everything up to here is synced in this replica's own log. */
-  private stableIndex: number;
-  private handedIndex: number;
-  /** Appended, not yet given out by ready(). */
-  private fresh: Entry[] = [];
-  private hardStateChanged = false;
-  private softStateChanged = false;
-
-  private readonly votes = new Map<ReplicaId, boolean>();
-  /** A membership change takes effect when it commits, and there is one at a time (thesis, section 4.1). */
-  private pendingChange: { readonly index: number; readonly next: Configuration } | undefined;
+  private readonly parts: CoreParts;
+  private readonly standing: Standing;
+  private readonly log: CoreLog;
+  private readonly membership: Membership;
+  private readonly outbox = new Outbox();
+  private readonly election: Election;
+  private readonly follower: Follower;
+  /** While leading. */
+  private leadership: Leader | undefined;
 
   constructor(options: CoreOptions) {
-    const { configuration, hardState, terms, appliedIndex, replicaId } = options;
+    const { replicaId, hardState, terms, tuning, configuration, configurationIndex } = options;
     assert(replicaId > 0, 'replica ids begin at 1');
-    const compacted = terms.compacted.index;
-    assert(
-      compacted <= appliedIndex && appliedIndex <= terms.lastIndex,
-      `applied ${appliedIndex} outside the log (${compacted}, ${terms.lastIndex}]`,
-    );
+    assert(terms.lastTerm <= hardState.term, 'an entry of a term that was never entered');
     this.replicaId = replicaId;
-    requireLone(configuration, replicaId);
-    this.members = configuration;
-    this.membersIndex = options.configurationIndex;
-    this.terms = terms;
-    this.currentTerm = hardState.term;
-    this.vote = hardState.vote;
-    this.commit = Math.max(appliedIndex, Math.min(hardState.commit, terms.lastIndex));
-    this.stableIndex = terms.lastIndex;
-    this.handedIndex = appliedIndex;
-    assert(terms.lastTerm <= this.currentTerm, 'an entry of a term that was never entered');
+    this.standing = new Standing(hardState, tuning, (bound) => options.random(bound));
+    const { changes, appliedIndex } = options;
+    this.membership = new Membership(replicaId, configuration, configurationIndex, changes);
+    // A change that has taken effect has committed.
+    const committed = Math.max(hardState.commit, configurationIndex);
+    this.log = new CoreLog(terms, committed, appliedIndex);
+    this.membership.committed(this.log.committed);
+    const { standing, log, membership, outbox } = this;
+    this.parts = { self: replicaId, standing, log, membership, outbox, tuning };
+    this.election = new Election(this.parts);
+    this.follower = new Follower(this.parts);
     // P2: the only voter breaks no promise to anyone, so it need not wait.
-    this.becomeCandidate();
+    if (this.membership.isOnlyVoter) this.election.stand(false);
   }
 
   get role(): Role {
-    return this.currentRole;
+    return this.standing.role;
   }
 
   get leader(): ReplicaId {
-    return this.currentLeader;
+    return this.standing.leader;
   }
 
   get term(): number {
-    return this.currentTerm;
+    return this.standing.term;
   }
 
   get committedIndex(): number {
-    return this.commit;
+    return this.log.committed;
   }
 
   get lastIndex(): number {
-    return this.terms.lastIndex;
+    return this.log.lastIndex;
   }
 
   get configuration(): Configuration {
-    return this.members;
+    return this.membership.configuration;
   }
 
   /** Of the change that made the configuration. */
   get configurationIndex(): number {
-    return this.membersIndex;
+    return this.membership.index;
+  }
+
+  /** Set by the driver before tick() and step(): no promise to a leader stands in the way (P2). While false this
+   * replica neither campaigns nor grants votes or pre-votes, but for transfers; the only voter does not ask. */
+  get mayElect(): boolean {
+    return this.standing.mayElect;
+  }
+
+  set mayElect(value: boolean) {
+    this.standing.mayElect = value;
   }
 
   /** As leader: an appended or committed change makes this replica vote no more; it must hold no lease (P5). */
   get isLeaving(): boolean {
-    return false;
+    return this.leadership !== undefined && this.membership.isLeaving;
   }
 
   /** As leader: every member has the whole log, all of it is committed, and nothing is under way. */
   get isQuiescent(): boolean {
-    return this.currentRole === 'leader' && this.commit === this.terms.lastIndex;
+    return this.leadership?.isQuiescent === true && !this.membership.wantsToLeaveJoint;
   }
 
   /** What the leader knows of another member; undefined when it is none, or this replica does not lead. */
   progressOf(replica: ReplicaId): ProgressView | undefined {
-    throw unsupported(`replica ${replica}`);
+    return this.leadership?.find(replica);
   }
 
-  /** One tick of the driver's clock, while the group is awake. */
-  tick(): void {}
+  /** Why propose() would not take so many bytes now; undefined: it would. */
+  refusal(bytes: number): ProposalRefusal | undefined {
+    const { leadership } = this;
+    if (leadership === undefined) return 'notLeader';
+    if (leadership.transferee !== 0) return 'transferring';
+    const waiting = this.log.uncommittedBytes;
+    return waiting > 0 && waiting + bytes > this.parts.tuning.uncommittedBytesMax
+      ? 'busy'
+      : undefined;
+  }
 
-  /** A message arrived; foreign ones and those of old terms are dropped. */
-  step(message: Message): void {
-    throw unsupported(`a message from replica ${message.from}`);
+  /** Appends a command. Its index; undefined when it is not taken: refusal() says why. */
+  propose(data: Uint8Array): number | undefined {
+    if (this.refusal(data.length) !== undefined) return undefined;
+    return this.append('command', data);
+  }
+
+  proposeChange(change: Change): ChangeProposal {
+    const { leadership, membership } = this;
+    if (leadership === undefined) return { kind: 'notLeader' };
+    if (leadership.transferee !== 0) return { kind: 'refused', reason: 'leadership is moving' };
+    const result = membership.propose(change);
+    if (result.kind === 'refused') return result;
+    const index = this.append('change', encodeChange(change));
+    return { kind: 'proposed', index, removesLeader: membership.isLeaving };
+  }
+
+  /** As leader, after the driver kept P3: asks `to` to lead once it has the whole log. No proposal is taken meanwhile.
+   * After an election timeout without success this replica steps down: it holds no lease in that term any more. False:
+   * it does not lead, `to` has no vote, or leadership is moving to another. */
+  transferLeadership(to: ReplicaId): boolean {
+    return this.leadership?.transferTo(to) === true;
+  }
+
+  /** Asks up to where the state machine must have applied for a read to see everything that was committed when it was
+   * asked (thesis, section 6.4). Answered through Ready.readStates, unless a message is lost. False: no leader is known,
+   * or it has committed nothing of its term yet, or too many reads wait. */
+  readIndex(context: number): boolean {
+    const { leadership, replicaId: from } = this;
+    if (leadership !== undefined) {
+      return this.hasCommittedInTerm && leadership.read(from, context);
+    }
+    const { leader: to, term } = this.standing;
+    if (to === 0) return false;
+    this.outbox.send({ kind: 'readIndex', from, to, term, context });
+    return true;
   }
 
   /** Asks the others for their pre-votes now, if a promise does not forbid it; the only voter campaigns at once. */
   campaign(): void {
-    this.becomeCandidate();
+    this.election.campaign();
   }
 
-  /** As leader, after the driver kept P3: asks `to` to lead once it has the whole log. No proposal is taken meanwhile.
-   * After an election timeout without success this replica steps down: it holds no lease in that term any more. */
-  transferLeadership(to: ReplicaId): void {
-    throw unsupported(`a transfer to replica ${to}`);
-  }
-
-  /** Asks up to where the state machine must have applied for a read to see everything that was committed when it was
-   * asked (thesis, section 6.4). Answered through Ready.readStates, or never when leadership changes meanwhile. False:
-   * no leader is known, or it has committed nothing of its term yet, or too many reads wait. */
-  readIndex(context: number): boolean {
-    throw unsupported(`read ${context}`);
+  /** One tick of the driver's clock, while the group is awake. */
+  tick(): void {
+    const { leadership } = this;
+    if (leadership !== undefined) {
+      // Check-quorum (thesis, section 6.2), and P3: after a transfer that failed another election must come.
+      if (!leadership.tick()) this.becomeFollower(this.standing.term, 0);
+    } else if (this.standing.tick()) {
+      this.election.campaign();
+    }
   }
 
   /** The pair's heartbeat spoke for the leader of this sleeping group: the election timer starts anew. */
-  heardFromLeader(): void {}
+  heardFromLeader(): void {
+    const { standing } = this;
+    if (standing.role === 'follower' && standing.leader !== 0) standing.postponeElection();
+  }
 
   /** As leader: a pair's acknowledgement from the node of that replica counts for check-quorum. */
   heardFrom(replica: ReplicaId): void {
-    throw unsupported(`replica ${replica}`);
+    this.leadership?.heardFrom(replica);
+  }
+
+  /** As leader: what was sent to that replica is lost, perhaps. */
+  reportUnreachable(replica: ReplicaId): void {
+    this.leadership?.unreachable(replica);
+  }
+
+  /** As leader: a snapshot has left for that replica, or could not. */
+  reportSnapshot(replica: ReplicaId, ok: boolean): void {
+    this.leadership?.snapshotReported(replica, ok);
+  }
+
+  /** The driver's log has forgotten everything at and below `index`, which was applied. */
+  compacted(index: number): void {
+    this.log.compactTo(index);
   }
 
   /** The snapshot that Ready.snapshot asked for is in the state machine, durably (P31), and the log was reset to it if
    * it did not hold (mark.index, mark.term); that reset is written no later than the next Ready. */
   snapshotInstalled(mark: SnapshotMark): void {
-    throw unsupported(`a snapshot at ${mark.index}`);
+    // The sender may have entered a newer term since it made the offer.
+    if (mark.term > this.standing.term) this.becomeFollower(mark.term, 0);
+    const { leadership, membership } = this;
+    const { index } = membership;
+    this.follower.pulled(mark);
+    if (leadership !== undefined && membership.index !== index) this.membersChanged(leadership);
   }
 
   /** It could not be had; the leader offers again. */
-  snapshotFailed(): void {}
-
-  /** As leader: what was sent to that replica is lost, perhaps. */
-  reportUnreachable(replica: ReplicaId): void {
-    throw unsupported(`replica ${replica}`);
+  snapshotFailed(): void {
+    this.follower.pullFailed();
   }
 
-  /** As leader: a snapshot has left for that replica, or could not. */
-  reportSnapshot(replica: ReplicaId, ok: boolean): void {
-    throw unsupported(`replica ${replica} ${ok}`);
-  }
-
-  /** The driver's log has forgotten everything at and below `index`, which was applied. */
-  compacted(index: number): void {
-    this.terms.compactTo(index);
-  }
-
-  /** Why propose() would not take so many bytes now; undefined: it would. */
-  refusal(bytes: number): ProposalRefusal | undefined {
-    void bytes;
-    return this.currentRole === 'leader' ? undefined : 'notLeader';
-  }
-
-  /** Appends a command. Its index; undefined when it is not taken: refusal() says why. */
-  propose(data: Uint8Array): number | undefined {
-    if (this.currentRole !== 'leader') return undefined;
-    return this.append('command', data);
-  }
-
-  proposeChange(change: Change): ChangeProposal {
-    if (this.currentRole !== 'leader') return { kind: 'notLeader' };
-    if (this.pendingChange !== undefined) {
-      return { kind: 'refused', reason: 'another membership change is under way' };
-    }
-    const result = applyChange(this.members, change);
-    if (result.kind === 'refused') return result;
-    requireLone(result.configuration, this.replicaId);
-    const index = this.append('change', encodeChange(change));
-    this.pendingChange = { index, next: result.configuration };
-    return { kind: 'proposed', index, removesLeader: false };
-  }
-
-  /** Whether ready() has anything to say. */
+  /** Whether ready() may have anything to say. */
   get hasReady(): boolean {
+    return this.leadership?.isDue === true || this.hasAnything;
+  }
+
+  private get hasAnything(): boolean {
+    const { log, standing, membership, follower, outbox } = this;
     return (
-      this.fresh.length > 0 ||
-      this.hardStateChanged ||
-      this.softStateChanged ||
-      Math.min(this.commit, this.stableIndex) > this.handedIndex
+      log.hasFresh ||
+      log.hasCommitted ||
+      standing.hasChanged ||
+      membership.hasChanged ||
+      follower.isPullDue ||
+      !outbox.isEmpty
     );
   }
 
   /** What is to be done now; undefined when there is nothing. Each thing is handed out once. */
   ready(): Ready | undefined {
-    if (!this.hasReady) return undefined;
-    const committed = this.takeCommitted();
-    const entries = this.fresh.length === 0 ? NOTHING : this.fresh;
-    if (entries !== NOTHING) this.fresh = [];
-    const hardState = this.hardStateChanged ? this.hardState() : undefined;
-    const softState = this.softStateChanged ? this.softState() : undefined;
-    this.hardStateChanged = false;
-    this.softStateChanged = false;
+    const { log, standing, membership, follower, outbox } = this;
+    this.leadership?.flush();
+    if (!this.hasAnything) return undefined;
     return {
-      softState,
-      hardState,
-      entries,
-      committed,
-      messages: [],
-      messagesAfterSync: [],
-      readStates: [],
-      snapshot: undefined,
-      configuration: undefined,
+      softState: standing.takeSoftState(),
+      hardState: standing.takeHardState(log.committed),
+      entries: log.takeFresh(),
+      committed: log.takeCommitted(),
+      messages: outbox.takeNow(),
+      messagesAfterSync: outbox.takeAfterSync(),
+      readStates: outbox.takeReads(),
+      snapshot: follower.takePull(),
+      configuration: membership.take(),
     };
   }
 
   /** The committed part of what ready() would answer: for applying at once what a sync has just committed, while more
    * proposals gather for the next ready(). */
   takeCommitted(): IndexRange | undefined {
-    // P29: never apply what is not synced here, even if a majority elsewhere has it.
-    const last = Math.min(this.commit, this.stableIndex);
-    if (last <= this.handedIndex) return undefined;
-    const range = { first: this.handedIndex + 1, last };
-    this.handedIndex = last;
-    return range;
+    return this.log.takeCommitted();
   }
 
   /** All that `done` asked to write is synced. Readies are reported in the order in which they were taken. */
   advance(done: Ready): void {
-    const { hardState, entries } = done;
-    if (entries.length > 0) {
-      const last = entries[entries.length - 1] as Entry;
-      // Entries that a newer leader has replaced since don't count.
-      if (this.terms.termAt(last.index) === last.term) {
-        assert(last.index > this.stableIndex, `synced ${last.index} after ${this.stableIndex}`);
-        this.stableIndex = last.index;
-        if (this.currentRole === 'leader') this.maybeCommit();
-      }
-    }
+    if (this.log.synced(done.entries) && this.leadership !== undefined) this.tryCommit();
     // P29: a vote, also a candidate's own, counts once it is synced.
-    if (
-      hardState !== undefined &&
-      this.currentRole === 'candidate' &&
-      hardState.term === this.currentTerm
-    ) {
-      this.countVote(this.replicaId, true);
+    const { standing } = this;
+    if (standing.role === 'candidate' && done.hardState?.term === standing.term) {
+      if (this.election.count(this.replicaId, true)) this.lead();
     }
   }
 
-  private becomeCandidate(): void {
-    this.currentRole = 'candidate';
-    this.currentLeader = 0;
-    this.currentTerm++;
-    this.vote = this.replicaId;
-    this.votes.clear();
-    this.hardStateChanged = true;
-    this.softStateChanged = true;
+  /** A message arrived; foreign ones and those of old terms are dropped. Terms come first (Raft paper, figure 2, "all
+   * servers"), then a step for each role. */
+  step(message: Message): void {
+    const { standing } = this;
+    // P32: a replica that was here before is another.
+    if (message.to !== this.replicaId) return;
+    if (message.term < standing.term) {
+      this.answerStale(message);
+      return;
+    }
+    if (message.term > standing.term && !this.meetNewerTerm(message)) return;
+    if (message.kind === 'vote' || message.kind === 'preVote') this.election.answer(message);
+    else if (standing.role === 'leader') this.stepLeader(message);
+    else if (standing.role === 'follower') this.stepFollower(message);
+    else this.stepCandidate(message);
   }
 
-  private countVote(from: ReplicaId, granted: boolean): void {
-    this.votes.set(from, granted);
-    const { voters, outgoing } = this.members;
-    if (voteResult(voters, outgoing, (voter) => this.votes.get(voter)) === 'won') this.lead();
+  /** A leader or candidate of the past hears that there is a newer term, so that it gives up; else it could go on
+   * without ever being answered, as pre-vote keeps this replica from campaigning. All else is dropped, a late
+   * TimeoutNow too (P3). */
+  private answerStale(message: Message): void {
+    const { kind, from: to } = message;
+    const { replicaId: from, outbox } = this;
+    const { term } = this.standing;
+    if (isFromLeader(message)) {
+      const nowhere = { index: 0, hintIndex: 0, hintTerm: 0, stamp: 0 };
+      outbox.sendAfterSync({ kind: 'appendAnswer', from, to, term, rejected: true, ...nowhere });
+    } else if (kind === 'preVote') {
+      outbox.send({ kind: 'preVoteAnswer', from, to, term, granted: false });
+    }
+  }
+
+  /** False: the message is to be ignored. */
+  private meetNewerTerm(message: Message): boolean {
+    const { kind, term, from } = message;
+    if (kind === 'vote' || kind === 'preVote') {
+      // Who hears a leader does not help to disrupt it (thesis, section 4.2.3), unless that leader asked for it.
+      const isBound = this.election.isPromised || this.standing.hearsLeader;
+      if (isBound && !message.isTransfer) return false;
+      // A term that somebody asks about is not entered yet (thesis, section 9.6).
+      if (kind === 'vote') this.becomeFollower(term, 0);
+    } else if (kind !== 'preVoteAnswer' || !message.granted) {
+      // A granted pre-vote repeats the term that was asked about; all other terms were entered by somebody.
+      this.becomeFollower(term, isFromLeader(message) || kind === 'timeoutNow' ? from : 0);
+    }
+    return true;
+  }
+
+  private stepFollower(message: Message): void {
+    switch (message.kind) {
+      case 'append':
+        this.standing.hear(message.from);
+        this.follower.takeAppend(message);
+        return;
+      case 'heartbeat':
+        this.standing.hear(message.from);
+        this.follower.takeHeartbeat(message);
+        return;
+      case 'snapshot':
+        this.standing.hear(message.from);
+        this.follower.takeOffer(message);
+        return;
+      case 'timeoutNow':
+        if (this.membership.isVoter) this.election.stand(true);
+        return;
+      case 'readIndex':
+        this.refuseRead(message);
+        return;
+      case 'readIndexAnswer':
+        this.outbox.answerRead(message.context, message.index);
+        return;
+      default:
+      // Answers to what this replica asked in another role.
+    }
+  }
+
+  private stepCandidate(message: Message): void {
+    switch (message.kind) {
+      case 'append':
+      case 'heartbeat':
+      case 'snapshot':
+        this.becomeFollower(message.term, message.from);
+        this.stepFollower(message);
+        return;
+      case 'preVoteAnswer':
+      case 'voteAnswer':
+        if (this.election.answered(message)) this.lead();
+        return;
+      case 'readIndex':
+        this.refuseRead(message);
+        return;
+      case 'readIndexAnswer':
+        this.outbox.answerRead(message.context, message.index);
+        return;
+      default:
+    }
+  }
+
+  private stepLeader(message: Message): void {
+    const leadership = this.leadership as Leader;
+    switch (message.kind) {
+      case 'appendAnswer':
+        leadership.appendAnswered(message);
+        this.tryCommit();
+        return;
+      case 'heartbeatAnswer':
+        leadership.heartbeatAnswered(message);
+        return;
+      case 'readIndex': {
+        const { from, context } = message;
+        if (!this.hasCommittedInTerm || !leadership.read(from, context)) this.refuseRead(message);
+        return;
+      }
+      case 'append':
+      case 'heartbeat':
+      case 'snapshot':
+        assert(false, `replica ${message.from} leads in term ${message.term} too`);
+        return;
+      default:
+    }
+  }
+
+  private refuseRead({ from: to, context }: ReadIndexRequest): void {
+    const { replicaId: from, outbox } = this;
+    const { term } = this.standing;
+    outbox.send({ kind: 'readIndexAnswer', from, to, term, context, index: 0 });
+  }
+
+  private becomeFollower(term: number, leader: ReplicaId): void {
+    this.leadership?.end();
+    this.leadership = undefined;
+    this.standing.enter(term);
+    this.standing.become('follower', leader);
   }
 
   private lead(): void {
-    assert(this.currentRole === 'candidate', 'only a candidate becomes leader');
-    this.currentRole = 'leader';
-    this.currentLeader = this.replicaId;
-    this.softStateChanged = true;
+    assert(this.standing.role === 'candidate', 'only a candidate becomes leader');
+    this.standing.become('leader', this.replicaId);
+    this.leadership = new Leader(this.parts);
     // An entry of the own term, by which entries of earlier terms commit (Raft paper, sections 5.4.2 and 8).
     this.append('command', NO_BYTES);
   }
 
   private append(kind: EntryKind, data: Uint8Array): number {
-    this.terms.append(this.currentTerm);
-    const index = this.terms.lastIndex;
-    this.fresh.push({ index, term: this.currentTerm, kind, data });
-    return index;
+    const entry = this.log.append(this.standing.term, kind, data);
+    if (kind === 'change') this.membership.logged(entry);
+    this.leadership?.logChanged();
+    return entry.index;
   }
 
-  private maybeCommit(): void {
-    const { voters, outgoing } = this.members;
-    const index = committedIndex(voters, outgoing, this.acknowledged);
-    // A leader commits by counting only entries of its own term (Raft paper, section 5.4.2).
-    if (index <= this.commit || this.terms.termAt(index) !== this.currentTerm) return;
-    this.commit = index;
-    const change = this.pendingChange;
-    if (change !== undefined && change.index <= index) {
-      this.members = change.next;
-      this.membersIndex = change.index;
-      this.pendingChange = undefined;
+  private get hasCommittedInTerm(): boolean {
+    return this.log.terms.termAt(this.log.committed) === this.standing.term;
+  }
+
+  private tryCommit(): void {
+    const { log, membership } = this;
+    // A change in what counts as a majority may commit more.
+    for (;;) {
+      const { leadership } = this;
+      if (leadership === undefined) return;
+      const index = leadership.acknowledgedIndex;
+      // A leader commits by counting only entries of its own term (Raft paper, section 5.4.2).
+      if (index <= log.committed || log.terms.termAt(index) !== this.standing.term) break;
+      log.committed = index;
+      leadership.logChanged();
+      if (membership.committed(index)) this.membersChanged(leadership);
+    }
+    const { leadership } = this;
+    if (membership.wantsToLeaveJoint && this.hasCommittedInTerm && leadership?.transferee === 0) {
+      this.append('change', encodeChange({ kind: 'leaveJoint' }));
     }
   }
 
-  private readonly acknowledged = (replica: ReplicaId): number =>
-    replica === this.replicaId ? this.stableIndex : 0;
-
-  private hardState(): HardState {
-    return { term: this.currentTerm, vote: this.vote, commit: this.commit };
-  }
-
-  private softState(): SoftState {
-    return { role: this.currentRole, leader: this.currentLeader };
-  }
-}
-
-function requireLone(configuration: Configuration, replicaId: ReplicaId): void {
-  const members = membersOf(configuration);
-  if (members.length !== 1 || members[0] !== replicaId) {
-    throw unsupported(
-      `a Raft group of more than this node (${formatConfiguration(configuration)})`,
-    );
+  /** A change has taken effect while this replica leads. */
+  private membersChanged(leadership: Leader): void {
+    leadership.membersChanged();
+    const { voters } = this.membership.configuration;
+    const { transferee } = leadership;
+    const isTransferLost = transferee !== 0 && !voters.includes(transferee);
+    // A leader that was removed leads until that has committed (thesis, section 4.2.2).
+    if (!this.membership.isVoter || isTransferLost) this.becomeFollower(this.standing.term, 0);
   }
 }

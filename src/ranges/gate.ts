@@ -46,7 +46,7 @@ export class Gate {
 
   /** For good: what is here is not to be trusted. */
   break(reason: string): void {
-    this.broken ??= reason;
+    this.broken = reason;
     this.closed = this.broken;
   }
 

@@ -213,6 +213,14 @@ class ClusterRun<Node extends ClusterNode> {
     this.#clients.stop();
     await world.run(() => this.#clients.areIdle, world.nowMicros + SETTLING_MICROS_MAX);
     demand(this.#clients.areIdle, 'a client waits for an answer for ever');
+    let isTidy = false;
+    const tidy = async (): Promise<void> => {
+      while (!(await this.#subject.tidy())) await world.sleep(50_000);
+      isTidy = true;
+    };
+    tidy().catch((error: unknown) => world.fail(error));
+    await world.run(() => isTidy, world.nowMicros + SETTLING_MICROS_MAX);
+    demand(isTidy, 'all was well for long, and yet a change of members could not be completed');
     let difference: string | undefined = 'nothing was looked at';
     await world.run(() => {
       difference = this.#subject.difference();

@@ -182,6 +182,13 @@ export class SimDisk {
     this.#lockedBy.clear();
   }
 
+  /** Everything is lost for ever: another disk takes its place. */
+  replace(): void {
+    this.#files.clear();
+    this.#durableNames.clear();
+    this.#lockedBy.clear();
+  }
+
   /** Changes one byte of a file for good; for tests of corruption. */
   corrupt(path: string, offset: number): void {
     const file = this.#files.get(path);

@@ -24,6 +24,7 @@ export interface MachineParts {
 
 /** Whatever else a machine keeps, apart from files and engines. */
 export interface Keeper {
+  loseAll(): void;
   losePower(random: SeededRandom): void;
   killProcess(): void;
 }
@@ -84,6 +85,14 @@ export class Machine {
       this.#engines.set(path, engine);
     }
     return engine;
+  }
+
+  /** Ends the life; nothing that it wrote is ever seen again. */
+  loseDisk(random: SeededRandom): void {
+    this.end(random, false);
+    this.disk.replace();
+    this.#engines.clear();
+    for (const keeper of this.keepers) keeper.loseAll();
   }
 
   /** Ends the life, if there is one. The kinds of fault that this was. */

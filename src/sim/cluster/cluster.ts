@@ -102,6 +102,13 @@ export class Cluster<Node extends ClusterNode> {
     this.#end(seat, keepsPower);
   }
 
+  loseDisk(seat: Seat<Node>): void {
+    this.crashes += 1;
+    this.#parts.note('disk lost');
+    seat.node = undefined;
+    seat.machine.loseDisk(this.#random);
+  }
+
   /** An orderly stop, which takes a while. */
   stop(seat: Seat<Node>): void {
     const { node, machine } = seat;

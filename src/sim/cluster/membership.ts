@@ -26,6 +26,7 @@ export const MEMBERSHIP_KINDS = [
   'shrink',
   'swap',
   'demote',
+  'loseDisk',
 ] as const;
 export type MembershipKind = (typeof MEMBERSHIP_KINDS)[number];
 
@@ -38,6 +39,7 @@ export interface MembershipPlan {
 export function randomMembershipPlan(random: SeededRandom): MembershipPlan {
   const weights = {} as Record<MembershipKind, number>;
   for (const kind of MEMBERSHIP_KINDS) weights[kind] = random.oneIn(3) ? 0 : 1 + random.below(4);
+  weights.loseDisk = random.oneIn(2) ? 0 : 1;
   return { weights, everyMicrosMax: 200_000 + random.below(3_000_000) };
 }
 
@@ -61,6 +63,8 @@ export class Membership {
   readonly #groups = new Map<GroupId, Governed>();
   readonly #note: (kind: string) => void;
   #period = 0;
+  /** Replicas whose disk is gone, and which are members still. */
+  readonly #lost = new Set<string>();
 
   constructor(
     world: World,
@@ -114,18 +118,46 @@ export class Membership {
     });
   }
 
-  async #step(group: GroupId, governed: Governed): Promise<void> {
+  /** Until nothing is in doubt and no configuration is joint: what is over must be over for all. Asked again and again
+   * when all is well. */
+  async tidy(): Promise<boolean> {
+    let isTidy = true;
+    for (const [group, governed] of this.#groups) {
+      const joint = this.#cluster.running.some((node) => {
+        const configuration = node.leads(group)?.configuration;
+        return configuration !== undefined && isJoint(configuration);
+      });
+      if (!joint && governed.doubtful.size === 0 && !governed.isBusy) continue;
+      isTidy = false;
+      if (governed.isBusy) continue;
+      governed.isBusy = true;
+      await this.#tidyStep(group, governed);
+      governed.isBusy = false;
+    }
+    return isTidy;
+  }
+
+  /** The leader's node, once nothing stands in the way of another change. */
+  async #tidyStep(group: GroupId, governed: Governed): Promise<number | undefined> {
     const seat = this.#cluster.seats.find(({ node }) => node?.leads(group) !== undefined);
     const configuration = seat?.node?.configuration(group);
-    if (seat === undefined || configuration === undefined) return;
+    if (seat === undefined || configuration === undefined) return undefined;
     const leader = seat.machine.node;
     if (isJoint(configuration)) {
       if (!configuration.autoLeave) await this.#change(leader, group, { kind: 'leaveJoint' });
-      return;
+      return undefined;
     }
     for (const replica of governed.doubtful) {
-      if (!(await this.#remove(leader, group, governed, replica))) return;
+      if (!(await this.#remove(leader, group, governed, replica))) return undefined;
     }
+    return leader;
+  }
+
+  async #step(group: GroupId, governed: Governed): Promise<void> {
+    const leader = await this.#tidyStep(group, governed);
+    if (leader === undefined) return;
+    const configuration = this.#cluster.seat(leader).node?.configuration(group);
+    if (configuration === undefined || isJoint(configuration)) return;
     const kind = this.#kinds[this.#random.below(this.#kinds.length)] as MembershipKind;
     const { voters, learners } = configuration;
     switch (kind) {
@@ -166,7 +198,39 @@ export class Membership {
           await this.#joint(leader, group, [{ kind: 'addLearner', replica: this.#oneOf(voters) }]);
         }
         return;
+      case 'loseDisk':
+        this.#loseDisk(group);
+        return;
     }
+  }
+
+  /** A whole disk is lost, if every group can bear it: each has a majority without that node, and none has a dead
+   * member already. What was there is never heard of again; another replica may come in its place (P32). */
+  #loseDisk(own: GroupId): void {
+    const seat = this.#oneOf(this.#cluster.seats);
+    const { node } = seat.machine;
+    const store = this.#stores[node - 1] as RegisterStore;
+    if (this.#lost.size > 0) return;
+    for (const [group, { doubtful, isBusy }] of this.#groups) {
+      const configuration = this.#surely(group);
+      if (configuration === undefined || isJoint(configuration)) return;
+      if (doubtful.size > 0 || (isBusy && group !== own) || configuration.voters.length < 3) return;
+    }
+    for (const [group, { replica }] of store.replicas) {
+      const configuration = this.#surely(group);
+      if (configuration === undefined || !membersOf(configuration).includes(replica)) continue;
+      (this.#groups.get(group) as Governed).doubtful.add(replica);
+      this.#lost.add(`${group}/${replica}`);
+    }
+    this.#cluster.loseDisk(seat);
+    this.#world.after(this.#random.below(2_000_000), undefined, () => this.#cluster.start(seat));
+  }
+
+  /** Who belongs to the group, as a leader knows it that has its lease. */
+  #surely(group: GroupId): Configuration | undefined {
+    return this.#cluster.running
+      .find((node) => node.leads(group) !== undefined && node.holdsLease(group))
+      ?.configuration(group);
   }
 
   /** One or two come, one or two go, at once. */
@@ -230,6 +294,7 @@ export class Membership {
     });
     if (outcome !== 'committed') return false;
     governed.doubtful.delete(replica);
+    this.#lost.delete(`${group}/${replica}`);
     if (!this.#random.oneIn(3)) this.#destroyLater(group, replica);
     return true;
   }

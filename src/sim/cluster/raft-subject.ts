@@ -95,6 +95,10 @@ export class RaftSubject implements Subject<RaftNode> {
     this.#membership.pause();
   }
 
+  tidy(): Promise<boolean> {
+    return this.#membership.tidy();
+  }
+
   difference(): string | undefined {
     for (let group = 1; group <= this.groups; group++) {
       const committed = this.#invariants.committedIndex(group);

@@ -94,6 +94,10 @@ export class RegisterStore implements Keeper {
   }
 
   killProcess(): void {}
+
+  loseAll(): void {
+    this.replicas.clear();
+  }
 }
 
 const REGISTER_WRITE = 1;

@@ -16,6 +16,8 @@ export interface Subject<Node extends ClusterNode> {
   /** Things change by themselves between the two, apart from faults. */
   begin(): void;
   pause(): void;
+  /** Once all is well: whether nothing that was begun is unfinished; brings it to an end. */
+  tidy(): Promise<boolean>;
   /** How replicas differ, when nobody asks anything any more; undefined when they are alike. */
   difference(): string | undefined;
   /** Throws Violation when the replicas, once they are alike, can't be right. */

@@ -35,6 +35,8 @@ export class Commits {
   private readonly encoder = new CommandEncoder();
   readonly recent: RecentTransactions = new RecentTransactions(REMEMBERED_TRANSACTIONS_MAX);
   private readonly id = new Uint32Array(4);
+  /** Proposed in a leadership that has ended, and not decided yet. */
+  private readonly lost = new Set<PendingCommit>();
   /** Above every timestamp met in the log (P1, P10). */
   greatestLogged: Timestamp = MIN_TIMESTAMP;
   /** Set when the disk is nearly full: why. */
@@ -117,12 +119,24 @@ export class Commits {
     if (timestamp > this.greatestLogged) this.greatestLogged = timestamp;
   }
 
-  /** Leadership is over: nobody will tell the outcome of what is in flight here. */
+  /** Leadership is over: whoever leads next decides what is in flight, and the log tells when it has. Nobody here waits
+   * for it any more but who asked for it. */
+  lose(): void {
+    for (const commit of this.inFlight.all()) {
+      commit.isLost = true;
+      this.lost.add(commit);
+      this.inFlight.remove(commit);
+    }
+  }
+
+  /** Nobody will tell the outcome of what is in flight here. */
   abandon(message: string): void {
     for (const commit of this.inFlight.all()) {
       commit.answer({ kind: 'ambiguous', message });
       this.inFlight.remove(commit);
     }
+    for (const commit of this.lost) commit.answer({ kind: 'ambiguous', message });
+    this.lost.clear();
   }
 
   /** P20: the answer to an attempt that was sent before. One that has committed has no session any more. */
@@ -242,8 +256,11 @@ export class Commits {
   }
 
   private proposed(commit: PendingCommit, outcome: ProposalOutcome): void {
+    if (commit.isLost) this.lost.delete(commit);
     switch (outcome.kind) {
       case 'committed':
+        // The log showed it as somebody's; entryCommitted() has answered all others.
+        if (commit.isLost) this.tellWhenPassed(commit);
         return;
       case 'refused':
       case 'diskFull':
@@ -278,7 +295,12 @@ export class Commits {
     }
     this.committed++;
     this.inFlight.remove(commit);
-    // Commit-wait holds the locks and the answer; it has overlapped replication and is mostly over.
+    this.tellWhenPassed(commit);
+  }
+
+  /** Commit-wait holds the locks and the answer; it has overlapped replication and is mostly over. */
+  private tellWhenPassed(commit: PendingCommit): void {
+    const { timestamp } = commit;
     if (this.gate.hasPassed(timestamp) || this.hasFault('ranges.skip-commit-wait')) {
       this.finish(commit, { kind: 'committed', timestamp });
     } else {

@@ -20,6 +20,8 @@ export class PendingCommit implements InFlight {
   timestamp: Timestamp = MIN_TIMESTAMP;
   waiters: (() => void)[] | undefined = undefined;
 
+  /** Leadership ended before the outcome was known: whoever leads next decides it. */
+  isLost = false;
   /** Of a bulk write: the row cache may take its rows. */
   willBeRead = false;
 

@@ -142,8 +142,9 @@ export class Replica {
     this.gate.open(laterOf(clock.latest(), greatest));
   }
 
-  /** This replica does not lead, or no longer. Ends all sessions; what was proposed and has not committed here is
-   * answered as ambiguous: whoever leads next decides it (P14, P15). `leaderNode`: where to go, when that is known. */
+  /** This replica does not lead, or no longer. Ends all sessions; what was proposed is answered once the log shows what
+   * the next leader made of it, or as ambiguous when that takes too long (P14, P15). `leaderNode`: where to go, when
+   * that is known. */
   follow(leaderNode: number | undefined): void {
     const reason =
       leaderNode === undefined
@@ -153,8 +154,9 @@ export class Replica {
     if (this.state.kind !== 'installing') this.state = FOLLOWING;
   }
 
-  /** The node stops, or is broken. */
+  /** The node stops, or is broken: nobody will tell what becomes of what was proposed. */
   stopServing(reason: string): void {
+    this.commits.abandon(reason);
     this.cease(reason, undefined);
     if (this.state.kind !== 'installing') this.state = FOLLOWING;
   }
@@ -304,7 +306,7 @@ export class Replica {
   private cease(reason: string, leaderNode: number | undefined): void {
     this.gate.close(reason, leaderNode);
     this.sessions.endAll();
-    this.commits.abandon(reason);
+    this.commits.lose();
     this.pump.wakeWaiters();
     if (this.state.kind === 'leading' || this.state.kind === 'handingOver')
       this.parts.cache.clear();

@@ -4,14 +4,30 @@ import type { Maybe } from '../base/maybe.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { Ranges, RowScan, RowSlice } from '../ranges/api.ts';
 import type { ScanSpec, Snapshot } from './api.ts';
+import { serializationFailure } from './refusals.ts';
+
+export interface SnapshotHome {
+  readonly ranges: Ranges;
+  /** Changes when others may have changed the schema under whoever reads. */
+  readonly era: number;
+}
 
 export class SnapshotAt implements Snapshot {
-  private readonly ranges: Ranges;
+  private readonly home: SnapshotHome;
+  private readonly era: number;
   readonly timestamp: Timestamp;
 
-  constructor(ranges: Ranges, timestamp: Timestamp) {
-    this.ranges = ranges;
+  constructor(home: SnapshotHome, timestamp: Timestamp) {
+    this.home = home;
+    this.era = home.era;
     this.timestamp = timestamp;
+  }
+
+  private get ranges(): Ranges {
+    if (this.era !== this.home.era) {
+      throw serializationFailure('another node has served meanwhile');
+    }
+    return this.home.ranges;
   }
 
   read(key: Uint8Array, into: RowSlice): Maybe<true> {

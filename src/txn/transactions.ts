@@ -8,9 +8,9 @@ import type { CommitAnswer, Ranges, Write } from '../ranges/api.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { BlindWrites, Snapshot, Transaction, Transactions } from './api.ts';
 import type { RunProgram } from './overlay-scan.ts';
-import { commitError } from './refusals.ts';
+import { commitError, serializationFailure } from './refusals.ts';
 import type { TransactionSettings } from './settings.ts';
-import { SnapshotAt } from './snapshot.ts';
+import { SnapshotAt, type SnapshotHome } from './snapshot.ts';
 import { ReadWriteTransaction, type TransactionHome } from './transaction.ts';
 import { TransactionIds } from './transaction-ids.ts';
 
@@ -26,7 +26,7 @@ export interface TransactionParts {
 /** The longest duration is measured in so many ticks of one timer: no clock is read for it when one begins. */
 const TICKS_OF_LONGEST = 16;
 
-export class Coordinator implements Transactions, BlindWrites, TransactionHome {
+export class Coordinator implements Transactions, BlindWrites, TransactionHome, SnapshotHome {
   readonly clock: IntervalClock;
   readonly ranges: Ranges;
   readonly runProgram: RunProgram;
@@ -37,6 +37,9 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome {
   private readonly open: ReadWriteTransaction[] = [];
   private tick = 0;
   private isClosed = false;
+  /** Why nothing is begun now. */
+  private refusal: (() => DbError) | undefined = undefined;
+  era = 0;
   /** Runs only while transactions are open. */
   private timer: Disposable | undefined = undefined;
 
@@ -54,7 +57,7 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome {
   }
 
   begin(retryOf?: Transaction): Transaction {
-    if (this.isClosed) throw stopping();
+    this.demandOpen();
     const age = retryOf instanceof ReadWriteTransaction ? retryOf.age : undefined; // P21
     const transaction = new ReadWriteTransaction(this, this.ids.next(), age, this.tick);
     transaction.place = this.open.push(transaction) - 1;
@@ -63,15 +66,16 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome {
   }
 
   snapshot(at?: Timestamp): Snapshot {
+    this.demandOpen();
     const latest = this.clock.latest();
     if (at !== undefined && at > latest) {
       throw new DbError('22023', 'cannot read at a timestamp in the future');
     }
-    return new SnapshotAt(this.ranges, at ?? latest);
+    return new SnapshotAt(this, at ?? latest);
   }
 
   writeAll(writes: readonly Write[]): Promise<CommitAnswer> {
-    if (this.isClosed) throw stopping();
+    this.demandOpen();
     const latest = this.clock.latest();
     return this.ranges.commit({
       txn: { id: this.ids.next(), age: latest },
@@ -82,10 +86,12 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome {
   }
 
   async bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<void> {
+    this.demandOpen();
     demandCommitted(await this.ranges.bulkWrite(writes, willBeRead));
   }
 
   async clearSpan(start: Uint8Array, end: Uint8Array): Promise<void> {
+    this.demandOpen();
     demandCommitted(await this.ranges.clearSpan({ start, end }));
   }
 
@@ -98,6 +104,24 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome {
     if (last === transaction) return;
     this.open[transaction.place] = last;
     last.place = transaction.place;
+  }
+
+  /** Other nodes serve from now on: what is open is aborted, also snapshots, for they may change the schema under it.
+   * Nothing is begun before resume(); who tries is told `refusal`. Commits under way take their course. */
+  suspend(refusal: () => DbError): void {
+    this.refusal = refusal;
+    this.era++;
+    const error = serializationFailure('its node does not lead any more');
+    for (const transaction of [...this.open]) transaction.abort(error);
+  }
+
+  resume(): void {
+    this.refusal = undefined;
+  }
+
+  private demandOpen(): void {
+    if (this.isClosed) throw stopping();
+    if (this.refusal !== undefined) throw this.refusal();
   }
 
   /** Aborts what is open, and begins nothing more; commits under way take their course. */

@@ -59,7 +59,8 @@ export interface CatalogView {
 }
 
 export interface Catalog {
-  /** Reads all descriptors and clears what crashed DDL left behind; once, at start. */
+  /** Reads all descriptors and clears what crashed DDL left behind; at the start, and again whenever other nodes may
+   * have changed the schema: no transaction is open then, and plans made before are not used any more. */
   load(): Promise<void>;
   view(searchPath: () => readonly string[]): CatalogView;
   tables(): readonly TableDescriptor[];

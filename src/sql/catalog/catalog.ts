@@ -58,11 +58,9 @@ class StoredCatalog implements Catalog {
 
   async load(): Promise<void> {
     await this.#clearOrphans();
-    await this.#scan(DESCRIPTOR_SPAN, (_, row) => {
-      const table = decodeDescriptor(row);
-      this.#store.install(table.id, table);
-    });
-    this.#store.bump();
+    const tables: TableDescriptor[] = [];
+    await this.#scan(DESCRIPTOR_SPAN, (_, row) => tables.push(decodeDescriptor(row)));
+    this.#store.replaceAll(tables);
     await this.#rowIds.start();
   }
 
@@ -84,8 +82,8 @@ class StoredCatalog implements Catalog {
     await inOwnTransaction(this.#transactions, async (txn) => txn.delete(pendingClearKey(indexId)));
   }
 
-  /** A record that is still there at start belongs to a transaction that did not commit, or to one that did and whose
-   * old keys were not cleared before the crash. Nobody sees the keys either way. */
+  /** A record that is still there belongs to a transaction that did not commit, or to one that did and whose old keys
+   * were not cleared before the crash. Nobody sees the keys either way. */
   async #clearOrphans(): Promise<void> {
     const indexIds: number[] = [];
     await this.#scan(PENDING_CLEAR_SPAN, (key) => {

@@ -67,6 +67,28 @@ export class DescriptorStore {
     this.#byName.set(qualified(table.schema, table.name), current);
   }
 
+  /** These are all there are. What has not changed stays the same object. */
+  replaceAll(tables: readonly TableDescriptor[]): void {
+    const ids = new Set(tables.map(({ id }) => id));
+    for (const [id, state] of this.#states) {
+      if (ids.has(id)) continue;
+      state.committed = undefined;
+      this.#states.delete(id);
+    }
+    this.#byName.clear();
+    for (const table of tables) {
+      const state = this.#states.get(table.id);
+      if (state !== undefined && state.committed?.version === table.version) {
+        this.#byName.set(qualified(table.schema, table.name), state);
+      } else {
+        // Its old name, if it had another, is nobody's any more.
+        if (state !== undefined) state.committed = undefined;
+        this.install(table.id, table);
+      }
+    }
+    this.bump();
+  }
+
   tables(): TableDescriptor[] {
     const tables: TableDescriptor[] = [];
     for (const state of this.#states.values()) {

@@ -16,7 +16,7 @@ import { Leader } from './core/leader.ts';
 import { Membership } from './core/membership.ts';
 import { isFromLeader, type Message, type ReadIndexRequest } from './messages.ts';
 import { Outbox } from './core/outbox.ts';
-import type { CoreParts } from './core/parts.ts';
+import type { BugSwitch, CoreParts } from './core/parts.ts';
 import type { ProgressView } from './core/progress.ts';
 import type { Ready, SnapshotMark } from './ready.ts';
 import { Standing } from './core/standing.ts';
@@ -41,6 +41,8 @@ export interface CoreOptions {
   /** Uniform in [0, bound). */
   random(bound: number): number;
   readonly tuning: CoreTuning;
+  /** Bugs on purpose, for the simulator to find; left out: none. */
+  readonly faults?: BugSwitch;
 }
 
 export type ChangeProposal =
@@ -67,11 +69,16 @@ export class RaftCore {
   private leadership: Leader | undefined;
 
   constructor(options: CoreOptions) {
-    const { replicaId, hardState, terms, tuning, configuration, configurationIndex } = options;
+    const { replicaId, terms, tuning, configuration, configurationIndex, faults } = options;
+    const forgetsVote = faults?.sometimes('raft.forget-vote') === true;
+    const hardState = forgetsVote ? { ...options.hardState, vote: 0 } : options.hardState;
     assert(replicaId > 0, 'replica ids begin at 1');
-    assert(terms.lastTerm <= hardState.term, 'an entry of a term that was never entered');
+    // A snapshot may have brought a term that was not written otherwise: its sender had entered it.
+    const term = Math.max(hardState.term, terms.compacted.term);
+    assert(terms.lastTerm <= term, 'an entry of a term that was never entered');
     this.replicaId = replicaId;
     this.standing = new Standing(hardState, tuning, (bound) => options.random(bound));
+    this.standing.enter(term);
     const { changes, appliedIndex } = options;
     this.membership = new Membership(replicaId, configuration, configurationIndex, changes);
     // A change that has taken effect has committed.
@@ -79,7 +86,7 @@ export class RaftCore {
     this.log = new CoreLog(terms, committed, appliedIndex);
     this.membership.committed(this.log.committed);
     const { standing, log, membership, outbox } = this;
-    this.parts = { self: replicaId, standing, log, membership, outbox, tuning };
+    this.parts = { self: replicaId, standing, log, membership, outbox, tuning, faults };
     this.election = new Election(this.parts);
     this.follower = new Follower(this.parts);
     // P2: the only voter breaks no promise to anyone, so it need not wait.

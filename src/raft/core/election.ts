@@ -64,6 +64,8 @@ export class Election {
     const { self: from, standing, log, outbox } = this.parts;
     const { kind, from: to, lastIndex, lastTerm } = request;
     if (this.isPromised && !request.isTransfer) return;
+    // A bug on purpose, for the simulator to find: a second vote in one term.
+    if (this.parts.faults?.sometimes('raft.skip-term-check') === true) standing.vote = 0;
     const isFree =
       standing.vote === to ||
       (standing.vote === 0 && standing.leader === 0) ||

@@ -62,8 +62,12 @@ export class Leader {
 
   /** What a majority, or both, has acknowledged; this replica itself once its own sync is done (thesis, 10.2.1). */
   get acknowledgedIndex(): number {
-    const { voters, outgoing } = this.parts.membership.configuration;
-    return committedIndex(voters, outgoing, this.acknowledged);
+    const { faults, membership } = this.parts;
+    const { voters, outgoing, learners } = membership.configuration;
+    // A bug on purpose, for the simulator to find: learners have a say.
+    const isAnyoneCounted = faults?.sometimes('raft.count-learner') === true;
+    const counted = isAnyoneCounted ? [...voters, ...learners] : voters;
+    return committedIndex(counted, outgoing, this.acknowledged);
   }
 
   private readonly acknowledged = (replica: ReplicaId): number =>

@@ -7,6 +7,11 @@ import type { Standing } from './standing.ts';
 import type { CoreTuning } from '../tuning.ts';
 import type { ReplicaId } from '../types.ts';
 
+/** Whether a bug on purpose shows itself now; never in production. */
+export interface BugSwitch {
+  sometimes(point: string): boolean;
+}
+
 export interface CoreParts {
   readonly self: ReplicaId;
   readonly standing: Standing;
@@ -14,4 +19,5 @@ export interface CoreParts {
   readonly membership: Membership;
   readonly outbox: Outbox;
   readonly tuning: CoreTuning;
+  readonly faults: BugSwitch | undefined;
 }

@@ -168,7 +168,8 @@ export class Replica {
   }
 
   /** P3: before leadership is handed over. Nothing is served any more; what is in flight gets a moment to end; then an
-   * entry says what was served and assigned at most. Resolves when that has committed. */
+   * entry says what was served and assigned at most. Resolves when that has committed; from then on this replica serves
+   * again only in another term, whatever comes of the transfer. */
   async handOver(): Promise<void> {
     const { state } = this;
     if (state.kind !== 'leading') throw new Error('the replica does not serve');
@@ -180,9 +181,13 @@ export class Replica {
     if (this.state !== handing) throw new Error('leadership has ceased');
     const highest = laterOf(this.gate.highest, this.commits.greatestLogged);
     const outcome = await this.propose(this.encoder.floor(highest));
-    if (outcome.kind !== 'committed') {
-      throw new Error(`what was served could not be logged: ${outcome.message}`);
+    if (outcome.kind === 'committed') return;
+    // Nobody was asked to lead, and the lease is what it was.
+    if (this.state === handing) {
+      this.state = state;
+      this.gate.open(highest);
     }
+    throw new Error(`what was served could not be logged: ${outcome.message}`);
   }
 
   /** Of the leader: logs that all replicas are to sum up what they hold at a timestamp, and answers it. Every write at

@@ -15,8 +15,6 @@ import { within } from './within.ts';
 const CHUNK_BYTES = 256 * 1024;
 /** Without a step of the receiver. */
 export const SNAPSHOT_IDLE_MICROS = 30_000_000;
-/** After the end the receiver still has to install, and needs the log from there on. */
-const HELD_MICROS = 20_000_000;
 
 /** The replica that is read. */
 export interface SnapshotOrigin {
@@ -42,17 +40,10 @@ export interface SnapshotSenderParts {
 
 export class SnapshotSender {
   private readonly parts: SnapshotSenderParts;
-  /** Applied indexes of snapshots that are under way, or were lately. */
-  private readonly held: number[] = [];
   sent = 0;
 
   constructor(parts: SnapshotSenderParts) {
     this.parts = parts;
-  }
-
-  /** The log from here on is needed by who gets a snapshot; undefined when nobody does. */
-  get heldIndex(): number | undefined {
-    return this.held.length === 0 ? undefined : Math.min(...this.held);
   }
 
   /** Of a stream that another node opened. Never rejects. */
@@ -101,12 +92,10 @@ export class SnapshotSender {
     if (reason !== undefined) throw new Error(reason);
     origin.flushApplies();
     const snapshot = shard.readSnapshot(range, span, CHUNK_BYTES);
-    let index: number | undefined;
     try {
-      index = await snapshot.appliedIndex;
+      const index = await snapshot.appliedIndex;
       if (index < least) throw new Error(`entry ${least} is not applied here yet`);
       const mark = this.parts.mark(index);
-      this.held.push(index);
       // Both may know of more than the snapshot has: all of it is true.
       const { greatest } = origin;
       const head = format.encodeHead({ mark, span, greatest });
@@ -131,15 +120,7 @@ export class SnapshotSender {
       log.info('sent a snapshot', { range, to, index, bytes });
     } finally {
       snapshot.close();
-      if (index !== undefined) this.release(index);
     }
-  }
-
-  private release(index: number): void {
-    this.parts.timers.after(HELD_MICROS, () => {
-      const at = this.held.indexOf(index);
-      if (at >= 0) this.held.splice(at, 1);
-    });
   }
 
   private write(stream: ByteStream, kind: number, payload: Uint8Array): Promise<void> {

@@ -19,9 +19,10 @@ export interface SnapshotMark {
   readonly configurationIndex: number;
 }
 
-/** What the core wants done, once. Whoever takes it sends `messages` at once, writes `configuration`, then `entries`, then
- * `hardState`, syncs, sends `messagesAfterSync`, and gives the same object to advance(), which may want more said.
- * Readies may overlap, but every one is reported, in the order in which they were taken. */
+/** What the core wants done, once. Whoever takes it sends `messages` at once, writes `hardState`, then `configuration`,
+ * then `entries`, syncs, sends `messagesAfterSync`, and gives the same object to advance(), which may want more said.
+ * The order matters after a torn write: there must be no entry of a term that was not entered. Readies may overlap, but
+ * every one is reported, in the order in which they were taken. */
 export interface Ready {
   readonly softState: SoftState | undefined;
   readonly hardState: HardState | undefined;

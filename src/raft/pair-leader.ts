@@ -55,6 +55,8 @@ export class PairLeader implements PairAnswers {
   /** Changes up to this version are known. */
   private known = 0;
   private readonly requests = new Unconfirmed<PairRequest>();
+  /** Requests up to this one have left, perhaps in vain. */
+  private sent = 0;
   private readonly sleepers = new Map<number, Sleeper>();
   answeredStamp: number = NO_STAMP;
   heardStamp: number = NO_STAMP;
@@ -88,6 +90,7 @@ export class PairLeader implements PairAnswers {
 
   heartbeat(stamp: number): PairHeartbeat {
     const { first, items } = this.requests.from(1, ITEMS_PER_FRAME_MAX);
+    this.sent = Math.max(this.sent, first + items.length - 1);
     const { epoch: leaderEpoch, followerEpoch, known } = this;
     return { kind: 'heartbeat', leaderEpoch, followerEpoch, stamp, known, first, requests: items };
   }
@@ -109,7 +112,7 @@ export class PairLeader implements PairAnswers {
     if (this.known >= answer.version && answer.stamp > this.answeredStamp) {
       this.answeredStamp = answer.stamp;
     }
-    const hasMore = this.known < answer.version || this.requests.count >= ITEMS_PER_FRAME_MAX;
+    const hasMore = this.known < answer.version || this.sent < this.requests.last;
     return hasMore && (this.known > known || this.requests.count < count);
   }
 
@@ -146,6 +149,7 @@ export class PairLeader implements PairAnswers {
     const lost = [...this.sleepers.values()];
     this.sleepers.clear();
     this.requests.reset();
+    this.sent = 0;
     for (const { sleep } of lost) this.events.onLost(sleep);
   }
 }

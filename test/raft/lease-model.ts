@@ -73,7 +73,7 @@ const QUIET: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
 class ModelNode {
   readonly id: number;
-  readonly replicas = new Map<GroupId, Replica>();
+  readonly replicas: Map<GroupId, Replica> = new Map();
   readonly rate: number;
   readonly wallOffset: number;
   phase = 0;
@@ -93,7 +93,13 @@ class ModelNode {
 
 export class LeaseModel {
   readonly violations: string[] = [];
-  readonly counts = { wins: 0, transfers: 0, sleeps: 0, restarts: 0, served: 0 };
+  readonly counts: Record<'wins' | 'transfers' | 'sleeps' | 'restarts' | 'served', number> = {
+    wins: 0,
+    transfers: 0,
+    sleeps: 0,
+    restarts: 0,
+    served: 0,
+  };
   private readonly options: ModelOptions;
   private readonly timing: RaftTiming;
   private readonly uncertainty: number;

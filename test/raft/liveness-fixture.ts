@@ -9,16 +9,18 @@ import { SeededRandom } from '../../src/sim/random.ts';
 export const START = 1_700_000_000_000_000;
 
 export class FakeLife {
-  /** Since the start, on the monotonic clock and on the wall. */
+  /** Since the start. */
   now = 0;
+  /** Of the wall alone. */
+  stepMicros = 0;
   uncertaintyMicros = 100;
   suspended: string | undefined;
-  readonly bugs = new Set<string>();
+  readonly bugs: Set<string> = new Set();
   readonly live: Liveness;
 
   constructor(seed = 1, timing: RaftTiming = DEFAULT_TIMING) {
-    const life = this;
-    const centre = (): number => START + this.now;
+    const suspended = (): string | undefined => this.suspended;
+    const centre = (): number => START + this.now + this.stepMicros;
     this.live = new Liveness(
       {
         time: {
@@ -33,7 +35,7 @@ export class FakeLife {
           earliest: () => (centre() - this.uncertaintyMicros) as Timestamp,
           latest: () => (centre() + this.uncertaintyMicros) as Timestamp,
           get suspended() {
-            return life.suspended;
+            return suspended();
           },
         },
         random: new SeededRandom(seed),

@@ -1,20 +1,15 @@
 // One group as the scheduler sees it: the core, its part of the log, who waits for what.
 
 import type { Maybe } from '../base/maybe.ts';
-import type { Timestamp } from '../clock/timestamp.ts';
 import type { Configuration } from './configuration.ts';
 import type { RaftCore } from './core.ts';
+import type { Lease } from './lease.ts';
 import type { GroupLog } from './log/group-log.ts';
+import type { OutgoingAppend } from './messages.ts';
+import type { ElectionPromise } from './promise.ts';
 import { ProposalQueue } from './proposals.ts';
 import type { SnapshotMark } from './ready.ts';
-import type { Entry, GroupId, ReplicaId } from './types.ts';
-
-/** The leader's lease (P1), as those ask who serve. Never held by a replica that does not lead. */
-export interface GroupLease {
-  covers(t: Timestamp): boolean;
-  /** Whether it is held now: it covers now().latest. */
-  isHeld(): boolean;
-}
+import type { Entry, GroupId, ReplicaId, Role } from './types.ts';
 
 /** The least that a pulled snapshot must hold, and from whose node it can be had. */
 export interface SnapshotSource {
@@ -36,8 +31,12 @@ export interface GroupOptions {
   /** This replica began or ceased to lead, or another is known to. `leading` comes once the first entry of the own term
    * was delivered: all that earlier leaders committed has been delivered before it. */
   onLeadership(leadership: Leadership): void;
-  /** The state came from a snapshot that was installed beyond the log: the log begins anew there (P31). */
+  /** The state came from a snapshot that was installed beyond the log: the log begins anew there (P31). Nothing changes
+   * when the log has been there already. */
   readonly startAt?: SnapshotMark;
+  /** The node stopped while a snapshot was being installed: there is no state, and appliedIndex means nothing. The log
+   * and the vote stay what they were, for others rely on them; a snapshot is pulled once a leader is known (P31). */
+  readonly lacksState?: boolean;
   /** P3: stop serving, and resolve once an entry with the highest timestamp served is committed. Rejected: the transfer
    * is given up. */
   onTransfer?(): Promise<void>;
@@ -52,6 +51,34 @@ export type Leadership =
   | { readonly kind: 'leading'; readonly term: number }
   | { readonly kind: 'following'; readonly leader: ReplicaId };
 
+/** Proposals of a leadership that has ended. Their entries may still commit, under whoever leads now: `unknown` is
+ * said only when that has not been decided for long. */
+export interface LostProposals {
+  readonly queue: ProposalQueue;
+  readonly term: number;
+  /** Entries above it never left this node. */
+  readonly sentIndex: number;
+  ticksLeft: number;
+}
+
+/** A hand-over of leadership that is under way. */
+export interface Transfer {
+  readonly to: ReplicaId;
+  readonly term: number;
+  /** The new leader has been asked; before that the group is being stopped. */
+  isAsked: boolean;
+  ticksLeft: number;
+  resolve(outcome: 'transferred' | 'failed'): void;
+}
+
+/** `alone`: this replica decides for itself, nothing has to be watched. `asleep`: pairs of nodes speak for the group. */
+export type Wakefulness = 'awake' | 'asleep' | 'alone';
+
+/** Appends to one follower that wait for entries to be read from the log, in their order. */
+export interface ReadingLane {
+  readonly waiting: OutgoingAppend[];
+}
+
 export class RaftGroup {
   readonly options: GroupOptions;
   readonly groupId: GroupId;
@@ -59,26 +86,77 @@ export class RaftGroup {
   readonly core: RaftCore;
   /** @internal The scheduler's. */
   readonly log: GroupLog;
-  readonly lease: GroupLease = { covers: () => this.isLeader, isHeld: () => this.isLeader };
+  readonly lease: Lease;
+  /** @internal */
+  readonly promise: ElectionPromise;
+
   /** @internal Waiting for their entry to commit. */
-  readonly proposals: ProposalQueue = new ProposalQueue();
+  proposals: ProposalQueue = new ProposalQueue();
+  /** @internal Of earlier leaderships, oldest first. */
+  lost: LostProposals[] = [];
+  /** @internal Of this leadership, the last index that left for another node. */
+  sentIndex = 0;
+  /** @internal */
+  transfer: Transfer | undefined;
+
   /** @internal It has something for the next round. */
   isQueued = false;
   /** @internal onCommitted or a read of the log is under way. */
-  isDelivering = false;
-  /** @internal delivered <= committed */
+  delivery: Promise<void> | undefined;
+  /** @internal It waits for its turn to deliver. */
+  isDeliveryDue = false;
+  /** @internal The state is being replaced by a snapshot's, or is missing: nothing is delivered. */
+  isInstalling = false;
+  /** @internal It is missing: see GroupOptions. */
+  lacksState: boolean;
+  /** @internal Ticks until a snapshot is asked for again. */
+  retryTicks = 0;
+  /** @internal The state machine holds it, the log and the core do not yet. */
+  installed: SnapshotMark | undefined;
+  /** @internal Handed out by the core; delivered <= committed */
   committed: number;
-  /** @internal Of the last leadership that was told. */
-  toldTerm = 0;
+  /** Given to onCommitted. */
   delivered: number;
+  /** @internal The one that the log and onChange know. */
+  seenConfiguration: Configuration;
+  /** @internal Members other than this replica that the scheduler watches. */
+  peers: readonly ReplicaId[] = [];
+  isRemoved = false;
 
-  constructor(options: GroupOptions, core: RaftCore, log: GroupLog) {
+  /** @internal What the core was when it was last looked at. */
+  seenRole: Role = 'follower';
+  /** @internal */
+  seenTerm: number;
+  /** @internal The last that onLeadership was told. */
+  told: Leadership | undefined;
+
+  /** @internal */
+  wakefulness: Wakefulness = 'awake';
+  /** @internal Ticks without anything to do. */
+  quietTicks = 0;
+  /** @internal By follower; there are few, and rarely any. */
+  lanes: Map<ReplicaId, ReadingLane> | undefined;
+
+  constructor(
+    options: GroupOptions,
+    core: RaftCore,
+    log: GroupLog,
+    lease: Lease,
+    promise: ElectionPromise,
+    appliedIndex: number,
+  ) {
     this.options = options;
     this.groupId = options.groupId;
     this.core = core;
     this.log = log;
-    this.committed = options.appliedIndex;
-    this.delivered = options.appliedIndex;
+    this.lease = lease;
+    this.promise = promise;
+    this.lacksState = options.lacksState === true;
+    this.isInstalling = this.lacksState;
+    this.committed = appliedIndex;
+    this.delivered = appliedIndex;
+    this.seenConfiguration = core.configuration;
+    this.seenTerm = core.term;
   }
 
   get isLeader(): boolean {

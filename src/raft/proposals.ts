@@ -57,6 +57,29 @@ export class ProposalQueue {
     return before - this.bytes;
   }
 
+  /** Answers everything up to `lastIndex` with what `answerTo` says of its index. The bytes that this frees. */
+  settleTo(lastIndex: number, answerTo: (index: number) => ProposeAnswer): number {
+    const before = this.bytes;
+    while (this.head < this.indexes.length) {
+      const index = this.indexes[this.head] as number;
+      if (index > lastIndex) break;
+      this.shift()(answerTo(index));
+    }
+    return before - this.bytes;
+  }
+
+  /** Answers everything from `firstIndex` on, the newest first. The bytes that this frees. */
+  refuseFrom(firstIndex: number, answer: ProposeAnswer): number {
+    const before = this.bytes;
+    while (this.head < this.indexes.length) {
+      if ((this.indexes[this.indexes.length - 1] as number) < firstIndex) break;
+      this.indexes.pop();
+      this.bytes -= this.sizes.pop() as number;
+      (this.answers.pop() as OnAnswer)(answer);
+    }
+    return before - this.bytes;
+  }
+
   private shift(): OnAnswer {
     const answer = this.answers[this.head] as OnAnswer;
     // The queue is seldom empty under load: what was answered must not keep a thousand commits alive until it is cut.

@@ -1,25 +1,50 @@
 // Raft on a node: a pure core for each group (core.ts), one log for all of them (log/), and this scheduler, which drives
-// them in rounds. A round takes what every group wants done, writes all of it with one write and one sync, reports that
-// to the cores, and hands on what has committed. It starts once the input of a turn is in, so that proposals made in one
-// turn share a write; those made while a write is in flight share the next.
+// them. Here is what others see of it: groups that come and go, proposals, changes, transfers, and what arrives from
+// other nodes. Each part knows one thing:
+//
+//   rounds.ts      what is done together: one write and one sync, what leaves before and after it
+//   frames.ts      messages as bytes; sender.ts: one frame for each node; appends.ts: entries out of the log
+//   delivery.ts    committed entries to the state machine
+//   succession.ts  who leads, and what follows from that; watch.ts: ticks, sleep; installs.ts: snapshots
+//   lease.ts, promise.ts, pairs.ts: who may serve, who may elect, who speaks for those who sleep
 //
 // This room knows entries as bytes. What they mean, and when their effect may be seen, is the ranges' affair.
 
 import { assert } from '../base/assert.ts';
 import { DbError } from '../base/errors.ts';
-import { isPromise } from '../base/maybe.ts';
-import type { Faults, Network, NodeId, Random, Time } from '../runtime/runtime.ts';
 import type { IntervalClock } from '../clock/interval-clock.ts';
-import { type Change, EMPTY_CONFIGURATION } from './configuration.ts';
+import type { ClockVerdict } from '../clock/skew-guard.ts';
+import type { Faults, Network, NodeId, Random, Time } from '../runtime/runtime.ts';
+import { Appends } from './appends.ts';
+import {
+  type Change,
+  type Configuration,
+  EMPTY_CONFIGURATION,
+  membersOf,
+} from './configuration.ts';
 import { RaftCore } from './core.ts';
+import { Delivery } from './delivery.ts';
+import { classOf, FrameReader, pairBody, pairFrame } from './frames.ts';
 import { type GroupOptions, RaftGroup } from './group.ts';
+import { Installs } from './installs.ts';
+import { Lease } from './lease.ts';
+import { Liveness } from './liveness.ts';
 import type { GroupLog } from './log/group-log.ts';
 import { DEFAULT_LOG_OPTIONS, type LogOptions, type LogRuntime, RaftLog } from './log/log.ts';
 import { PAYLOAD_BYTES_MAX } from './log/record.ts';
+import { isFromLeader, type Message } from './messages.ts';
+import { Pairs } from './pairs.ts';
+import { ElectionPromise } from './promise.ts';
 import type { OnAnswer, ProposeAnswer } from './proposals.ts';
-import type { LogTerms } from './terms.ts';
 import type { Ready, SnapshotMark } from './ready.ts';
-import type { Entry, GroupId, IndexRange, ReplicaId } from './types.ts';
+import { cutOf, DEFAULT_RETENTION, type RetentionBounds } from './retention.ts';
+import { Rounds } from './rounds.ts';
+import { Sender } from './sender.ts';
+import { Succession } from './succession.ts';
+import { DEFAULT_TIMING, type RaftTiming, requireSaneTiming } from './timing.ts';
+import { type CoreTuning, DEFAULT_TUNING } from './tuning.ts';
+import { type Entry, type GroupId, type HardState, nodeOf, type ReplicaId } from './types.ts';
+import { Watch } from './watch.ts';
 
 export interface SchedulerRuntime extends LogRuntime {
   readonly faults: Faults;
@@ -30,36 +55,51 @@ export interface SchedulerRuntime extends LogRuntime {
   readonly nodeId: NodeId;
 }
 
-/** What became of a membership change. */
-export type ChangeAnswer = ProposeAnswer | { readonly kind: 'refused'; readonly reason: string };
-
-/** Told of messages to a group that does not run here: it may have to be made. */
-export interface UnknownGroup {
-  readonly groupId: GroupId;
-  readonly from: ReplicaId;
-  readonly to: ReplicaId;
+/** Watches all groups of a node, in simulations. */
+export interface SchedulerObserver {
+  /** The group's replica here has won an election. */
+  onLeader?(group: RaftGroup): void;
+  /** Just before the group's onCommitted. */
+  onCommittedEntries?(group: RaftGroup, entries: readonly Entry[]): void;
 }
 
 export interface SchedulerOptions {
   readonly log: LogOptions;
+  /** The same on all nodes. */
+  readonly timing: RaftTiming;
+  /** Without what `timing` says. */
+  readonly tuning: Omit<CoreTuning, 'heartbeatTicks' | 'electionTicks'>;
+  readonly retention: RetentionBounds;
   /** Proposals of one group that may wait for their commit. */
   readonly groupProposalsMax: number;
   /** Bytes of all groups' proposals that may wait; one proposal alone may be larger. */
   readonly proposalBytesMax: number;
   /** onCommitted gets about as many bytes at once at most. */
   readonly deliveryBytesMax: number;
+  /** Reads of old entries, for followers, at a time. */
+  readonly logReadsMax: number;
+  readonly observer?: SchedulerObserver;
 }
 
 export const DEFAULT_SCHEDULER_OPTIONS: SchedulerOptions = {
   log: DEFAULT_LOG_OPTIONS,
+  timing: DEFAULT_TIMING,
+  tuning: DEFAULT_TUNING,
+  retention: DEFAULT_RETENTION,
   groupProposalsMax: 16 * 1024,
   proposalBytesMax: 64 * 1024 * 1024,
   deliveryBytesMax: 4 * 1024 * 1024,
+  logReadsMax: 4,
 };
 
-interface Written {
-  readonly group: RaftGroup;
-  readonly ready: Ready;
+/** What became of a membership change. */
+export type ChangeAnswer = ProposeAnswer | { readonly kind: 'refused'; readonly reason: string };
+
+/** A message came for a replica that does not run here: it may have to be made. */
+export interface UnknownReplica {
+  readonly groupId: GroupId;
+  readonly from: ReplicaId;
+  readonly to: ReplicaId;
 }
 
 const NOT_LEADING: ProposeAnswer = { kind: 'notLeader', leader: 0 };
@@ -67,28 +107,115 @@ const NOT_LEADING: ProposeAnswer = { kind: 'notLeader', leader: 0 };
 export class RaftScheduler {
   private readonly runtime: SchedulerRuntime;
   private readonly options: SchedulerOptions;
+  private readonly tuning: CoreTuning;
   private readonly log: RaftLog;
   private readonly groups = new Map<GroupId, RaftGroup>();
-  private queue: RaftGroup[] = [];
-  private isRoundDue = false;
-  /** A write is in flight: the next round starts after it. */
-  private isWriting = false;
+  private readonly live: Liveness;
+  private readonly sender: Sender;
+  private readonly rounds: Rounds;
+  private readonly delivery: Delivery;
+  private readonly succession: Succession;
+  private readonly pairs: Pairs;
+  private readonly watch: Watch;
+  private readonly installs: Installs;
   /** Why nothing is taken any more. */
   private stopped: string | undefined;
   private failure: Error | undefined;
   private failureHandler: (error: Error) => void = () => {};
-  private unknownGroupHandler: (unknown: UnknownGroup) => void = () => {};
+  private unknownHandler: (replica: UnknownReplica) => void = () => {};
+  private clockHandler: (verdict: ClockVerdict) => void = () => {};
   /** Proposed, and not yet staged for a write. */
   private freshCount = 0;
   private freshBytes = 0;
   /** Of all proposals that wait for their commit. */
   private waitingBytes = 0;
+  private readonly refusedFrames = new Set<NodeId>();
 
   private constructor(runtime: SchedulerRuntime, options: SchedulerOptions, log: RaftLog) {
+    const { timers, network } = runtime;
+    const { timing, observer } = options;
+    const { heartbeatTicks, electionTicks } = timing;
     this.runtime = runtime;
     this.options = options;
+    this.tuning = { ...options.tuning, heartbeatTicks, electionTicks };
     this.log = log;
-    log.onFailure((error) => this.fail(error));
+    const failed = (error: Error): void => this.fail(error);
+    const answered = (bytes: number): void => {
+      this.waitingBytes -= bytes;
+    };
+    this.live = new Liveness(runtime, timing);
+    this.sender = new Sender(network, this.live.stamps);
+    const { sender, touched } = this;
+    this.delivery = new Delivery({
+      log,
+      timers,
+      bytesMax: options.deliveryBytesMax,
+      answered,
+      onEntries: observer?.onCommittedEntries?.bind(observer),
+      failed,
+    });
+    this.succession = new Succession({
+      electionTicks,
+      answered,
+      touched,
+      onLeader: observer?.onLeader?.bind(observer),
+    });
+    this.installs = new Installs({
+      log: runtime.log,
+      retryTicks: electionTicks,
+      isStopped: () => this.stopped !== undefined,
+      installed: (group, mark) => {
+        group.installed = mark;
+        this.rounds.enqueue(group);
+      },
+      touched,
+    });
+    this.pairs = new Pairs(
+      this.live,
+      {
+        send: (node, body) => network.send(node, pairFrame(body)),
+        fallAsleep: (offer) => this.watch.fallAsleep(offer),
+        wake: (groupId) => this.watch.wake(groupId),
+        onSuspect: (node, groups) => this.watch.onSuspect(node, groups),
+        onClock: (verdict) => this.clockHandler(verdict),
+      },
+      runtime.log,
+    );
+    this.watch = new Watch({
+      timers,
+      timing,
+      pairs: this.pairs,
+      group: (groupId) => this.groups.get(groupId),
+      onTick: (group) => {
+        this.succession.tick(group);
+        if (group.lacksState) this.installs.tick(group);
+      },
+      touched,
+      failed,
+    });
+    this.rounds = new Rounds({
+      log,
+      timers,
+      appends: new Appends({ log, sender, readsMax: options.logReadsMax, failed }),
+      sender,
+      membersChanged: (group) => this.membersChanged(group),
+      replacing: (group, index) => this.succession.replaced(group, index),
+      committed: (group, range) => this.delivery.committed(group, range),
+      touched,
+      asked: (group, ready) => this.asked(group, ready),
+      adopt: (group) => this.adopt(group),
+      begun: () => {
+        this.freshCount = 0;
+        this.freshBytes = 0;
+      },
+      isStopped: () => this.failure !== undefined,
+      failed,
+    });
+    log.onFailure(failed);
+    log.onCompacted(({ groupId, firstIndex }) => {
+      this.groups.get(groupId)?.core.compacted(firstIndex - 1);
+    });
+    network.onFrame((from, frame) => this.receive(from, frame));
   }
 
   /** Opens the node's log; see RaftLog.open for how it refuses. */
@@ -100,39 +227,105 @@ export class RaftScheduler {
     return new RaftScheduler(runtime, options, await RaftLog.open(runtime, directory, options.log));
   }
 
-  /** Called once, when the log can't be written any more: the node must stop (P35). */
+  /** Called once, when the log can't be written any more or an invariant is broken: the node must stop (P35). */
   onFailure(handler: (error: Error) => void): void {
     this.failureHandler = handler;
     if (this.failure !== undefined) handler(this.failure);
   }
 
-  /** Brings a group to life, from the log when that knows it. Nothing is called back in this turn. */
+  /** Called for messages to replicas that don't run here and were not removed. */
+  onUnknownReplica(handler: (replica: UnknownReplica) => void): void {
+    this.unknownHandler = handler;
+  }
+
+  /** Called when what this node's clock is worth, as its peers see it, has changed (P12). */
+  onClock(handler: (verdict: ClockVerdict) => void): void {
+    this.clockHandler = handler;
+  }
+
+  /** Groups that the log knows, of replicas that were not removed. */
+  get knownGroups(): readonly GroupId[] {
+    return this.log.groupIds;
+  }
+
+  /** Brings a group to life, from the log when that knows it. Nothing is called back in this turn. Only a replica that
+   * is its group's only voter campaigns by itself at once. */
   createGroup(options: GroupOptions): RaftGroup {
-    const { groupId, replicaId, appliedIndex } = options;
+    const { groupId, replicaId } = options;
+    const { clock, random, nodeId } = this.runtime;
     assert(!this.groups.has(groupId), `group ${groupId} runs already`);
-    const log =
-      this.log.group(groupId) ??
-      this.log.create(groupId, {
-        replicaId,
-        configuration: options.configuration ?? EMPTY_CONFIGURATION,
-        configurationIndex: 0,
-      });
-    const { identity } = log;
-    const terms = log.terms;
+    assert(
+      nodeOf(replicaId) === nodeId,
+      `replica ${replicaId} belongs on node ${nodeOf(replicaId)}`,
+    );
+    const log = this.logOf(options);
+    const { identity, terms } = log;
     assert(identity !== undefined && terms !== undefined, 'the log knows every group it has');
     assert(identity.replicaId === replicaId, `replica ${identity.replicaId} of group ${groupId}`);
-    checkApplied(log, terms, appliedIndex);
+    const appliedIndex = options.lacksState === true ? terms.compactedIndex : options.appliedIndex;
+    checkApplied(log, appliedIndex);
+    const { configuration, configurationIndex } = identity;
+    if (membersOf(configuration).some((replica) => nodeOf(replica) !== nodeId)) {
+      requireSaneTiming(this.options.timing, (clock.latest() - clock.earliest()) / 2); // P6
+    }
     const core = new RaftCore({
       replicaId,
-      configuration: identity.configuration,
-      hardState: log.hardState,
+      configuration,
+      configurationIndex,
+      hardState: this.hardStateOf(log),
       terms: terms.copy(),
+      changes: log.changes,
       appliedIndex,
+      random: (bound) => random.below(bound),
+      tuning: this.tuning,
     });
-    const group = new RaftGroup(options, core, log);
+    const lease = new Lease(this.live, core);
+    const promise = new ElectionPromise(this.live, lease);
+    const group = new RaftGroup(options, core, log, lease, promise, appliedIndex);
     this.groups.set(groupId, group);
-    this.enqueue(group);
+    this.watch.add(group);
+    this.rounds.enqueue(group);
     return group;
+  }
+
+  private logOf(options: GroupOptions): GroupLog {
+    const { groupId, replicaId, startAt, configuration = EMPTY_CONFIGURATION } = options;
+    const known = this.log.group(groupId);
+    const identity = startAt
+      ? identityOf(replicaId, startAt)
+      : { replicaId, configuration, configurationIndex: 0 };
+    if (known === undefined) return this.log.create(groupId, identity, startAt);
+    if (startAt === undefined || startAt.index < known.firstIndex) return known;
+    if (known.terms?.termAt(startAt.index) === startAt.term) return known;
+    // The node stopped between the installation and the log's new beginning (P31).
+    this.log.reset(known, startAt, identity);
+    return known;
+  }
+
+  private hardStateOf(log: GroupLog): HardState {
+    const { hardState } = log;
+    const term = log.terms?.lastTerm ?? 0;
+    if (hardState.term < term) {
+      // A snapshot of a term that was not written down yet.
+      const entered = { term, vote: 0, commit: log.firstIndex - 1 };
+      this.log.appendHardState(log, entered);
+      return entered;
+    }
+    // A bug on purpose, for the simulator to find: a vote is forgotten by a restart.
+    if (this.runtime.faults.sometimes('raft.forget-vote')) return { ...hardState, vote: 0 };
+    return hardState;
+  }
+
+  /** This replica ceases to exist. Resolves once that is synced (P32): no message, however late, revives it. */
+  async removeGroup(group: RaftGroup): Promise<void> {
+    assert(this.groups.get(group.groupId) === group, `group ${group.groupId} does not run`);
+    this.watch.remove(group);
+    this.groups.delete(group.groupId);
+    group.isRemoved = true;
+    group.lease.end();
+    this.succession.abandon(group, 'the replica was removed');
+    this.log.remove(group.log);
+    await this.log.sync();
   }
 
   /** Resolves when the entry has committed here, after onCommitted got it, or with why it was not taken. */
@@ -165,83 +358,105 @@ export class RaftScheduler {
   }
 
   private submitReserved(group: RaftGroup, data: Uint8Array, answer: OnAnswer): void {
-    const refusal = this.refusal(group, data.length);
+    const bytes = data.length;
+    const refusal = this.refusal(group, bytes);
     if (refusal !== undefined) {
       answer(refusal);
       return;
     }
+    if (group.wakefulness === 'asleep') this.watch.wakeUp(group);
     const index = group.core.propose(data);
-    assert(index !== undefined, 'a leader takes proposals');
-    group.proposals.push(index, data.length, answer);
+    assert(index !== undefined, 'a leader that refuses nothing takes proposals');
+    group.proposals.push(index, bytes, answer);
     this.freshCount++;
-    this.freshBytes += data.length;
-    this.waitingBytes += data.length;
-    this.enqueue(group);
+    this.freshBytes += bytes;
+    this.waitingBytes += bytes;
+    this.rounds.enqueue(group);
   }
 
   private refusal(group: RaftGroup, bytes: number): ProposeAnswer | undefined {
     if (this.stopped !== undefined) return { kind: 'unknown', message: this.stopped };
-    if (!group.isLeader) {
-      const { leader } = group.core;
-      return leader === 0 ? NOT_LEADING : { kind: 'notLeader', leader };
+    if (group.isRemoved) return NOT_LEADING;
+    switch (group.core.refusal(bytes)) {
+      case undefined:
+        break;
+      case 'notLeader': {
+        const { leader } = group;
+        return leader === 0 ? NOT_LEADING : { kind: 'notLeader', leader };
+      }
+      case 'transferring':
+        return { kind: 'busy', message: 'leadership is being handed over' };
+      case 'busy':
+        return busy();
     }
     const { groupProposalsMax, proposalBytesMax } = this.options;
-    if (
+    const isFull =
       group.proposals.count >= groupProposalsMax ||
-      (this.waitingBytes > 0 && this.waitingBytes + bytes > proposalBytesMax)
-    ) {
-      return { kind: 'busy', message: 'too many writes wait for the log' };
-    }
+      (this.waitingBytes > 0 && this.waitingBytes + bytes > proposalBytesMax);
+    if (isFull) return busy();
     return this.log.hasRoom(this.freshCount + 1, this.freshBytes + bytes) ? undefined : diskFull();
   }
 
-  /** Resolves once the change has committed, after onChange was told. */
+  /** Resolves once the change has committed, or with why it was not taken. */
   proposeChange(group: RaftGroup, change: Change): Promise<ChangeAnswer> {
+    const refusal = this.refusal(group, 0);
+    if (refusal !== undefined) return Promise.resolve(refusal);
+    this.watch.wakeUp(group);
+    // P5: before anyone can hear of it.
+    const before = group.core.configuration;
     const proposed = group.core.proposeChange(change);
     if (proposed.kind === 'refused') return Promise.resolve(proposed);
     if (proposed.kind === 'notLeader') return Promise.resolve(NOT_LEADING);
-    this.enqueue(group);
+    assert(group.core.configuration === before, 'a change takes effect when it commits');
+    group.lease.changeProposed(change);
+    this.freshCount++;
+    this.rounds.enqueue(group);
     return new Promise((resolve) => group.proposals.push(proposed.index, 0, resolve));
   }
 
-  /** Hands leadership over (P3): the lease is given up whatever comes of it. */
+  /** Hands leadership over (P3). Resolves once another leads, or when it can't be expected any more; whatever comes of
+   * it, this replica holds no lease again in its term. */
   transfer(group: RaftGroup, to: ReplicaId): Promise<'transferred' | 'failed'> {
-    return Promise.resolve(to === group.options.replicaId ? 'transferred' : 'failed');
+    if (this.stopped !== undefined || group.isRemoved) return Promise.resolve('failed');
+    this.watch.wakeUp(group);
+    return this.succession.transfer(group, to);
   }
 
-  /** This replica ceases to exist. Resolves once that is synced (P32): no message, however late, revives it. */
-  removeGroup(group: RaftGroup): Promise<void> {
-    this.groups.delete(group.groupId);
-    return Promise.resolve();
+  /** Asks for an election, if no promise stands in the way. */
+  campaign(group: RaftGroup): void {
+    if (this.stopped !== undefined || group.isRemoved) return;
+    this.watch.wakeUp(group);
+    group.core.mayElect = !group.isInstalling && group.promise.mayElect();
+    group.core.campaign();
+    this.touched(group);
+  }
+
+  /** A snapshot has left for that replica, or could not: whoever sends them says so. */
+  reportSnapshot(group: RaftGroup, replica: ReplicaId, ok: boolean): void {
+    if (group.isRemoved) return;
+    group.core.reportSnapshot(replica, ok);
+    this.touched(group);
   }
 
   /** Where a snapshot of the state at `appliedIndex` lets a log begin. The configuration may be a later one than at that
    * index: configurationIndex says of when it is. */
   snapshotMark(group: RaftGroup, appliedIndex: number): SnapshotMark {
     const term = group.log.terms?.termAt(appliedIndex);
-    assert(term !== undefined, `entry ${appliedIndex} is not in the log`);
-    const { configuration } = group.core;
-    return { index: appliedIndex, term, configuration, configurationIndex: 0 };
-  }
-
-  /** Called for messages to groups that don't run here and were not removed. */
-  onUnknownGroup(handler: (unknown: UnknownGroup) => void): void {
-    this.unknownGroupHandler = handler;
-  }
-
-  /** Groups that the log knows, of replicas that were not removed. */
-  knownGroups(): readonly GroupId[] {
-    return [...this.groups.keys()];
+    assert(term !== undefined, `entry ${appliedIndex} of group ${group.groupId} is not in the log`);
+    const { configuration, configurationIndex } = group.core;
+    return { index: appliedIndex, term, configuration, configurationIndex };
   }
 
   /** The state machine has made everything up to `durableAppliedIndex` durable; that index was read before the flush
-   * that did it began (P30). The log may forget it. */
+   * that did it began (P30). The log may forget it, but for what others still need. */
   truncate(group: RaftGroup, durableAppliedIndex: number): void {
     assert(
       durableAppliedIndex <= group.delivered,
       `truncating to ${durableAppliedIndex}, delivered ${group.delivered}`,
     );
-    if (this.stopped === undefined) this.log.truncate(group.log, durableAppliedIndex);
+    if (this.stopped !== undefined || group.isRemoved || group.isInstalling) return;
+    const cut = cutOf(group, durableAppliedIndex, this.options.retention);
+    this.log.truncate(group.log, cut.durableIndex, cut.index);
   }
 
   /** Writes with a sync since the start. */
@@ -249,12 +464,18 @@ export class RaftScheduler {
     return this.log.syncs;
   }
 
+  /** Groups that tick. */
+  get awakeGroups(): number {
+    return this.watch.awakeCount;
+  }
+
   /** Ends in order: what was proposed before is written; what has not committed by then is answered `unknown`. */
   async close(): Promise<void> {
     this.stopped ??= 'the node is stopping';
+    this.watch.close();
     this.log.expectClose();
-    while (this.failure === undefined && (this.isWriting || this.queue.length > 0)) {
-      this.round();
+    while (this.failure === undefined && this.rounds.isBusy) {
+      this.rounds.run();
       // finish() runs before this resolves: it waited first.
       await this.log.sync().catch(() => {});
     }
@@ -262,136 +483,148 @@ export class RaftScheduler {
     this.abandonAll();
   }
 
-  private enqueue(group: RaftGroup): void {
-    if (!group.isQueued) {
-      group.isQueued = true;
-      this.queue.push(group);
+  private receive(from: NodeId, frame: Uint8Array): void {
+    if (this.stopped !== undefined) return;
+    try {
+      switch (classOf(frame)) {
+        case 'replicas':
+          this.receiveMessages(from, new FrameReader(frame));
+          break;
+        case 'pair':
+          this.pairs.receive(from, pairBody(frame));
+          break;
+        case 'unknown':
+          this.refuseFrame(from, `it begins with ${frame.subarray(0, 2).join(', ')}`);
+      }
+    } catch (error) {
+      if (error instanceof RangeError) this.refuseFrame(from, error.message);
+      else this.fail(error as Error);
     }
-    if (this.isRoundDue || this.isWriting) return;
-    this.isRoundDue = true;
-    this.runtime.timers.soon(this.round);
   }
 
-  private readonly round = (): void => {
-    this.isRoundDue = false;
-    if (this.isWriting || this.failure !== undefined || this.queue.length === 0) return;
-    const queue = this.queue;
-    this.queue = [];
-    const written: Written[] = [];
-    for (const group of queue) {
-      group.isQueued = false;
-      const ready = group.core.ready();
-      if (ready === undefined) continue;
-      if (ready.hardState !== undefined) this.log.appendHardState(group.log, ready.hardState);
-      if (ready.entries.length > 0) this.log.appendEntries(group.log, ready.entries);
-      if (ready.softState?.role === 'follower') this.tellFollowing(group);
-      written.push({ group, ready });
-      this.deliver(group, ready.committed);
+  /** Said once for each node: the next ones are no better. */
+  private refuseFrame(from: NodeId, error: string): void {
+    if (this.refusedFrames.has(from)) return;
+    this.refusedFrames.add(from);
+    this.runtime.log.error('a frame could not be read: does that node run another version?', {
+      from,
+      error,
+    });
+  }
+
+  private receiveMessages(from: NodeId, reader: FrameReader): void {
+    for (let message = reader.next(); message !== undefined; message = reader.next()) {
+      if (nodeOf(message.from) !== from)
+        throw new RangeError(`replica ${message.from} is elsewhere`);
+      const group = this.groups.get(reader.group);
+      if (group?.options.replicaId === message.to) this.step(group, message);
+      else this.receiveStray(reader.group, message);
     }
-    this.freshCount = 0;
-    this.freshBytes = 0;
-    if (written.length === 0) return;
-    this.isWriting = true;
-    this.log
-      .sync()
-      .then(() => this.finish(written))
-      .catch((error: unknown) => this.fail(error as Error));
+  }
+
+  private receiveStray(groupId: GroupId, { from, to }: Message): void {
+    const isOurs = nodeOf(to) === this.runtime.nodeId;
+    // P32: neither one that was removed nor one that another has replaced.
+    const newest = this.groups.get(groupId)?.options.replicaId ?? this.log.removedReplica(groupId);
+    if (isOurs && to > newest) this.unknownHandler({ groupId, from, to });
+  }
+
+  private step(group: RaftGroup, message: Message): void {
+    const { core } = group;
+    const { kind, term, from } = message;
+    // P4: before it votes or changes its term.
+    if (group.wakefulness === 'asleep') this.watch.wakeUp(group);
+    if (kind === 'vote' || kind === 'preVote') core.mayElect = group.promise.mayElect(); // P2
+    core.step(message);
+    if (isFromLeader(message)) {
+      if (term === core.term && core.leader === from) group.promise.renew();
+    } else if (kind === 'appendAnswer' || kind === 'heartbeatAnswer') {
+      group.lease.acknowledged(from, term, message.stamp);
+    }
+    this.touched(group);
+  }
+
+  /** What follows when the core may have changed. */
+  private readonly touched = (group: RaftGroup): void => {
+    const { core } = group;
+    // A lone voter waits for nobody, whatever term it has met.
+    if (group.wakefulness === 'alone' && core.role === 'follower') core.campaign();
+    this.succession.observe(group);
+    if (core.configuration !== group.seenConfiguration) this.membersChanged(group);
+    this.delivery.committed(group, core.takeCommitted());
+    if (core.hasReady) this.rounds.enqueue(group);
   };
 
-  /** What a round wrote is synced. */
-  private finish(written: readonly Written[]): void {
-    this.isWriting = false;
-    for (const { group, ready } of written) {
-      group.core.advance(ready);
-      this.deliver(group, group.core.takeCommitted());
-      // What was proposed meanwhile is queued already; a won election has an entry of its own to write.
-      if (group.core.hasReady) this.enqueue(group);
-    }
+  private membersChanged(group: RaftGroup): void {
+    const { core, options } = group;
+    const { configuration, configurationIndex } = core;
+    group.seenConfiguration = configuration;
+    const { replicaId } = options;
+    this.log.appendIdentity(group.log, { replicaId, configuration, configurationIndex });
+    this.watch.membersChanged(group);
+    options.onChange?.(configuration, configurationIndex);
   }
 
-  private deliver(group: RaftGroup, committed: IndexRange | undefined): void {
-    if (committed === undefined) return;
-    assert(committed.first === group.committed + 1, 'committed entries come in order');
-    group.committed = committed.last;
-    if (!group.isDelivering) this.deliverNext(group);
+  private asked(group: RaftGroup, { snapshot }: Ready): void {
+    if (snapshot !== undefined) this.installs.start(group, snapshot);
   }
 
-  /** Hands on committed entries until there are no more, or one batch must be waited for. */
-  private deliverNext(group: RaftGroup): void {
-    while (group.delivered < group.committed) {
-      const first = group.delivered + 1;
-      const { deliveryBytesMax } = this.options;
-      const entries = this.log.read(group.log, first, group.committed, deliveryBytesMax);
-      if (isPromise(entries)) {
-        this.resume(
-          group,
-          entries.then((read) => this.hand(group, read)),
-        );
-        return;
-      }
-      const applied = this.hand(group, entries);
-      if (isPromise(applied)) {
-        this.resume(group, applied);
-        return;
-      }
-    }
-  }
-
-  private resume(group: RaftGroup, step: Promise<void>): void {
-    group.isDelivering = true;
-    step
-      .then(() => {
-        group.isDelivering = false;
-        this.deliverNext(group);
-      })
-      .catch((error: unknown) => this.fail(error as Error));
-  }
-
-  private hand(group: RaftGroup, entries: readonly Entry[]): void | Promise<void> {
-    const last = entries[entries.length - 1] as Entry;
-    assert((entries[0] as Entry).index === group.delivered + 1, 'no committed entry is left out');
-    group.delivered = last.index;
-    const applied = group.options.onCommitted(entries);
-    // P13: whoever is answered now finds the write among what onCommitted was given.
-    this.waitingBytes -= group.proposals.commitTo(last.index, group.core.term);
-    if (group.isLeader && last.term === group.core.term && group.toldTerm !== last.term) {
-      group.toldTerm = last.term;
-      group.options.onLeadership({ kind: 'leading', term: last.term });
-    }
-    return applied;
-  }
-
-  private tellFollowing(group: RaftGroup): void {
-    group.options.onLeadership({ kind: 'following', leader: group.core.leader });
+  private adopt(group: RaftGroup): void {
+    const mark = group.installed as SnapshotMark;
+    const { core, log, options } = group;
+    group.installed = undefined;
+    group.isInstalling = false;
+    group.lacksState = false;
+    core.snapshotInstalled(mark);
+    const { configuration, configurationIndex } = core;
+    const identity = { replicaId: options.replicaId, configuration, configurationIndex };
+    if (mark.index >= log.firstIndex) this.log.reset(log, mark, identity);
+    core.compacted(log.firstIndex - 1);
+    group.delivered = mark.index;
+    if (group.committed < mark.index) group.committed = mark.index;
+    this.succession.skipped(group, mark.index);
+    if (configuration !== group.seenConfiguration) this.membersChanged(group);
+    this.touched(group);
+    this.delivery.next(group);
   }
 
   private fail(error: Error): void {
     if (this.failure !== undefined) return;
     this.failure = error;
     this.stopped = error.message;
+    this.watch.close();
     this.abandonAll();
     this.failureHandler(error);
   }
 
   private abandonAll(): void {
     const message = this.stopped ?? 'the node stopped';
-    for (const group of this.groups.values()) {
-      this.waitingBytes -= group.proposals.abandon({ kind: 'unknown', message });
-    }
+    for (const group of this.groups.values()) this.succession.abandon(group, message);
   }
 }
 
+function identityOf(
+  replicaId: ReplicaId,
+  { configuration, configurationIndex }: SnapshotMark,
+): { replicaId: ReplicaId; configuration: Configuration; configurationIndex: number } {
+  return { replicaId, configuration, configurationIndex };
+}
+
 /** What the state machine holds must be in the log or compacted away from it, without a gap. */
-function checkApplied(log: GroupLog, terms: LogTerms, appliedIndex: number): void {
-  const first = terms.compacted.index;
-  if (first <= appliedIndex && appliedIndex <= terms.lastIndex) return;
+function checkApplied(log: GroupLog, appliedIndex: number): void {
+  const { firstIndex, lastIndex } = log;
+  if (firstIndex - 1 <= appliedIndex && appliedIndex <= lastIndex) return;
   throw new DbError(
     'XX001',
-    `group ${log.groupId} has applied its log up to ${appliedIndex}, but the log holds entries ${first + 1} to ${terms.lastIndex}`,
+    `group ${log.groupId} has applied its log up to ${appliedIndex}, but the log holds entries ${firstIndex} to ${lastIndex}`,
     { hint: 'The log and the store are of different times: restore both from the same backup.' },
   );
 }
 
 function diskFull(): ProposeAnswer {
   return { kind: 'diskFull', message: 'no space is left for the log' };
+}
+
+function busy(): ProposeAnswer {
+  return { kind: 'busy', message: 'too many writes wait for the log' };
 }

@@ -189,7 +189,7 @@ export class RaftLog {
     if (this.failure !== undefined) handler(this.failure);
   }
 
-  /** Called when entries of a group were forgotten, up to its terms' new beginning. */
+  /** Called when entries of a group were forgotten by truncation, up to its log's new beginning. */
   onCompacted(handler: (group: GroupLog) => void): void {
     this.compactedHandler = handler;
   }
@@ -226,7 +226,6 @@ export class RaftLog {
   reset(group: GroupLog, start: LogPosition, identity: GroupIdentity): void {
     group.resetTo(start, identity);
     this.stageMark(group);
-    this.compactedHandler(group);
     this.removal.start();
   }
 

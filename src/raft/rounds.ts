@@ -1,0 +1,144 @@
+// The rounds of a node. A round takes what every group wants done, sends what leaders have for their followers, and
+// writes all of it with one write and one sync meanwhile; after that sync, acknowledgements and votes leave (P29), the
+// cores are told, and what has committed is handed on. It starts once the input of a turn is in, so that what was
+// proposed in one turn, and what arrived in it, share a write; what comes while a write is in flight shares the next.
+//
+// No group can keep others waiting: what one may propose, receive or deliver at once is bounded (core/, delivery.ts).
+
+import type { Timers } from '../runtime/runtime.ts';
+import type { Appends } from './appends.ts';
+import type { RaftGroup } from './group.ts';
+import type { RaftLog } from './log/log.ts';
+import type { Ready } from './ready.ts';
+import type { Sender } from './sender.ts';
+import type { IndexRange } from './types.ts';
+
+interface Written {
+  readonly group: RaftGroup;
+  readonly ready: Ready;
+}
+
+export interface RoundsParts {
+  readonly log: RaftLog;
+  readonly timers: Timers;
+  readonly appends: Appends;
+  readonly sender: Sender;
+  /** The members of the group are others than before. */
+  membersChanged(group: RaftGroup): void;
+  /** Entries from `index` on are about to be replaced. */
+  replacing(group: RaftGroup, index: number): void;
+  committed(group: RaftGroup, range: IndexRange | undefined): void;
+  /** Everything else that follows when the core has changed. */
+  touched(group: RaftGroup): void;
+  /** What the core wants pulled, and reads that it answers. */
+  asked(group: RaftGroup, ready: Ready): void;
+  /** group.installed is in the state machine: log and core go on from there. Nothing of theirs waits to be written. */
+  adopt(group: RaftGroup): void;
+  /** A round has taken everything that was proposed. */
+  begun(): void;
+  isStopped(): boolean;
+  failed(error: Error): void;
+}
+
+export class Rounds {
+  private readonly parts: RoundsParts;
+  private queue: RaftGroup[] = [];
+  private isDue = false;
+  /** A write is in flight: the next round starts after it. */
+  private isWriting = false;
+
+  constructor(parts: RoundsParts) {
+    this.parts = parts;
+  }
+
+  get isBusy(): boolean {
+    return this.isWriting || this.queue.length > 0;
+  }
+
+  /** The group has something for the next round. */
+  enqueue(group: RaftGroup): void {
+    if (!group.isQueued) {
+      group.isQueued = true;
+      this.queue.push(group);
+    }
+    if (this.isDue || this.isWriting) return;
+    this.isDue = true;
+    this.parts.timers.soon(this.run);
+  }
+
+  readonly run = (): void => {
+    this.isDue = false;
+    if (this.isWriting || this.parts.isStopped() || this.queue.length === 0) return;
+    const { log, sender, begun } = this.parts;
+    const { queue } = this;
+    this.queue = [];
+    const written: Written[] = [];
+    try {
+      for (const group of queue) this.take(group, written);
+      sender.flush();
+    } catch (error) {
+      this.parts.failed(error as Error);
+      return;
+    }
+    begun();
+    if (written.length === 0) return;
+    this.isWriting = true;
+    log
+      .sync()
+      .then(() => this.finish(written))
+      .catch((error: unknown) => this.parts.failed(error as Error));
+  };
+
+  private take(group: RaftGroup, written: Written[]): void {
+    group.isQueued = false;
+    if (group.isRemoved) return;
+    const { log, appends, replacing, membersChanged, committed, adopt } = this.parts;
+    const { core } = group;
+    const ready = core.ready();
+    if (ready !== undefined) {
+      const { entries, hardState, messages } = ready;
+      // Before entries: a log that has the next change must know the configuration that it changes.
+      if (core.configuration !== group.seenConfiguration) membersChanged(group);
+      if (entries.length > 0) {
+        const first = entries[0]?.index as number;
+        if (first <= group.log.lastIndex) replacing(group, first);
+        log.appendEntries(group.log, entries);
+      }
+      if (hardState !== undefined) log.appendHardState(group.log, hardState);
+      for (let i = 0; i < messages.length; i++) {
+        appends.send(group, messages[i] as Ready['messages'][number]);
+      }
+      written.push({ group, ready });
+      committed(group, ready.committed);
+    }
+    if (group.installed !== undefined) adopt(group);
+  }
+
+  /** What a round wrote is synced. */
+  private finish(written: readonly Written[]): void {
+    const { sender, asked, touched } = this.parts;
+    this.isWriting = false;
+    // First what others wait for.
+    for (let i = 0; i < written.length; i++) {
+      const { group, ready } = written[i] as Written;
+      const { messagesAfterSync } = ready;
+      if (group.isRemoved) continue;
+      for (let j = 0; j < messagesAfterSync.length; j++) {
+        sender.add(group.groupId, messagesAfterSync[j] as Ready['messages'][number]);
+      }
+    }
+    sender.flush();
+    for (let i = 0; i < written.length; i++) {
+      const { group, ready } = written[i] as Written;
+      if (group.isRemoved) continue;
+      group.core.advance(ready);
+      if (ready.snapshot !== undefined || ready.readStates.length > 0) asked(group, ready);
+      // What was proposed meanwhile is queued already; a won election has an entry of its own to write.
+      touched(group);
+    }
+    if (this.queue.length > 0 && !this.isDue) {
+      this.isDue = true;
+      this.parts.timers.soon(this.run);
+    }
+  }
+}

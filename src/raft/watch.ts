@@ -1,0 +1,211 @@
+// The ticks of all groups that are awake, by one timer for the node; and how groups fall asleep and wake up. A group that
+// sleeps is touched by nothing here: pairs of nodes speak for all of them at once (pairs.ts), so that what a tick costs
+// depends on how many groups are at work, not on how many there are.
+
+import type { NodeId, Timers } from '../runtime/runtime.ts';
+import { isJoint, membersOf } from './configuration.ts';
+import type { RaftGroup } from './group.ts';
+import type { LeaderOffer, PairHost, Pairs, SleepOffer } from './pairs.ts';
+import type { ElectionPromise } from './promise.ts';
+import type { RaftTiming } from './timing.ts';
+import { type GroupId, nodeOf } from './types.ts';
+
+/** A leader offers to sleep when nothing has happened for so long: the last commit index has arrived by then. */
+const QUIET_TICKS = 6;
+
+export interface WatchParts {
+  readonly timers: Timers;
+  readonly timing: RaftTiming;
+  readonly pairs: Pairs;
+  group(groupId: GroupId): RaftGroup | undefined;
+  /** Once a tick, after the core's. */
+  onTick(group: RaftGroup): void;
+  /** The core was given something to do. */
+  touched(group: RaftGroup): void;
+  failed(error: Error): void;
+}
+
+export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'> {
+  private readonly parts: WatchParts;
+  private readonly awake = new Set<RaftGroup>();
+  /** Members on other nodes, of all groups. */
+  private peers = 0;
+  private timer: Disposable | undefined;
+  private isClosed = false;
+
+  constructor(parts: WatchParts) {
+    this.parts = parts;
+  }
+
+  get awakeCount(): number {
+    return this.awake.size;
+  }
+
+  add(group: RaftGroup): void {
+    this.membersChanged(group);
+    if (group.wakefulness === 'awake') this.awake.add(group);
+    this.schedule();
+  }
+
+  remove(group: RaftGroup): void {
+    this.parts.pairs.wake(group.groupId);
+    this.awake.delete(group);
+    this.meet(group, []);
+  }
+
+  /** Who belongs to the group has changed. */
+  membersChanged(group: RaftGroup): void {
+    const { core } = group;
+    const members = membersOf(core.configuration);
+    this.meet(
+      group,
+      members.filter((replica) => nodeOf(replica) !== nodeOf(core.replicaId)),
+    );
+    if (members.length === 1 && members[0] === core.replicaId) {
+      this.parts.pairs.wake(group.groupId);
+      this.awake.delete(group);
+      group.wakefulness = 'alone';
+    } else if (group.wakefulness === 'alone') {
+      this.rouse(group);
+    }
+  }
+
+  private meet(group: RaftGroup, peers: readonly number[]): void {
+    const { pairs } = this.parts;
+    for (const replica of peers) if (!group.peers.includes(replica)) pairs.meet(nodeOf(replica));
+    for (const replica of group.peers) if (!peers.includes(replica)) pairs.part(nodeOf(replica));
+    this.peers += peers.length - group.peers.length;
+    group.peers = peers;
+  }
+
+  /** Before anything happens to a group that may sleep (P4). */
+  wakeUp(group: RaftGroup): void {
+    if (group.wakefulness !== 'asleep') return;
+    this.parts.pairs.wake(group.groupId);
+    this.rouse(group);
+    if (group.core.role !== 'leader') group.core.heardFromLeader();
+  }
+
+  private rouse(group: RaftGroup): void {
+    group.wakefulness = 'awake';
+    group.quietTicks = 0;
+    this.awake.add(group);
+    this.schedule();
+  }
+
+  /** The pair speaks for this group no more. */
+  wake(groupId: GroupId): void {
+    const group = this.parts.group(groupId);
+    if (group === undefined || group.wakefulness !== 'asleep') return;
+    this.rouse(group);
+    const { core } = group;
+    if (core.role === 'leader') {
+      // Its followers hear from it at once, not a heartbeat later.
+      for (let i = 0; i < this.parts.timing.heartbeatTicks; i++) core.tick();
+    } else {
+      core.heardFromLeader();
+    }
+    this.parts.touched(group);
+  }
+
+  /** They have waited for an election timeout, asleep. What each waits beyond that is its own, by chance, so that the
+   * replicas of a group don't all campaign at once. */
+  onSuspect(_node: NodeId, groups: readonly GroupId[]): void {
+    const { timing, group: find } = this.parts;
+    for (const groupId of groups) {
+      const group = find(groupId);
+      if (group === undefined || group.wakefulness !== 'asleep') continue;
+      this.rouse(group);
+      const { core } = group;
+      core.mayElect = false;
+      for (let i = 0; i < timing.electionTicks; i++) core.tick();
+    }
+  }
+
+  fallAsleep({ group: groupId, term, leader, commit }: SleepOffer): ElectionPromise | undefined {
+    const group = this.parts.group(groupId);
+    if (group === undefined) return undefined;
+    const { core } = group;
+    const hasAll =
+      core.role === 'follower' &&
+      core.leader === leader &&
+      core.term === term &&
+      core.committedIndex === commit &&
+      core.lastIndex === commit;
+    if (!hasAll || isBusy(group)) return undefined;
+    this.rest(group);
+    return group.promise;
+  }
+
+  private rest(group: RaftGroup): void {
+    group.wakefulness = 'asleep';
+    this.awake.delete(group);
+  }
+
+  /** Offers what a leader has to be idle for, once it has been. */
+  private maybeSleep(group: RaftGroup): void {
+    const { core, lease } = group;
+    const isLeading = group.told?.kind === 'leading' && group.told.term === core.term;
+    if (!core.isQuiescent || !isLeading || isBusy(group) || isJoint(core.configuration)) {
+      group.quietTicks = 0;
+      return;
+    }
+    group.quietTicks++;
+    if (group.quietTicks < QUIET_TICKS) return;
+    group.quietTicks = 0;
+    const offer: LeaderOffer = {
+      group: group.groupId,
+      term: core.term,
+      leader: core.replicaId,
+      commit: core.committedIndex,
+      lease,
+      followers: group.peers,
+    };
+    if (this.parts.pairs.offerSleep(offer)) this.rest(group);
+  }
+
+  private schedule(): void {
+    if (this.timer !== undefined || this.isClosed) return;
+    if (this.awake.size === 0 && this.peers === 0) return;
+    const { timers, timing } = this.parts;
+    this.timer = timers.after(timing.tickMicros, this.tick);
+  }
+
+  private readonly tick = (): void => {
+    this.timer = undefined;
+    try {
+      this.parts.pairs.tick();
+      for (const group of this.awake) this.tickGroup(group);
+    } catch (error) {
+      this.parts.failed(error as Error);
+      return;
+    }
+    this.schedule();
+  };
+
+  private tickGroup(group: RaftGroup): void {
+    const { core } = group;
+    core.mayElect = !group.isInstalling && group.promise.mayElect();
+    core.tick();
+    this.parts.onTick(group);
+    this.parts.touched(group);
+    if (core.role === 'leader') this.maybeSleep(group);
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.timer?.[Symbol.dispose]();
+  }
+}
+
+/** Whether something is under way that needs ticks. */
+function isBusy(group: RaftGroup): boolean {
+  return (
+    group.isQueued ||
+    group.isInstalling ||
+    group.proposals.count > 0 ||
+    group.lost.length > 0 ||
+    group.transfer !== undefined ||
+    group.core.hasReady
+  );
+}

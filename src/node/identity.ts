@@ -1,11 +1,14 @@
-// Who this data directory belongs to: written once, checked at every start.
+// Who this data directory belongs to: written when its node becomes part of a cluster, checked at every start.
 
 import { DbError } from '../base/errors.ts';
 import { fromUtf8, toHex, utf8 } from '../base/bytes.ts';
 import type { Files, Random } from '../runtime/runtime.ts';
 
-/** The layout of the whole data directory; a newer one is refused. */
-const FORMAT_VERSION = 1;
+/** The layout of the whole data directory; a newer one is refused. Version 1 knew no members: its node is alone. */
+const FORMAT_VERSION = 2;
+
+/** What may be there before node.json: the lock, and what a node keeps while it waits (bootstrap.ts). */
+const OF_A_FIRST_START = ['meridian.lock', 'node.json', 'bootstrap.json'];
 
 /** A node of the cluster and where it is reached, each as HOST:PORT. */
 export interface Member {
@@ -23,41 +26,32 @@ export interface NodeIdentity {
   readonly shards: number;
   /** All nodes of the cluster, this one included; empty: it is the only one, wherever it listens. */
   readonly members: readonly Member[];
+  /** Of this directory, from before it belonged to a cluster. */
+  readonly instanceId?: string;
 }
 
 export function identityPath(dataDirectory: string): string {
   return `${dataDirectory}/node.json`;
 }
 
-export async function loadIdentity(
+/** Undefined: this directory belongs to no cluster yet. Refused: it has files of somebody else. */
+export async function readIdentity(
   files: Files,
-  random: Random,
   dataDirectory: string,
-  shards: number,
-): Promise<NodeIdentity> {
+): Promise<NodeIdentity | undefined> {
   const path = identityPath(dataDirectory);
   const bytes = await files.read(path);
   if (bytes === undefined) {
-    // A first start that was cut off may have left the lock, and a node.json that was not in place yet.
+    // A first start that was cut off may have left these, and files that were not in place yet.
     const strange = (await files.list(dataDirectory)).filter(
-      (name) => !name.startsWith('meridian.lock') && !name.startsWith('node.json'),
+      (name) => !OF_A_FIRST_START.some((own) => name.startsWith(own)),
     );
-    if (strange.length > 0) {
-      throw new DbError(
-        '58P01',
-        `${dataDirectory} has files (${strange.slice(0, 3).join(', ')}) but no node.json: it is no data directory of ours`,
-        { hint: 'Give --data a directory that is empty or new.' },
-      );
-    }
-    const identity: NodeIdentity = {
-      formatVersion: FORMAT_VERSION,
-      clusterId: randomId(random),
-      nodeId: 1,
-      shards: Math.max(1, shards),
-      members: [],
-    };
-    await writeIdentity(files, dataDirectory, identity);
-    return identity;
+    if (strange.length === 0) return undefined;
+    throw new DbError(
+      '58P01',
+      `${dataDirectory} has files (${strange.slice(0, 3).join(', ')}) but no node.json: it is no data directory of ours`,
+      { hint: 'Give --data a directory that is empty or new.' },
+    );
   }
   const identity = parseIdentity(path, bytes);
   if (identity.formatVersion > FORMAT_VERSION) {
@@ -66,6 +60,23 @@ export async function loadIdentity(
       `${dataDirectory} has format version ${identity.formatVersion}, this program knows versions up to ${FORMAT_VERSION}`,
       { hint: 'Use a newer version of the program.' },
     );
+  }
+  return identity;
+}
+
+/** A directory without one becomes that of the only node of a new cluster. */
+export async function loadIdentity(
+  files: Files,
+  random: Random,
+  dataDirectory: string,
+  shards: number,
+): Promise<NodeIdentity> {
+  const identity = await readIdentity(files, dataDirectory);
+  if (identity === undefined) {
+    const clusterId = randomId(random);
+    const fresh = { clusterId, nodeId: 1, shards: Math.max(1, shards), members: [] };
+    await writeIdentity(files, dataDirectory, fresh);
+    return { ...fresh, formatVersion: FORMAT_VERSION };
   }
   if (shards > 0 && identity.shards !== Math.max(1, shards)) {
     throw new DbError(
@@ -80,9 +91,9 @@ export async function loadIdentity(
 export function writeIdentity(
   files: Pick<Files, 'replace'>,
   dataDirectory: string,
-  identity: NodeIdentity,
+  identity: Omit<NodeIdentity, 'formatVersion'> & { readonly formatVersion?: number },
 ): Promise<void> {
-  const text = `${JSON.stringify(identity, null, 2)}\n`;
+  const text = `${JSON.stringify({ ...identity, formatVersion: FORMAT_VERSION }, null, 2)}\n`;
   return files.replace(identityPath(dataDirectory), utf8(text));
 }
 
@@ -98,11 +109,11 @@ function parseIdentity(path: string, bytes: Uint8Array): NodeIdentity {
     return { ...(found as NodeIdentity), members: found?.members ?? [] };
   }
   throw new DbError('XX001', `${path} does not say whose data this is: it is damaged`, {
-    hint: 'Restore it from a backup; it is written once and never changed.',
+    hint: 'Restore it from a backup.',
   });
 }
 
-function randomId(random: Random): string {
+export function randomId(random: Random): string {
   const bytes = new Uint8Array(16);
   for (let i = 0; i < 16; i++) bytes[i] = random.below(256);
   return toHex(bytes);

@@ -69,9 +69,7 @@ export class RaftCore {
   private leadership: Leader | undefined;
 
   constructor(options: CoreOptions) {
-    const { replicaId, terms, tuning, configuration, configurationIndex, faults } = options;
-    const forgetsVote = faults?.sometimes('raft.forget-vote') === true;
-    const hardState = forgetsVote ? { ...options.hardState, vote: 0 } : options.hardState;
+    const { replicaId, hardState, terms, tuning, configuration, configurationIndex } = options;
     assert(replicaId > 0, 'replica ids begin at 1');
     // A snapshot may have brought a term that was not written otherwise: its sender had entered it.
     const term = Math.max(hardState.term, terms.compacted.term);
@@ -86,6 +84,7 @@ export class RaftCore {
     this.log = new CoreLog(terms, committed, appliedIndex);
     this.membership.committed(this.log.committed);
     const { standing, log, membership, outbox } = this;
+    const { faults } = options;
     this.parts = { self: replicaId, standing, log, membership, outbox, tuning, faults };
     this.election = new Election(this.parts);
     this.follower = new Follower(this.parts);

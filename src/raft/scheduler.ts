@@ -278,6 +278,7 @@ export class RaftScheduler {
       appliedIndex,
       random: (bound) => random.below(bound),
       tuning: this.tuning,
+      faults: this.runtime.faults,
     });
     const lease = new Lease(this.live, core);
     const promise = new ElectionPromise(this.live, lease);

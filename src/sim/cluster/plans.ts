@@ -1,6 +1,7 @@
 // Kinds of run: what goes wrong often in one is rare in another. 'any' is a mixture by chance; the others look where a
 // certain kind of bug shows itself.
 
+import type { RetentionBounds } from '../../raft/retention.ts';
 import { DEFAULT_TIMING, type RaftTiming } from '../../raft/timing.ts';
 import type { SeededRandom } from '../random.ts';
 import { FAULT_KINDS, type FaultKind, type FaultPlan, randomFaultPlan } from './faults.ts';
@@ -21,8 +22,8 @@ export interface ClusterShape {
   readonly membership: MembershipPlan;
   /** Of how many groups clients ask at most times; the others fall asleep. */
   readonly hotGroupsMax: number;
-  /** Log entries that a cut leaves, at most: few make snapshots frequent. */
-  readonly keptEntriesMax: number;
+  /** Little makes snapshots frequent. */
+  readonly retention: RetentionBounds;
 }
 
 export type PlanName =
@@ -34,6 +35,8 @@ export type PlanName =
   | 'sleepers'
   | 'clocks';
 
+const SHORT_LOGS: RetentionBounds = { keptBytes: 256, laggingBytes: 1024, snapshotBytes: 8192 };
+const LONG_LOGS: RetentionBounds = { keptBytes: 8192, laggingBytes: 32_768, snapshotBytes: 65_536 };
 const UNCERTAINTIES_MICROS = [20, 500, 5_000, 50_000];
 
 /** Leaders are followed as soon as promises allow. */
@@ -117,7 +120,7 @@ export function shapeOf(name: PlanName, random: SeededRandom, nodes?: number): C
     faults: randomFaultPlan(random),
     membership: randomMembershipPlan(random),
     hotGroupsMax: groups,
-    keptEntriesMax: random.oneIn(2) ? 5 : 100,
+    retention: random.oneIn(2) ? SHORT_LOGS : LONG_LOGS,
     nodes: chosen,
     ...by,
     ...(nodes === undefined ? {} : { nodes }),

@@ -8,9 +8,8 @@ import type { Leadership, RaftGroup, SnapshotSource } from '../../raft/group.ts'
 import type { ProposeAnswer } from '../../raft/proposals.ts';
 import type { SnapshotMark } from '../../raft/ready.ts';
 import { type ChangeAnswer, RaftScheduler, type SchedulerOptions } from '../../raft/scheduler.ts';
-import { type Entry, type GroupId, nodeOf, type ReplicaId } from '../../raft/types.ts';
+import { type GroupId, nodeOf, type ReplicaId } from '../../raft/types.ts';
 import type { ByteStream, Runtime } from '../../runtime/runtime.ts';
-import type { LogView, RaftInvariants } from '../checkers/raft-invariants.ts';
 import type { Answer, ClusterNode, Register } from './cluster-node.ts';
 import {
   decodeSnapshot,
@@ -34,11 +33,8 @@ export interface RaftNodeOptions {
   readonly node: number;
   readonly store: RegisterStore;
   readonly scheduler: SchedulerOptions;
-  readonly invariants: RaftInvariants;
   /** Between two cuts of the log, about. */
   readonly flushMicros: number;
-  /** Entries below the applied index that a cut leaves at most. */
-  readonly keptEntriesMax: number;
   /** Counts what rarely happens. */
   readonly note: (kind: string) => void;
   /** The node can't go on. */
@@ -86,14 +82,6 @@ export class RaftNode implements ClusterNode {
     return node;
   }
 
-  static logOf(group: RaftGroup): LogView {
-    return {
-      replica: group.options.replicaId,
-      lastIndex: group.core.lastIndex,
-      termAt: (index) => group.log.terms?.termAt(index),
-    };
-  }
-
   /** Brings a replica to life that the store has. */
   run(stored: StoredReplica): void {
     const { state } = stored;
@@ -105,7 +93,7 @@ export class RaftNode implements ClusterNode {
       appliedIndex: state.appliedIndex,
       ...(state.installed === undefined ? {} : { startAt: state.installed }),
       ...(stored.isInstalling ? { lacksState: true } : {}),
-      onCommitted: (entries) => this.#committed(running, entries),
+      onCommitted: (entries) => stored.apply(entries),
       onLeadership: (leadership) => this.#leadership(running, leadership),
       onTransfer: () => this.#handOver(running),
       pullSnapshot: (source) => this.#pullSnapshot(running, source),
@@ -189,12 +177,6 @@ export class RaftNode implements ClusterNode {
     return this.running.get(group)?.group.configuration;
   }
 
-  #committed(running: Running, entries: readonly Entry[]): void {
-    const { stored, group } = running;
-    this.#options.invariants.onCommitted(stored.group, stored.replica, group.term, entries);
-    stored.apply(entries);
-  }
-
   #leadership(running: Running, leadership: Leadership): void {
     running.isServing = leadership.kind === 'leading';
   }
@@ -250,18 +232,16 @@ export class RaftNode implements ClusterNode {
   }
 
   async #flush(): Promise<void> {
-    const { runtime, keptEntriesMax } = this.#options;
+    const { runtime } = this.#options;
     for (const [group, running] of [...this.running]) {
       const { state, isInstalling } = running.stored;
       await this.#sleep(runtime.random.below(FLUSH_MICROS));
       if (this.#isClosed) return;
       if (isInstalling || running.stored.isInstalling) continue;
       running.stored.flushed(state);
-      const kept = runtime.random.below(keptEntriesMax + 1);
-      const index = state.appliedIndex - kept;
       // P30: the index was read before the flush began.
-      if (this.running.get(group) === running && index > 0) {
-        this.#scheduler.truncate(running.group, index);
+      if (this.running.get(group) === running) {
+        this.#scheduler.truncate(running.group, state.appliedIndex);
       }
     }
     this.#flushLater();

@@ -2,9 +2,10 @@
 // members change, and whatever is committed or led is looked at.
 
 import { configurationOf, membersOf } from '../../raft/configuration.ts';
+import type { RaftGroup } from '../../raft/group.ts';
 import { DEFAULT_SCHEDULER_OPTIONS, type SchedulerOptions } from '../../raft/scheduler.ts';
 import { nodeOf, type ReplicaId, replicaIdOn } from '../../raft/types.ts';
-import { nameOf, RaftInvariants } from '../checkers/raft-invariants.ts';
+import { type LogView, nameOf, RaftInvariants } from '../checkers/raft-invariants.ts';
 import type { Machine } from '../machine.ts';
 import type { SeededRandom } from '../random.ts';
 import { demand } from '../violation.ts';
@@ -40,6 +41,16 @@ export class RaftSubject implements Subject<RaftNode> {
     this.#scheduler = {
       ...DEFAULT_SCHEDULER_OPTIONS,
       log: { ...DEFAULT_SCHEDULER_OPTIONS.log, segmentBytes: SEGMENT_BYTES },
+      timing: shape.timing,
+      retention: shape.retention,
+      observer: {
+        onLeader: ({ groupId, term, core, log }) => {
+          this.#invariants.onLeader(groupId, term, logView(core, log));
+        },
+        onCommittedEntries: ({ groupId, term, core }, entries) => {
+          this.#invariants.onCommitted(groupId, core.replicaId, term, entries);
+        },
+      },
     };
   }
 
@@ -79,9 +90,7 @@ export class RaftSubject implements Subject<RaftNode> {
       node: machine.node,
       store: this.#stores[machine.node - 1] as RegisterStore,
       scheduler: this.#scheduler,
-      invariants: this.#invariants,
       flushMicros: FLUSH_MICROS,
-      keptEntriesMax: this.#shape.keptEntriesMax,
       note: this.#note,
       broken,
     });
@@ -141,8 +150,16 @@ export class RaftSubject implements Subject<RaftNode> {
       );
       this.#invariants.checkLogs(
         group,
-        replicas.map(({ group: raft }) => RaftNode.logOf(raft)),
+        replicas.map(({ group: { core, log } }) => logView(core, log)),
       );
     }
   }
+}
+
+function logView(core: RaftGroup['core'], log: RaftGroup['log']): LogView {
+  return {
+    replica: core.replicaId,
+    lastIndex: core.lastIndex,
+    termAt: (index) => log.terms?.termAt(index),
+  };
 }

@@ -24,20 +24,20 @@ export interface RoundsParts {
   readonly appends: Appends;
   readonly sender: Sender;
   /** The members of the group are others than before. */
-  membersChanged(group: RaftGroup): void;
+  readonly membersChanged: (group: RaftGroup) => void;
   /** Entries from `index` on are about to be replaced. */
-  replacing(group: RaftGroup, index: number): void;
-  committed(group: RaftGroup, range: IndexRange | undefined): void;
+  readonly replacing: (group: RaftGroup, index: number) => void;
+  readonly committed: (group: RaftGroup, range: IndexRange | undefined) => void;
   /** Everything else that follows when the core has changed. */
-  touched(group: RaftGroup): void;
+  readonly touched: (group: RaftGroup) => void;
   /** What the core wants pulled, and reads that it answers. */
-  asked(group: RaftGroup, ready: Ready): void;
+  readonly asked: (group: RaftGroup, ready: Ready) => void;
   /** group.installed is in the state machine: log and core go on from there. Nothing of theirs waits to be written. */
-  adopt(group: RaftGroup): void;
+  readonly adopt: (group: RaftGroup) => void;
   /** A round has taken everything that was proposed. */
-  begun(): void;
-  isStopped(): boolean;
-  failed(error: Error): void;
+  readonly begun: () => void;
+  readonly isStopped: () => boolean;
+  readonly failed: (error: Error) => void;
 }
 
 export class Rounds {

@@ -3,6 +3,7 @@
 // other nodes. Each part knows one thing:
 //
 //   rounds.ts      what is done together: one write and one sync, what leaves before and after it
+//   intake.ts      what is proposed; receiver.ts: what arrives
 //   frames.ts      messages as bytes; sender.ts: one frame for each node; appends.ts: entries out of the log
 //   delivery.ts    committed entries to the state machine
 //   succession.ts  who leads, and what follows from that; watch.ts: ticks, sleep; installs.ts: snapshots
@@ -12,97 +13,48 @@
 
 import { assert } from '../base/assert.ts';
 import { DbError } from '../base/errors.ts';
-import type { IntervalClock } from '../clock/interval-clock.ts';
 import type { ClockVerdict } from '../clock/skew-guard.ts';
-import type { Faults, Network, NodeId, Random, Time } from '../runtime/runtime.ts';
 import { Appends } from './appends.ts';
-import {
-  type Change,
-  type Configuration,
-  EMPTY_CONFIGURATION,
-  membersOf,
-} from './configuration.ts';
+import { type Change, EMPTY_CONFIGURATION, membersOf } from './configuration.ts';
 import { RaftCore } from './core.ts';
 import { Delivery } from './delivery.ts';
-import { classOf, FrameReader, pairBody, pairFrame } from './frames.ts';
+import { pairFrame } from './frames.ts';
 import { type GroupOptions, RaftGroup } from './group.ts';
 import { Installs } from './installs.ts';
+import { Intake, NOT_LEADING } from './intake.ts';
 import { Lease } from './lease.ts';
 import { Liveness } from './liveness.ts';
-import type { GroupLog } from './log/group-log.ts';
-import { DEFAULT_LOG_OPTIONS, type LogOptions, type LogRuntime, RaftLog } from './log/log.ts';
-import { PAYLOAD_BYTES_MAX } from './log/record.ts';
-import { isFromLeader, type Message } from './messages.ts';
+import type { GroupIdentity, GroupLog } from './log/group-log.ts';
+import { RaftLog } from './log/log.ts';
+import {
+  DEFAULT_SCHEDULER_OPTIONS,
+  type SchedulerOptions,
+  type SchedulerRuntime,
+} from './options.ts';
 import { Pairs } from './pairs.ts';
 import { ElectionPromise } from './promise.ts';
 import type { OnAnswer, ProposeAnswer } from './proposals.ts';
 import type { Ready, SnapshotMark } from './ready.ts';
-import { cutOf, DEFAULT_RETENTION, type RetentionBounds } from './retention.ts';
+import { Receiver, type UnknownReplica } from './receiver.ts';
+import { cutOf } from './retention.ts';
 import { Rounds } from './rounds.ts';
 import { Sender } from './sender.ts';
 import { Succession } from './succession.ts';
-import { DEFAULT_TIMING, type RaftTiming, requireSaneTiming } from './timing.ts';
-import { type CoreTuning, DEFAULT_TUNING } from './tuning.ts';
-import { type Entry, type GroupId, type HardState, nodeOf, type ReplicaId } from './types.ts';
+import { requireSaneTiming } from './timing.ts';
+import type { CoreTuning } from './tuning.ts';
+import { type GroupId, type HardState, nodeOf, type ReplicaId } from './types.ts';
 import { Watch } from './watch.ts';
 
-export interface SchedulerRuntime extends LogRuntime {
-  readonly faults: Faults;
-  readonly network: Network;
-  readonly time: Time;
-  readonly random: Random;
-  readonly clock: IntervalClock;
-  readonly nodeId: NodeId;
-}
-
-/** Watches all groups of a node, in simulations. */
-export interface SchedulerObserver {
-  /** The group's replica here has won an election. */
-  onLeader?(group: RaftGroup): void;
-  /** Just before the group's onCommitted. */
-  onCommittedEntries?(group: RaftGroup, entries: readonly Entry[]): void;
-}
-
-export interface SchedulerOptions {
-  readonly log: LogOptions;
-  /** The same on all nodes. */
-  readonly timing: RaftTiming;
-  /** Without what `timing` says. */
-  readonly tuning: Omit<CoreTuning, 'heartbeatTicks' | 'electionTicks'>;
-  readonly retention: RetentionBounds;
-  /** Proposals of one group that may wait for their commit. */
-  readonly groupProposalsMax: number;
-  /** Bytes of all groups' proposals that may wait; one proposal alone may be larger. */
-  readonly proposalBytesMax: number;
-  /** onCommitted gets about as many bytes at once at most. */
-  readonly deliveryBytesMax: number;
-  /** Reads of old entries, for followers, at a time. */
-  readonly logReadsMax: number;
-  readonly observer?: SchedulerObserver;
-}
-
-export const DEFAULT_SCHEDULER_OPTIONS: SchedulerOptions = {
-  log: DEFAULT_LOG_OPTIONS,
-  timing: DEFAULT_TIMING,
-  tuning: DEFAULT_TUNING,
-  retention: DEFAULT_RETENTION,
-  groupProposalsMax: 16 * 1024,
-  proposalBytesMax: 64 * 1024 * 1024,
-  deliveryBytesMax: 4 * 1024 * 1024,
-  logReadsMax: 4,
-};
+export {
+  DEFAULT_SCHEDULER_OPTIONS,
+  type SchedulerObserver,
+  type SchedulerOptions,
+  type SchedulerRuntime,
+} from './options.ts';
+export type { UnknownReplica } from './receiver.ts';
 
 /** What became of a membership change. */
 export type ChangeAnswer = ProposeAnswer | { readonly kind: 'refused'; readonly reason: string };
-
-/** A message came for a replica that does not run here: it may have to be made. */
-export interface UnknownReplica {
-  readonly groupId: GroupId;
-  readonly from: ReplicaId;
-  readonly to: ReplicaId;
-}
-
-const NOT_LEADING: ProposeAnswer = { kind: 'notLeader', leader: 0 };
 
 export class RaftScheduler {
   private readonly runtime: SchedulerRuntime;
@@ -112,6 +64,7 @@ export class RaftScheduler {
   private readonly groups = new Map<GroupId, RaftGroup>();
   private readonly live: Liveness;
   private readonly sender: Sender;
+  private readonly intake: Intake;
   private readonly rounds: Rounds;
   private readonly delivery: Delivery;
   private readonly succession: Succession;
@@ -124,12 +77,6 @@ export class RaftScheduler {
   private failureHandler: (error: Error) => void = () => {};
   private unknownHandler: (replica: UnknownReplica) => void = () => {};
   private clockHandler: (verdict: ClockVerdict) => void = () => {};
-  /** Proposed, and not yet staged for a write. */
-  private freshCount = 0;
-  private freshBytes = 0;
-  /** Of all proposals that wait for their commit. */
-  private waitingBytes = 0;
-  private readonly refusedFrames = new Set<NodeId>();
 
   private constructor(runtime: SchedulerRuntime, options: SchedulerOptions, log: RaftLog) {
     const { timers, network } = runtime;
@@ -140,12 +87,18 @@ export class RaftScheduler {
     this.tuning = { ...options.tuning, heartbeatTicks, electionTicks };
     this.log = log;
     const failed = (error: Error): void => this.fail(error);
-    const answered = (bytes: number): void => {
-      this.waitingBytes -= bytes;
-    };
     this.live = new Liveness(runtime, timing);
     this.sender = new Sender(network, this.live.stamps);
     const { sender, touched } = this;
+    this.intake = new Intake({
+      log,
+      options,
+      stopped: () => this.stopped,
+      wakeUp: (group) => this.watch.wakeUp(group),
+      enqueue: (group) => this.rounds.enqueue(group),
+      failed,
+    });
+    const { answered } = this.intake;
     this.delivery = new Delivery({
       log,
       timers,
@@ -204,10 +157,7 @@ export class RaftScheduler {
       touched,
       asked: (group, ready) => this.asked(group, ready),
       adopt: (group) => this.adopt(group),
-      begun: () => {
-        this.freshCount = 0;
-        this.freshBytes = 0;
-      },
+      begun: () => this.intake.staged(),
       isStopped: () => this.failure !== undefined,
       failed,
     });
@@ -215,7 +165,20 @@ export class RaftScheduler {
     log.onCompacted(({ groupId, firstIndex }) => {
       this.groups.get(groupId)?.core.compacted(firstIndex - 1);
     });
-    network.onFrame((from, frame) => this.receive(from, frame));
+    const receiver = new Receiver({
+      nodeId: runtime.nodeId,
+      log: runtime.log,
+      groups: this.groups,
+      pairs: this.pairs,
+      removedReplica: (groupId) => log.removedReplica(groupId),
+      wakeUp: (group) => this.watch.wakeUp(group),
+      touched,
+      onUnknown: (replica) => this.unknownHandler(replica),
+      failed,
+    });
+    network.onFrame((from, frame) => {
+      if (this.stopped === undefined) receiver.receive(from, frame);
+    });
   }
 
   /** Opens the node's log; see RaftLog.open for how it refuses. */
@@ -336,71 +299,12 @@ export class RaftScheduler {
 
   /** As propose(), with a callback; refusals are told in this turn. `data` must not change any more. */
   submit(group: RaftGroup, data: Uint8Array, answer: OnAnswer): void {
-    if (data.length > this.log.ordinaryBytesMax) this.submitLarge(group, data, answer);
-    else this.submitReserved(group, data, answer);
-  }
-
-  private submitLarge(group: RaftGroup, data: Uint8Array, answer: OnAnswer): void {
-    if (data.length > PAYLOAD_BYTES_MAX) {
-      const message = `a command of ${data.length} bytes is larger than ${PAYLOAD_BYTES_MAX}`;
-      answer({ kind: 'tooLarge', message });
-      return;
-    }
-    this.log.reserve(data.length).then(
-      (isReserved) => {
-        if (isReserved) this.submitReserved(group, data, answer);
-        else answer(diskFull());
-      },
-      (error: unknown) => {
-        this.fail(error as Error);
-        answer({ kind: 'unknown', message: (error as Error).message });
-      },
-    );
-  }
-
-  private submitReserved(group: RaftGroup, data: Uint8Array, answer: OnAnswer): void {
-    const bytes = data.length;
-    const refusal = this.refusal(group, bytes);
-    if (refusal !== undefined) {
-      answer(refusal);
-      return;
-    }
-    if (group.wakefulness === 'asleep') this.watch.wakeUp(group);
-    const index = group.core.propose(data);
-    assert(index !== undefined, 'a leader that refuses nothing takes proposals');
-    group.proposals.push(index, bytes, answer);
-    this.freshCount++;
-    this.freshBytes += bytes;
-    this.waitingBytes += bytes;
-    this.rounds.enqueue(group);
-  }
-
-  private refusal(group: RaftGroup, bytes: number): ProposeAnswer | undefined {
-    if (this.stopped !== undefined) return { kind: 'unknown', message: this.stopped };
-    if (group.isRemoved) return NOT_LEADING;
-    switch (group.core.refusal(bytes)) {
-      case undefined:
-        break;
-      case 'notLeader': {
-        const { leader } = group;
-        return leader === 0 ? NOT_LEADING : { kind: 'notLeader', leader };
-      }
-      case 'transferring':
-        return { kind: 'busy', message: 'leadership is being handed over' };
-      case 'busy':
-        return busy();
-    }
-    const { groupProposalsMax, proposalBytesMax } = this.options;
-    const isFull =
-      group.proposals.count >= groupProposalsMax ||
-      (this.waitingBytes > 0 && this.waitingBytes + bytes > proposalBytesMax);
-    if (isFull) return busy();
-    return this.log.hasRoom(this.freshCount + 1, this.freshBytes + bytes) ? undefined : diskFull();
+    this.intake.submit(group, data, answer);
   }
 
   /** Resolves once the change has committed, or with why it was not taken. */
   proposeChange(group: RaftGroup, change: Change): Promise<ChangeAnswer> {
-    const refusal = this.refusal(group, 0);
+    const refusal = this.intake.refusal(group, 0);
     if (refusal !== undefined) return Promise.resolve(refusal);
     this.watch.wakeUp(group);
     // P5: before anyone can hear of it.
@@ -410,7 +314,7 @@ export class RaftScheduler {
     if (proposed.kind === 'notLeader') return Promise.resolve(NOT_LEADING);
     assert(group.core.configuration === before, 'a change takes effect when it commits');
     group.lease.changeProposed(change);
-    this.freshCount++;
+    this.intake.noteFresh();
     this.rounds.enqueue(group);
     return new Promise((resolve) => group.proposals.push(proposed.index, 0, resolve));
   }
@@ -484,67 +388,6 @@ export class RaftScheduler {
     this.abandonAll();
   }
 
-  private receive(from: NodeId, frame: Uint8Array): void {
-    if (this.stopped !== undefined) return;
-    try {
-      switch (classOf(frame)) {
-        case 'replicas':
-          this.receiveMessages(from, new FrameReader(frame));
-          break;
-        case 'pair':
-          this.pairs.receive(from, pairBody(frame));
-          break;
-        case 'unknown':
-          this.refuseFrame(from, `it begins with ${frame.subarray(0, 2).join(', ')}`);
-      }
-    } catch (error) {
-      if (error instanceof RangeError) this.refuseFrame(from, error.message);
-      else this.fail(error as Error);
-    }
-  }
-
-  /** Said once for each node: the next ones are no better. */
-  private refuseFrame(from: NodeId, error: string): void {
-    if (this.refusedFrames.has(from)) return;
-    this.refusedFrames.add(from);
-    this.runtime.log.error('a frame could not be read: does that node run another version?', {
-      from,
-      error,
-    });
-  }
-
-  private receiveMessages(from: NodeId, reader: FrameReader): void {
-    for (let message = reader.next(); message !== undefined; message = reader.next()) {
-      if (nodeOf(message.from) !== from)
-        throw new RangeError(`replica ${message.from} is elsewhere`);
-      const group = this.groups.get(reader.group);
-      if (group?.options.replicaId === message.to) this.step(group, message);
-      else this.receiveStray(reader.group, message);
-    }
-  }
-
-  private receiveStray(groupId: GroupId, { from, to }: Message): void {
-    const isOurs = nodeOf(to) === this.runtime.nodeId;
-    // P32: neither one that was removed nor one that another has replaced.
-    const newest = this.groups.get(groupId)?.options.replicaId ?? this.log.removedReplica(groupId);
-    if (isOurs && to > newest) this.unknownHandler({ groupId, from, to });
-  }
-
-  private step(group: RaftGroup, message: Message): void {
-    const { core } = group;
-    const { kind, term, from } = message;
-    // P4: before it votes or changes its term.
-    if (group.wakefulness === 'asleep') this.watch.wakeUp(group);
-    if (kind === 'vote' || kind === 'preVote') core.mayElect = group.promise.mayElect(); // P2
-    core.step(message);
-    if (isFromLeader(message)) {
-      if (term === core.term && core.leader === from) group.promise.renew();
-    } else if (kind === 'appendAnswer' || kind === 'heartbeatAnswer') {
-      group.lease.acknowledged(from, term, message.stamp);
-    }
-    this.touched(group);
-  }
-
   /** What follows when the core may have changed. */
   private readonly touched = (group: RaftGroup): void => {
     const { core } = group;
@@ -607,7 +450,7 @@ export class RaftScheduler {
 function identityOf(
   replicaId: ReplicaId,
   { configuration, configurationIndex }: SnapshotMark,
-): { replicaId: ReplicaId; configuration: Configuration; configurationIndex: number } {
+): GroupIdentity {
   return { replicaId, configuration, configurationIndex };
 }
 
@@ -620,12 +463,4 @@ function checkApplied(log: GroupLog, appliedIndex: number): void {
     `group ${log.groupId} has applied its log up to ${appliedIndex}, but the log holds entries ${firstIndex} to ${lastIndex}`,
     { hint: 'The log and the store are of different times: restore both from the same backup.' },
   );
-}
-
-function diskFull(): ProposeAnswer {
-  return { kind: 'diskFull', message: 'no space is left for the log' };
-}
-
-function busy(): ProposeAnswer {
-  return { kind: 'busy', message: 'too many writes wait for the log' };
 }

@@ -17,7 +17,7 @@ export interface WatchParts {
   readonly timers: Timers;
   readonly timing: RaftTiming;
   readonly pairs: Pairs;
-  group(groupId: GroupId): RaftGroup | undefined;
+  readonly group: (groupId: GroupId) => RaftGroup | undefined;
   /** Once a tick, after the core's. */
   onTick(group: RaftGroup): void;
   /** The core was given something to do. */

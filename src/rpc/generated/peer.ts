@@ -27,6 +27,8 @@ export interface Hello {
   rpcAddress: string;
   sqlAddress: string;
   httpAddress: string;
+  /** Whom the sender means to speak to. */
+  toNodeId: number;
 }
 
 export interface Envelope {
@@ -40,6 +42,8 @@ export interface Envelope {
   part: Uint8Array;
   /** In the first part: the size of the whole frame. */
   frameBytes: number;
+  /** Instead of anything else: why the sender ends this. */
+  refusal: string;
 }
 
 export interface StreamMessage {
@@ -51,10 +55,21 @@ export interface StreamMessage {
   more: boolean;
   /** No further data from this side. */
   end: boolean;
+  /** Instead of anything else: why the sender ends this. */
+  refusal: string;
 }
 
 function createBaseHello(): Hello {
-  return { protocolVersion: 0, clusterId: "", nodeId: 0, bootId: "", rpcAddress: "", sqlAddress: "", httpAddress: "" };
+  return {
+    protocolVersion: 0,
+    clusterId: "",
+    nodeId: 0,
+    bootId: "",
+    rpcAddress: "",
+    sqlAddress: "",
+    httpAddress: "",
+    toNodeId: 0,
+  };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -79,6 +94,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.httpAddress !== "") {
       writer.uint32(58).string(message.httpAddress);
+    }
+    if (message.toNodeId !== 0) {
+      writer.uint32(64).uint32(message.toNodeId);
     }
     return writer;
   },
@@ -152,6 +170,14 @@ export const Hello: MessageFns<Hello> = {
             message.httpAddress = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.toNodeId = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -166,7 +192,7 @@ export const Hello: MessageFns<Hello> = {
 };
 
 function createBaseEnvelope(): Envelope {
-  return { hello: undefined, frames: [], part: NO_BYTES, frameBytes: 0 };
+  return { hello: undefined, frames: [], part: NO_BYTES, frameBytes: 0, refusal: "" };
 }
 
 export const Envelope: MessageFns<Envelope> = {
@@ -182,6 +208,9 @@ export const Envelope: MessageFns<Envelope> = {
     }
     if (message.frameBytes !== 0) {
       writer.uint32(32).uint32(message.frameBytes);
+    }
+    if (message.refusal !== "") {
+      writer.uint32(42).string(message.refusal);
     }
     return writer;
   },
@@ -231,6 +260,14 @@ export const Envelope: MessageFns<Envelope> = {
             message.frameBytes = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.refusal = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -245,7 +282,7 @@ export const Envelope: MessageFns<Envelope> = {
 };
 
 function createBaseStreamMessage(): StreamMessage {
-  return { hello: undefined, purpose: "", data: NO_BYTES, more: false, end: false };
+  return { hello: undefined, purpose: "", data: NO_BYTES, more: false, end: false, refusal: "" };
 }
 
 export const StreamMessage: MessageFns<StreamMessage> = {
@@ -264,6 +301,9 @@ export const StreamMessage: MessageFns<StreamMessage> = {
     }
     if (message.end !== false) {
       writer.uint32(40).bool(message.end);
+    }
+    if (message.refusal !== "") {
+      writer.uint32(50).string(message.refusal);
     }
     return writer;
   },
@@ -321,6 +361,14 @@ export const StreamMessage: MessageFns<StreamMessage> = {
             message.end = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.refusal = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -353,6 +401,15 @@ export const PeerDefinition = {
       requestStream: true,
       responseType: StreamMessage as typeof StreamMessage,
       responseStream: true,
+      options: {},
+    },
+    /** A node that has just started asks those which dial it not to wait with that. */
+    knock: {
+      name: "Knock",
+      requestType: Hello as typeof Hello,
+      requestStream: false,
+      responseType: Hello as typeof Hello,
+      responseStream: false,
       options: {},
     },
   },

@@ -3,6 +3,7 @@
 
 import { type Address, formatAddress, isLoopback, parseAddress } from '../base/address.ts';
 import { DbError } from '../base/errors.ts';
+import { DEFAULT_TIMING, type RaftTiming } from '../raft/timing.ts';
 
 export { type Address, formatAddress, parseAddress };
 
@@ -20,6 +21,10 @@ export interface NodeConfig {
   readonly entriesPerFlush: number;
   /** Free space below which writes are refused. */
   readonly minFreeBytes: number;
+  /** Of Raft; the same on all nodes of a cluster. */
+  readonly timing: RaftTiming;
+  /** Between comparisons of the replicas; 0: none but those that are asked for. */
+  readonly consistencyCheckMicros: number;
 }
 
 const MIB: number = 1024 * 1024;
@@ -42,6 +47,8 @@ export function defaultConfig(dataDirectory: string): NodeConfig {
     logSegmentBytes: 16 * MIB,
     entriesPerFlush: 100_000,
     minFreeBytes: DEFAULT_MIN_FREE_BYTES,
+    timing: DEFAULT_TIMING,
+    consistencyCheckMicros: 600_000_000,
   };
 }
 

@@ -3,19 +3,21 @@
 //
 //   SQL sessions -> transactions -> ranges (locks, cache, commit) -> Raft (log) -> storage shard
 //                                                              clock orders all of it
+//
+// A node that is alone leads its range from the start. In a cluster every node has a replica of it; the one that leads
+// serves, the others apply and say who does.
 
-import { assert } from '../base/assert.ts';
-import { EMPTY_BYTES } from '../base/bytes.ts';
+import { DbError } from '../base/errors.ts';
 import { openIntervalClock, type OwnedClock } from '../clock/clock.ts';
-import { MIN_TIMESTAMP } from '../clock/timestamp.ts';
-import { configurationOf } from '../raft/configuration.ts';
-import { DEFAULT_SCHEDULER_OPTIONS, RaftScheduler } from '../raft/scheduler.ts';
-import type { RaftGroup } from '../raft/group.ts';
-import type { ProposeAnswer } from '../raft/proposals.ts';
-import { Replica } from '../ranges/replica.ts';
-import type { ProposalOutcome } from '../ranges/replica-parts.ts';
+import {
+  DEFAULT_SCHEDULER_OPTIONS,
+  RaftScheduler,
+  type SchedulerObserver,
+} from '../raft/scheduler.ts';
+import type { Ranges } from '../ranges/api.ts';
 import { Router } from '../ranges/router.ts';
-import type { Runtime, WorkerEntry } from '../runtime/runtime.ts';
+import { Turns } from '../ranges/turns.ts';
+import type { NodeId, Runtime, WorkerEntry } from '../runtime/runtime.ts';
 import type { SqlServer } from '../sql/api.ts';
 import { createCatalog } from '../sql/catalog/catalog.ts';
 import { initParser } from '../sql/parse/grammar.ts';
@@ -25,33 +27,61 @@ import type { Shard } from '../storage/shard.ts';
 import { startShard } from '../storage/shard-client.ts';
 import { DEFAULT_TRANSACTION_SETTINGS } from '../txn/settings.ts';
 import { Coordinator } from '../txn/transactions.ts';
+import { Closing } from './closing.ts';
 import type { NodeConfig } from './config.ts';
-import { loadIdentity } from './identity.ts';
-import { createProgramRun } from './program-run.ts';
+import { ConsistencyChecks } from './consistency-checks.ts';
+import { gaugesOf } from './figures.ts';
+import { loadIdentity, type Member } from './identity.ts';
 import { LogTruncation } from './log-truncation.ts';
+import { createProgramRun } from './program-run.ts';
+import { RangeHost } from './range-host.ts';
 import { SpaceGuard } from './space-guard.ts';
-import type { DatabaseHealth, Gauge } from './status.ts';
+import { SqlServing } from './sql-serving.ts';
+import type { ConsistencyAnswer, DatabaseHealth, Gauge, NodeStatus } from './status.ts';
+import { Streams } from './streams.ts';
 
-/** The one range there is, and its replica here. */
+/** The one range there is. */
 const RANGE = 1;
-const REPLICA = 1;
-const GENERATION = 1;
+/** Snapshots of other ranges that wait for their turn. */
+const SNAPSHOTS_WAITING_MAX = 64;
 
 export interface DatabaseOptions {
   /** What a storage shard runs: RocksDB on a thread, or an engine in memory in the simulator. */
   readonly shardEntry: WorkerEntry;
   /** Called at most once: a broken invariant or a failed disk, after which this node must not go on. */
   readonly broken: (error: Error) => void;
+  /** Of the data directory, when the caller has it already; closing lets go of it. */
+  readonly lock?: Disposable;
+  readonly observer?: SchedulerObserver;
+}
+
+/** What the key-value door works with. */
+export interface KeyValueAccess {
+  readonly ranges: Ranges;
+  readonly transactions: Coordinator;
+  readonly clock: OwnedClock;
+  /** The node that leads in place of this one; undefined: this one, or nobody that is known. */
+  leader(): Member | undefined;
 }
 
 export interface Database {
+  readonly nodeId: NodeId;
+  readonly clusterId: string;
+  readonly members: readonly Member[];
   readonly sql: SqlServer;
+  readonly kv: KeyValueAccess;
   readonly clock: OwnedClock;
   health(): DatabaseHealth;
   metrics(): Promise<readonly Gauge[]>;
+  status(): NodeStatus;
+  /** Of all ranges that this node leads. Throws DbError. */
+  transferLeadership(to: NodeId): Promise<void>;
+  /** Whether all replicas hold the same; of the node that leads. */
+  checkConsistency(): Promise<ConsistencyAnswer>;
   close(): Promise<void>;
 }
 
+/** Resolves when the node runs: one that is alone serves by then. */
 export async function openDatabase(
   runtime: Runtime,
   config: NodeConfig,
@@ -59,10 +89,10 @@ export async function openDatabase(
 ): Promise<Database> {
   const { files, log, timers } = runtime;
   const directory = config.dataDirectory;
-  /** What was opened, to be closed in reverse. */
-  const opened: (() => Promise<void> | void)[] = [];
+  const closing = new Closing();
   let brokenBy: string | undefined;
-  let replica: Replica | undefined;
+  let host: RangeHost | undefined;
+  let serving: SqlServing | undefined;
   let interrupt: (error: Error) => void = () => {};
   /** A start waits for what a broken node never does: it is told. */
   const interrupted = new Promise<never>((_resolve, reject) => {
@@ -74,32 +104,26 @@ export async function openDatabase(
     const error = reason instanceof Error ? reason : new Error(String(reason));
     brokenBy = error.message;
     // P35: whoever waits for a lock or an outcome is told now, for neither will come.
-    replica?.stopServing(brokenBy);
+    host?.stop(brokenBy);
+    serving?.cease();
     interrupt(error);
     options.broken(error);
   };
-  /** All of it, also when some of it fails: the first failure is the one to tell. */
-  async function closeAll(): Promise<void> {
-    const failures: unknown[] = [];
-    for (const close of opened.splice(0).reverse()) {
-      try {
-        await close();
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length > 0) throw failures[0];
-  }
+  if (options.lock !== undefined) closing.add(() => options.lock?.[Symbol.dispose]());
   try {
     await files.makeDirectory(directory);
-    const lock = await files.lockDirectory(directory);
-    opened.push(() => lock[Symbol.dispose]());
+    if (options.lock === undefined) {
+      const lock = await files.lockDirectory(directory);
+      closing.add(() => lock[Symbol.dispose]());
+    }
     const identity = await loadIdentity(files, runtime.random, directory, config.shards);
+    const { nodeId, clusterId, members } = identity;
+    const isAlone = members.length <= 1;
     const [clock] = await Promise.all([
       openIntervalClock(runtime, directory, { onFailure: broken }),
       initParser(),
     ]);
-    opened.push(() => clock.close());
+    closing.add(() => clock.close());
 
     const shards: Shard[] = [];
     for (let i = 0; i < identity.shards; i++) {
@@ -108,98 +132,84 @@ export async function openDatabase(
       const shard = startShard(runtime, options.shardEntry, { path });
       shard.onFailure(broken);
       shards.push(shard);
-      opened.push(() => shard.close());
+      closing.add(() => shard.close());
     }
     // What is committed and not applied when the storage closes is in the log; that it finds no storage breaks nothing.
-    opened.push(() => {
+    closing.add(() => {
       brokenBy ??= 'the node was stopped';
     });
     // A range lives on one shard.
     const shard = shards[RANGE % shards.length] as Shard;
     const applied = await Promise.all(shards.map((one) => one.opened));
-    const appliedIndex = applied.flat().find((one) => one.range === RANGE)?.appliedIndex ?? 0;
 
-    const parts = { ...runtime, clock, nodeId: identity.nodeId };
-    const scheduler = await RaftScheduler.open(parts, `${directory}/log`, {
+    const streams = new Streams(runtime.network, log);
+    closing.add(() => streams.stop());
+    const scheduler = await RaftScheduler.open({ ...runtime, clock, nodeId }, `${directory}/log`, {
       ...DEFAULT_SCHEDULER_OPTIONS,
+      timing: config.timing,
       log: { ...DEFAULT_SCHEDULER_OPTIONS.log, segmentBytes: config.logSegmentBytes },
+      ...(options.observer === undefined ? {} : { observer: options.observer }),
     });
     scheduler.onFailure(broken);
-    opened.push(() => scheduler.close());
+    // After the scheduler, which answers what was proposed before.
+    closing.add(() => host?.stop('the node is stopping'));
+    closing.add(() => scheduler.close());
+    // P12
+    scheduler.onClock((verdict) => {
+      if (verdict.kind === 'disputed') log.warn('clocks disagree', { reason: verdict.reason });
+      clock.distrust(verdict.kind === 'outOfBounds' ? verdict.reason : undefined);
+    });
 
     const cache = new RowCache(config.cacheBytes);
-    let group: RaftGroup | undefined;
-    const leader = new Replica({
+    const range = await RangeHost.open({
       range: RANGE,
-      span: { start: EMPTY_BYTES, end: undefined },
-      generation: GENERATION,
+      nodeId,
+      founders: isAlone ? [nodeId] : members.map((member) => member.nodeId),
+      dataDirectory: directory,
       runtime,
       clock,
-      // The only voter of a range holds its lease for as long as it lives.
-      lease: { covers: () => true, isHeld: () => true },
+      timing: config.timing,
+      scheduler,
       shard,
       cache,
-      proposer: {
-        submit: (data, told) => {
-          assert(group !== undefined, 'nothing is proposed before the group runs');
-          scheduler.submit(group, data, (answer) => told(outcomeOf(answer)));
-        },
-      },
-      appliedIndex,
-      stateAtMost: MIN_TIMESTAMP,
+      applied: applied.flat().find((one) => one.range === RANGE),
+      streams,
+      sending: new Turns(SNAPSHOTS_WAITING_MAX),
+      receiving: new Turns(SNAPSHOTS_WAITING_MAX),
+      onServing: () => serving?.begin(),
+      onCeased: () => serving?.cease(),
       onFailure: broken,
     });
-    replica = leader;
-    const leading = new Promise<void>((resolve, reject) => {
-      group = scheduler.createGroup({
-        groupId: RANGE,
-        replicaId: REPLICA,
-        configuration: configurationOf([REPLICA]),
-        appliedIndex,
-        onCommitted: (entries) => leader.committed(entries),
-        onLeadership: (leadership) => {
-          if (leadership.kind === 'leading') leader.lead(leadership.term).then(resolve, reject);
-          else leader.follow(undefined);
-        },
-      });
-    });
-    await Promise.race([leading, interrupted]);
-    const truncation = new LogTruncation({
-      timers,
-      log,
-      faults: runtime.faults,
-      shard,
-      range: RANGE,
-      entriesPerFlush: config.entriesPerFlush,
-      appliedIndex: () => leader.appliedIndex,
-      truncate: (index) => scheduler.truncate(group as RaftGroup, index),
-      broken,
-    });
-    truncation.start();
-    opened.push(() => truncation.stop());
-    const guard = new SpaceGuard({
-      files,
-      timers,
-      log,
-      path: directory,
-      minFreeBytes: config.minFreeBytes,
-      onChange: (refusal) => {
-        leader.refuseWrites = refusal;
-      },
-    });
-    await guard.start();
-    opened.push(() => guard.stop());
+    host = range;
+    const { replica } = range;
 
-    const transactions = new Coordinator({
-      ranges: new Router(leader),
-      clock,
-      runtime,
-      runProgram: createProgramRun,
-      settings: DEFAULT_TRANSACTION_SETTINGS,
+    const ranges = new Router(replica);
+    const newCoordinator = (): Coordinator => {
+      const transactions = new Coordinator({
+        ranges,
+        clock,
+        runtime,
+        runProgram: createProgramRun,
+        settings: DEFAULT_TRANSACTION_SETTINGS,
+      });
+      closing.add(() => transactions.close());
+      return transactions;
+    };
+    /** Of sessions; they wait for the catalog. The catalog's own and the key-value door's don't. */
+    const transactions = newCoordinator();
+    const system = newCoordinator();
+    const leaderElsewhere = (): Member | undefined =>
+      members.find((member) => member.nodeId === range.leaderElsewhere);
+    const catalog = createCatalog({ transactions: system, timers, log });
+    const sqlServing = new SqlServing({
+      transactions,
+      catalog,
+      timers,
+      log,
+      refusal: () => notServing(nodeId, brokenBy ?? replica.whyBroken, leaderElsewhere()),
+      onFailure: broken,
     });
-    opened.push(() => transactions.close());
-    const catalog = createCatalog({ transactions, timers, log });
-    await Promise.race([catalog.load(), interrupted]);
+    serving = sqlServing;
     const sql = createSqlServer({
       transactions,
       catalog,
@@ -209,120 +219,119 @@ export async function openDatabase(
       random: runtime.random,
       log,
     });
-    log.info('serving', { directory, cluster: identity.clusterId, node: identity.nodeId });
+
+    const guard = new SpaceGuard({
+      files,
+      timers,
+      log,
+      path: directory,
+      minFreeBytes: config.minFreeBytes,
+      onChange: (refusal) => {
+        replica.refuseWrites = refusal;
+      },
+    });
+    await guard.start();
+    closing.add(() => guard.stop());
+    const truncation = new LogTruncation({
+      timers,
+      log,
+      faults: runtime.faults,
+      shard,
+      range: RANGE,
+      entriesPerFlush: config.entriesPerFlush,
+      appliedIndex: () => replica.appliedIndex,
+      truncate: (index) => scheduler.truncate(range.group, Math.min(index, range.group.delivered)),
+      broken,
+    });
+    truncation.start();
+    closing.add(() => truncation.stop());
+    const checks = new ConsistencyChecks(range, timers, log, config.consistencyCheckMicros);
+    closing.add(() => checks.stop());
+
+    if (isAlone || brokenBy !== undefined) await Promise.race([sqlServing.served, interrupted]);
+    log.info(isAlone ? 'serving' : 'running', { directory, cluster: clusterId, node: nodeId });
 
     return {
-      sql: sql.server,
+      nodeId,
+      clusterId,
+      members,
+      sql: sqlServing.guard(sql.server),
+      kv: { ranges, transactions: system, clock, leader: leaderElsewhere },
       clock,
       health: () => {
-        const reason = brokenBy ?? clock.suspended;
+        const reason = brokenBy ?? replica.whyBroken ?? clock.suspended;
+        const { role, leaderNode } = range.status();
         return {
           serving: reason === undefined,
           status: reason ?? guard.refusal ?? 'ok',
           fields: {
-            node: identity.nodeId,
-            cluster: identity.clusterId,
+            node: nodeId,
+            cluster: clusterId,
+            role,
+            leader: leaderNode,
             sessions: sql.statistics.sessions,
             freeBytes: guard.freeBytes,
           },
         };
       },
-      metrics: async () => {
-        const usage = await shard.usage();
-        return gauges({
-          replica: leader.stats(),
+      metrics: async () =>
+        gaugesOf({
+          replica: replica.stats(),
+          range: range.status(),
           cache: cache.stats(),
           sql: sql.statistics,
           syncs: scheduler.syncs,
-          usage,
+          usage: await shard.usage(),
           clockWidth: clock.latest() - clock.earliest(),
           freeBytes: guard.freeBytes,
-        });
-      },
+        }),
+      status: () => ({
+        nodeId,
+        clusterId,
+        members,
+        isServing: sqlServing.isServing,
+        reason: brokenBy ?? replica.whyBroken ?? clock.suspended ?? 'ok',
+        ranges: [range.status()],
+      }),
+      transferLeadership: (to) => range.transferTo(to),
+      checkConsistency: () => range.check(),
       close: async () => {
         sql.close();
         // In the same turn: a statement whose session was just closed must not go on in a transaction of its own.
         transactions.close();
+        if (brokenBy === undefined) await range.retire();
         // A node that is broken must write nothing more: what it acknowledged is in the log.
         try {
           if (brokenBy === undefined) await truncation.flush();
         } finally {
-          await closeAll();
+          await closing.run();
         }
       },
     };
   } catch (error) {
-    await closeAll().catch((closing: unknown) =>
-      log.error('closing failed', { error: String(closing) }),
-    );
+    await closing
+      .run()
+      .catch((failure: unknown) => log.error('closing failed', { error: String(failure) }));
     throw error;
   }
 }
 
-const COMMITTED: ProposalOutcome = { kind: 'committed' };
-
-function outcomeOf(answer: ProposeAnswer): ProposalOutcome {
-  switch (answer.kind) {
-    case 'committed':
-      return COMMITTED;
-    case 'unknown':
-      return { kind: 'unknown', message: answer.message };
-    case 'notLeader':
-      return { kind: 'refused', message: 'this node does not lead the range' };
-    case 'busy':
-      return { kind: 'refused', message: answer.message };
-    case 'diskFull':
-    case 'tooLarge':
-      return answer;
+function notServing(
+  nodeId: NodeId,
+  broken: string | undefined,
+  leader: Member | undefined,
+): DbError {
+  if (broken !== undefined) {
+    return new DbError('57P03', `node ${nodeId} does not serve: ${broken}`, {
+      hint: 'Look at the log of the node.',
+    });
   }
-}
-
-function gauges(figures: {
-  replica: ReturnType<Replica['stats']>;
-  cache: ReturnType<RowCache['stats']>;
-  sql: { statements: number; retries: number; sessions: number };
-  syncs: number;
-  usage: Awaited<ReturnType<Shard['usage']>>;
-  clockWidth: number;
-  freeBytes: number;
-}): Gauge[] {
-  const { replica, cache, sql, usage } = figures;
-  const counter = (name: string, help: string, value: number): Gauge => ({
-    name,
-    help,
-    type: 'counter',
-    value,
+  if (leader === undefined) {
+    return new DbError('57P03', `node ${nodeId} does not serve SQL: no leader is known`, {
+      hint: 'Try again in a moment.',
+    });
+  }
+  return new DbError('57P03', `node ${nodeId} does not serve SQL: node ${leader.nodeId} leads`, {
+    hint: `Connect to ${leader.sql}.`,
   });
-  const gauge = (name: string, help: string, value: number): Gauge => ({
-    name,
-    help,
-    type: 'gauge',
-    value,
-  });
-  return [
-    counter('sql_statements_total', 'Statements executed.', sql.statements),
-    counter('sql_retries_total', 'Statements tried again after an abort.', sql.retries),
-    gauge('sql_sessions', 'Open sessions.', sql.sessions),
-    counter('commits_total', 'Transactions committed with writes.', replica.committed),
-    counter('wounds_total', 'Transactions wounded by older ones.', replica.wounds),
-    gauge('locks_waiting', 'Lock requests that wait.', replica.lockWaits),
-    gauge('locked_keys', 'Keys locked.', replica.lockedKeys),
-    gauge('writes_in_flight', 'Commits proposed and not yet committed.', replica.inFlight),
-    counter(
-      'rows_loaded_total',
-      'Rows read from storage because the cache had them not.',
-      replica.rowsLoaded,
-    ),
-    counter('cache_hits_total', 'Look-ups that the hot-row cache answered.', cache.hits),
-    counter('cache_misses_total', 'Look-ups that it did not.', cache.misses),
-    gauge('cache_rows', 'Rows in the hot-row cache.', cache.entries),
-    gauge('cache_bytes', 'Memory that the hot-row cache has taken.', cache.bytes),
-    counter('log_syncs_total', 'Writes of the log with their sync.', figures.syncs),
-    counter('entries_applied_total', 'Log entries applied to storage.', usage.entriesApplied),
-    counter('bytes_applied_total', 'Bytes of them.', usage.bytesApplied),
-    counter('shard_gets_total', 'Point reads that storage served.', usage.getsServed),
-    counter('shard_scans_total', 'Scans that storage served.', usage.scansServed),
-    gauge('clock_width_micros', "Width of the clock's interval.", figures.clockWidth),
-    gauge('free_bytes', 'Free space on the disk.', figures.freeBytes),
-  ];
 }

@@ -77,7 +77,7 @@ describe('a first start that was cut off', () => {
     const database = await open();
     await database.close();
     expect(JSON.parse(fs.readFileSync(join(directory, 'node.json'), 'utf8'))).toMatchObject({
-      formatVersion: 1,
+      formatVersion: 2,
       shards: 1,
     });
   });

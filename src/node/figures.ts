@@ -1,0 +1,67 @@
+// What a node counts, for /metrics.
+
+import type { ReplicaStats } from '../ranges/replica.ts';
+import type { RowCacheStats } from '../storage/row-cache.ts';
+import type { ShardUsage } from '../storage/shard.ts';
+import type { Gauge, RangeStatus } from './status.ts';
+
+export interface Figures {
+  readonly replica: ReplicaStats;
+  readonly range: RangeStatus;
+  readonly cache: RowCacheStats;
+  readonly sql: {
+    readonly statements: number;
+    readonly retries: number;
+    readonly sessions: number;
+  };
+  readonly syncs: number;
+  readonly usage: ShardUsage;
+  readonly clockWidth: number;
+  readonly freeBytes: number;
+}
+
+export function gaugesOf(figures: Figures): Gauge[] {
+  const { replica, range, cache, sql, usage } = figures;
+  return [
+    counter('sql_statements_total', 'Statements executed.', sql.statements),
+    counter('sql_retries_total', 'Statements tried again after an abort.', sql.retries),
+    gauge('sql_sessions', 'Open sessions.', sql.sessions),
+    counter('commits_total', 'Transactions committed with writes.', replica.committed),
+    counter('wounds_total', 'Transactions wounded by older ones.', replica.wounds),
+    gauge('locks_waiting', 'Lock requests that wait.', replica.lockWaits),
+    gauge('locked_keys', 'Keys locked.', replica.lockedKeys),
+    gauge('writes_in_flight', 'Commits proposed and not yet committed.', replica.inFlight),
+    counter(
+      'rows_loaded_total',
+      'Rows read from storage because the cache had them not.',
+      replica.rowsLoaded,
+    ),
+    counter('cache_hits_total', 'Look-ups that the hot-row cache answered.', cache.hits),
+    counter('cache_misses_total', 'Look-ups that it did not.', cache.misses),
+    gauge('cache_rows', 'Rows in the hot-row cache.', cache.entries),
+    gauge('cache_bytes', 'Memory that the hot-row cache has taken.', cache.bytes),
+    counter('log_syncs_total', 'Writes of the log with their sync.', figures.syncs),
+    gauge('ranges_led', 'Ranges that this node leads.', range.role === 'leader' ? 1 : 0),
+    gauge('raft_term', 'Term of the range.', range.term),
+    gauge('apply_lag_entries', 'Entries committed and not applied yet.', range.lag),
+    gauge(
+      'ranges_broken',
+      'Replicas that were found to differ from the others.',
+      range.broken === undefined ? 0 : 1,
+    ),
+    counter('entries_applied_total', 'Log entries applied to storage.', usage.entriesApplied),
+    counter('bytes_applied_total', 'Bytes of them.', usage.bytesApplied),
+    counter('shard_gets_total', 'Point reads that storage served.', usage.getsServed),
+    counter('shard_scans_total', 'Scans that storage served.', usage.scansServed),
+    gauge('clock_width_micros', "Width of the clock's interval.", figures.clockWidth),
+    gauge('free_bytes', 'Free space on the disk.', figures.freeBytes),
+  ];
+}
+
+function counter(name: string, help: string, value: number): Gauge {
+  return { name, help, type: 'counter', value };
+}
+
+function gauge(name: string, help: string, value: number): Gauge {
+  return { name, help, type: 'gauge', value };
+}

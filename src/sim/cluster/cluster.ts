@@ -32,8 +32,11 @@ export interface ClusterParts<Node extends ClusterNode> {
 /** A machine and what runs on it. */
 export interface Seat<Node extends ClusterNode> {
   readonly machine: Machine;
-  /** Undefined while it starts, or is down. */
+  /** Undefined while it starts or stops, or is down. */
   node: Node | undefined;
+  isStopping: boolean;
+  /** It was to start before it had stopped. */
+  startsAgain: boolean;
 }
 
 export class Cluster<Node extends ClusterNode> {
@@ -56,6 +59,8 @@ export class Cluster<Node extends ClusterNode> {
         ...(onLog === undefined ? {} : { onLog }),
       }),
       node: undefined,
+      isStopping: false,
+      startsAgain: false,
     }));
   }
 
@@ -77,6 +82,7 @@ export class Cluster<Node extends ClusterNode> {
   start(seat: Seat<Node>): void {
     const { world } = this.#parts;
     const { machine } = seat;
+    seat.startsAgain = seat.isStopping;
     if (machine.life !== undefined) return;
     const life = machine.begin();
     const broken = (error: Error): void => {
@@ -106,6 +112,7 @@ export class Cluster<Node extends ClusterNode> {
     this.crashes += 1;
     this.#parts.note('disk lost');
     seat.node = undefined;
+    seat.isStopping = false;
     seat.machine.loseDisk(this.#random);
   }
 
@@ -116,6 +123,7 @@ export class Cluster<Node extends ClusterNode> {
     if (node === undefined || life === undefined) return;
     const { world } = this.#parts;
     seat.node = undefined;
+    seat.isStopping = true;
     const hangs = new Violation(`an orderly stop of node ${machine.node} hangs`);
     world.after(START_MICROS_MAX, life, () => world.fail(hangs));
     node.close().then(
@@ -130,7 +138,9 @@ export class Cluster<Node extends ClusterNode> {
 
   #end(seat: Seat<Node>, keepsPower: boolean): void {
     seat.node = undefined;
+    seat.isStopping = false;
     for (const kind of seat.machine.end(this.#random, keepsPower)) this.#parts.note(kind);
+    if (seat.startsAgain) this.start(seat);
   }
 
   /** As a client asks: it takes time, and what the node's end or the client's patience cuts off is unknown. */

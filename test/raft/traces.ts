@@ -1,5 +1,5 @@
 // Data-driven cases as etcd writes them: a command line, lines of input, `----`, the expected output, a blank line.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 /** The folder of outside suites; undefined where it is not installed. */
 export const suites: string | undefined = process.env['MERIDIAN_SUITES'];
@@ -44,6 +44,23 @@ export function readTraces(path: string): Trace[] {
     at = end;
   }
   return traces;
+}
+
+/** Puts what `run` answers in the place of what the file expects. Read the difference before you keep it. */
+export function rewriteTraces(path: string, run: (trace: Trace) => string): void {
+  const lines = readFileSync(path, 'utf8').split('\n');
+  const rewritten: string[] = [];
+  let at = 0;
+  for (const trace of readTraces(path)) {
+    const separator = lines.indexOf('----', trace.line);
+    rewritten.push(...lines.slice(at, separator + 1));
+    const output = run(trace);
+    rewritten.push(...(output === '' ? [] : output.trimEnd().split('\n')));
+    at = separator + 1;
+    while (at < lines.length && lines[at] !== '') at++;
+  }
+  rewritten.push(...lines.slice(at));
+  writeFileSync(path, rewritten.join('\n'));
 }
 
 function argumentsOf(head: string): Map<string, string> {

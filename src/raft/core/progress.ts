@@ -83,25 +83,25 @@ export class Progress implements ProgressView {
 
   probe(): void {
     this.begin('probe');
-    this.nextIndex = this.matchIndex + 1;
+    // What told it may be lost.
+    this.toldCommit = 0;
   }
 
   replicate(): void {
     this.begin('replicate');
-    this.nextIndex = this.matchIndex + 1;
   }
 
   offerSnapshot(): void {
     this.begin('snapshot');
-    this.nextIndex = this.matchIndex + 1;
+    this.toldCommit = 0;
   }
 
   private begin(state: ProgressState): void {
     this.state = state;
+    this.nextIndex = this.matchIndex + 1;
     this.isAsked = false;
     this.isPoked = false;
     this.offerTicks = 0;
-    this.toldCommit = 0;
     this.inflight.length = 0;
   }
 }

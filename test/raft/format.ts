@@ -33,7 +33,12 @@ function formatChange(change: Change): string {
 
 export function formatEntry({ index, term, kind, data }: Entry): string {
   if (kind === 'change') return `${term}/${index}:<${formatChange(decodeChange(data))}>`;
-  return `${term}/${index}:${data.length === 0 ? '<empty>' : fromUtf8(data)}`;
+  // Long runs of one letter are told as they are proposed.
+  const text = fromUtf8(data).replace(
+    /(\w)\1{9,}/g,
+    (run, letter: string) => `${letter}*${run.length}`,
+  );
+  return `${term}/${index}:${text === '' ? '<empty>' : text}`;
 }
 
 export function formatMessage(message: Message): string {

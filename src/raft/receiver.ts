@@ -86,8 +86,15 @@ export class Receiver {
   private step(group: RaftGroup, message: Message): void {
     const { core } = group;
     const { kind, term, from } = message;
-    // P4: before it votes or changes its term.
-    if (group.wakefulness === 'asleep') this.parts.wakeUp(group);
+    if (group.wakefulness === 'asleep') {
+      // The last heartbeat before a leader fell asleep is answered.
+      if (kind === 'heartbeatAnswer' && term === core.term) {
+        group.lease.acknowledged(from, term, message.stamp);
+        return;
+      }
+      // P4: before it votes or changes its term.
+      this.parts.wakeUp(group);
+    }
     if (kind === 'vote' || kind === 'preVote') core.mayElect = group.promise.mayElect(); // P2
     core.step(message);
     if (isFromLeader(message)) {

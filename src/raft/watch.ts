@@ -142,16 +142,16 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
     this.awake.delete(group);
   }
 
-  /** Offers what a leader has to be idle for, once it has been. */
-  private maybeSleep(group: RaftGroup): void {
+  /** Offers what a leader has to be idle for, once it has been. Whether it sleeps now. */
+  private maybeSleep(group: RaftGroup): boolean {
     const { core, lease } = group;
     const isLeading = group.told?.kind === 'leading' && group.told.term === core.term;
     if (!core.isQuiescent || !isLeading || isBusy(group) || isJoint(core.configuration)) {
       group.quietTicks = 0;
-      return;
+      return false;
     }
     group.quietTicks++;
-    if (group.quietTicks < QUIET_TICKS) return;
+    if (group.quietTicks < QUIET_TICKS) return false;
     group.quietTicks = 0;
     const offer: LeaderOffer = {
       group: group.groupId,
@@ -161,7 +161,9 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
       lease,
       followers: group.peers,
     };
-    if (this.parts.pairs.offerSleep(offer)) this.rest(group);
+    const sleeps = this.parts.pairs.offerSleep(offer);
+    if (sleeps) this.rest(group);
+    return sleeps;
   }
 
   private schedule(): void {
@@ -185,11 +187,12 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
 
   private tickGroup(group: RaftGroup): void {
     const { core } = group;
+    // Before the tick: the heartbeat that it may make is no business that keeps a group awake.
+    if (core.role === 'leader' && this.maybeSleep(group)) return;
     core.mayElect = !group.isInstalling && group.promise.mayElect();
     core.tick();
     this.parts.onTick(group);
     this.parts.touched(group);
-    if (core.role === 'leader') this.maybeSleep(group);
   }
 
   close(): void {

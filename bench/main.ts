@@ -1,6 +1,7 @@
 // `npm run bench -- NAME [--short]`: finds the benchmark and runs it. --short shows that it runs, not how fast.
 
 import { failover } from './failover.ts';
+import { idleGroups } from './idle-groups.ts';
 import type { BenchOptions } from './lib/options.ts';
 import { micro } from './micro.ts';
 import { point } from './point.ts';
@@ -14,15 +15,16 @@ const BENCHMARKS: Readonly<
   tpcb: { summary: 'TPC-B with pgbench, against PostgreSQL 15', run: tpcb },
   put: { summary: 'puts to three replicas over gRPC, against three members of etcd', run: put },
   failover: { summary: 'time without writes after kill -9 of the leader', run: failover },
+  'idle-groups': { summary: 'what 10,000 sleeping groups cost three nodes', run: idleGroups },
   micro: { summary: 'the pieces of the hot paths, in nanoseconds', run: micro },
 };
 
 const USAGE = `npm run bench -- NAME [--short]
 
 ${Object.entries(BENCHMARKS)
-  .map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`)
   .join('\n')}
-  all      each of them
+  all          each of them
 
 --short shows that it runs, not how fast.
 `;

@@ -41,15 +41,21 @@ export async function open(options: OpenOptions): Promise<OpenDatabase> {
     {
       ...config,
       sql: { host: '127.0.0.1', port: options.port ?? 0 },
+      rpc: { host: '127.0.0.1', port: 0 },
       http: { host: '127.0.0.1', port: options.httpPort ?? 0 },
       cacheBytes,
     },
-    options.onBroken ??
-      ((error) => {
-        process.stderr.write(`meridian: ${error.stack ?? error.message}\n`);
-        process.exit(1);
-      }),
+    {
+      broken:
+        options.onBroken ??
+        ((error) => {
+          process.stderr.write(`meridian: ${error.stack ?? error.message}\n`);
+          process.exit(1);
+        }),
+    },
   );
+  // Only a node with others to join waits, and can be stopped in that.
+  if (node === undefined) throw new Error('the database was stopped while it was opened');
   const sessions = new Set<EmbeddedSession>();
   // A few sessions serve query(): each runs one statement at a time.
   const idle: EmbeddedSession[] = [];

@@ -12,6 +12,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     summary: 'run a node',
     load: async () => (await import('./start.ts')).start,
   },
+  init: {
+    summary: "make a cluster of nodes that were started with 'start --join'",
+    load: async () => (await import('./init.ts')).init,
+  },
   sql: {
     summary: 'talk SQL to a node: a shell, or one statement, or a file',
     load: async () => (await import('./sql.ts')).sql,

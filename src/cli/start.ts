@@ -1,5 +1,7 @@
 // `meridian start`: one node as a process. Prints how to connect; Ctrl-C and SIGTERM stop it cleanly.
 
+import { readFileSync } from 'node:fs';
+
 import {
   defaultConfig,
   DEFAULT_CACHE_BYTES,
@@ -10,9 +12,16 @@ import {
   formatAddress,
   parseAddress,
 } from '../node/config.ts';
-import { startNode } from '../node/server.ts';
+import { type NodeOptions, startNode } from '../node/server.ts';
 import { createNodeRuntime } from '../runtime/node/node-runtime.ts';
-import { type CommandSpec, EXIT_DONE, EXIT_FAILED, parseOptions, UsageError } from './usage.ts';
+import {
+  type CommandSpec,
+  EXIT_DONE,
+  EXIT_FAILED,
+  type ParsedOptions,
+  parseOptions,
+  UsageError,
+} from './usage.ts';
 
 const MIB = 1024 * 1024;
 
@@ -27,12 +36,22 @@ const SPEC: CommandSpec = {
     },
     rpc: {
       value: 'HOST:PORT',
-      help: `node to node (default ${formatAddress(DEFAULT_RPC)}); nothing listens there yet`,
+      help: `node to node, and gRPC clients (default ${formatAddress(DEFAULT_RPC)})`,
+    },
+    join: {
+      value: 'HOST:PORT,...',
+      help: "--rpc addresses of the cluster's first nodes, this one's too; a new node waits for 'meridian init'",
     },
     http: {
       value: 'HOST:PORT',
       help: `/health and /metrics (default ${formatAddress(DEFAULT_HTTP)})`,
     },
+    'tls-ca': { value: 'FILE', help: 'PEM: whose certificates other nodes must have' },
+    'tls-cert': {
+      value: 'FILE',
+      help: "PEM: this node's certificate (DNS name node-ID or meridian-node)",
+    },
+    'tls-key': { value: 'FILE', help: 'PEM: its key' },
     clock: {
       value: 'SOURCE',
       help: 'system, or fixed:MICROS for a half-width of its own (default system)',
@@ -51,7 +70,8 @@ const SPEC: CommandSpec = {
     },
     'log-level': { value: 'LEVEL', help: 'info, warn or error (default info)' },
   },
-  notes: 'Addresses other than loopback are refused until there is authentication.',
+  notes:
+    'SQL and HTTP are served on loopback only until clients can be authenticated; --rpc elsewhere with --tls-… only.',
 };
 
 export async function start(args: readonly string[]): Promise<number> {
@@ -73,6 +93,12 @@ export async function start(args: readonly string[]): Promise<number> {
       throw new UsageError(`--${name}: ${(error as Error).message}`);
     }
   };
+  const join = joinList(options);
+  const tls = certificates(options);
+  const sql = address('sql', DEFAULT_SQL);
+  if (join.length > 0 && sql.port === 0) {
+    throw new UsageError('--join wants a --sql port of its own: the other nodes are told of it');
+  }
   const shards = options.whole('shards', 0, 64) ?? 1;
   const runtime = createNodeRuntime({
     clock: options.text('clock') ?? 'system',
@@ -101,7 +127,7 @@ export async function start(args: readonly string[]): Promise<number> {
     runtime,
     {
       ...defaultConfig(dataDirectory),
-      sql: address('sql', DEFAULT_SQL),
+      sql,
       rpc: address('rpc', DEFAULT_RPC),
       http: address('http', DEFAULT_HTTP),
       shards,
@@ -109,15 +135,31 @@ export async function start(args: readonly string[]): Promise<number> {
       minFreeBytes:
         (options.whole('min-free-mb', 0, 1_048_576) ?? DEFAULT_MIN_FREE_BYTES / MIB) * MIB,
     },
-    (error) => failed(error),
+    {
+      join,
+      tls,
+      broken: (error) => failed(error),
+      waits: (rpc) => {
+        process.stdout.write(
+          `This node waits to become part of a cluster. When all nodes are started:
+
+  npx meridian init --rpc ${formatAddress(rpc)}
+
+Ctrl-C stops it.
+`,
+        );
+      },
+      stopped,
+    },
   );
+  if (node === undefined) return EXIT_DONE;
   process.stdout.write(
     `Meridian is ready. Data in ${dataDirectory}.
 
   psql postgres://root@${formatAddress(node.sql)}/defaultdb
   npx meridian sql --url postgres://root@${formatAddress(node.sql)}/defaultdb
   http://${formatAddress(node.http)}/health   http://${formatAddress(node.http)}/metrics
-
+${membersText(node.database.nodeId, node.database.members.length)}
 Ctrl-C stops it.
 `,
   );
@@ -130,4 +172,39 @@ Ctrl-C stops it.
   }
   await node.stop();
   return EXIT_DONE;
+}
+
+function membersText(nodeId: number, members: number): string {
+  return members > 1
+    ? `\nNode ${nodeId} of ${members}. SQL is served by the node that leads; the others say which that is.\n`
+    : '';
+}
+
+function joinList(options: ParsedOptions): readonly string[] {
+  const text = options.text('join');
+  if (text === undefined) return [];
+  return text.split(',').map((part) => {
+    try {
+      return formatAddress(parseAddress(part.trim()));
+    } catch (error) {
+      throw new UsageError(`--join: ${(error as Error).message}`);
+    }
+  });
+}
+
+/** What --tls-ca, --tls-cert and --tls-key name; undefined without them. */
+export function certificates(options: ParsedOptions): NodeOptions['tls'] {
+  const [ca, cert, key] = ['tls-ca', 'tls-cert', 'tls-key'].map((name) => options.text(name));
+  if (ca === undefined && cert === undefined && key === undefined) return undefined;
+  const read = (path: string | undefined): Uint8Array => {
+    if (path === undefined) {
+      throw new UsageError('--tls-ca, --tls-cert and --tls-key are wanted together');
+    }
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      throw new Error(`can't read ${path}: ${(error as Error).message}`);
+    }
+  };
+  return { ca: read(ca), cert: read(cert), key: read(key) };
 }

@@ -52,18 +52,25 @@ export function defaultConfig(dataDirectory: string): NodeConfig {
   };
 }
 
-export function requireLoopback(config: NodeConfig): void {
+/** `hasCertificates`: nodes prove to each other who they are. */
+export function requireLoopback(config: NodeConfig, hasCertificates: boolean): void {
   for (const [door, address] of [
     ['SQL', config.sql],
     ['RPC', config.rpc],
     ['HTTP', config.http],
   ] as const) {
-    if (!isLoopback(address.host)) {
-      throw new DbError(
-        '0A000',
-        `the ${door} address ${formatAddress(address)} is not on loopback: there is no authentication and no TLS yet, so other machines are not served`,
-        { hint: `Use 127.0.0.1:${address.port}.` },
-      );
-    }
+    if (isLoopback(address.host) || (door === 'RPC' && hasCertificates)) continue;
+    throw new DbError(
+      '0A000',
+      door === 'RPC'
+        ? `the RPC address ${formatAddress(address)} is not on loopback: without certificates, other machines are not served`
+        : `the ${door} address ${formatAddress(address)} is not on loopback: clients can't be authenticated yet, so other machines are not served`,
+      {
+        hint:
+          door === 'RPC'
+            ? `Give --tls-ca, --tls-cert and --tls-key, or use 127.0.0.1:${address.port}.`
+            : `Use 127.0.0.1:${address.port}.`,
+      },
+    );
   }
 }

@@ -1,33 +1,278 @@
-// A node with its doors: the database (database.ts) behind SQL and HTTP.
+// A node with its doors: the database (database.ts) behind SQL, HTTP and gRPC. Other nodes come in through gRPC, too. A
+// node that was told whom to join and belongs to no cluster yet opens nothing but gRPC and HTTP, and waits.
 
-import { type HttpServer, type Metric, startHttp } from '../doors/http/server.ts';
-import { type PgWireServer, startPgWire } from '../doors/pgwire/server.ts';
 import { AssertionError } from '../base/assert.ts';
-import { shardWorkerEntry } from '../storage/shard-entry.ts';
+import { DbError } from '../base/errors.ts';
+import { protoFiles as kvFiles } from '../doors/kv/generated/descriptors.ts';
+import { KvDefinition } from '../doors/kv/generated/kv.ts';
+import { createKvService } from '../doors/kv/service.ts';
+import { KvStore } from '../doors/kv/store.ts';
+import { type HttpServer, type Metric, startHttp } from '../doors/http/server.ts';
+import { startPgWire } from '../doors/pgwire/server.ts';
+import { protoFiles } from '../rpc/generated/descriptors.ts';
+import { ClusterDefinition } from '../rpc/generated/cluster.ts';
+import { WHOLE_SERVER } from '../rpc/health.ts';
+import { GrpcNetwork } from '../rpc/network.ts';
+import { RpcServer } from '../rpc/server.ts';
+import type { TlsMaterial } from '../rpc/tls.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import { type Address, type NodeConfig, requireLoopback } from './config.ts';
+import { shardWorkerEntry } from '../storage/shard-entry.ts';
+import { type Addresses, belongs, Bootstrap, describeNode, requireSame } from './bootstrap.ts';
+import { Closing } from './closing.ts';
+import { bootstrapPeers, type ClusterNode, clusterHandlers } from './cluster-service.ts';
+import { type Address, formatAddress, type NodeConfig, requireLoopback } from './config.ts';
 import { type Database, openDatabase } from './database.ts';
+import {
+  loadIdentity,
+  type NodeIdentity,
+  randomId,
+  readIdentity,
+  writeIdentity,
+} from './identity.ts';
+import { isReachable, Members, withAddresses } from './members.ts';
+import type { DatabaseHealth, NodeStatus } from './status.ts';
+
+/** Health checks over gRPC are told of a change so much later at most. */
+const HEALTH_MICROS = 100_000;
+const WAITING = 'waits for meridian init';
+
+export interface NodeOptions {
+  /** HOST:PORT of the cluster's first nodes, this one among them. */
+  readonly join?: readonly string[];
+  /** Between nodes. */
+  readonly tls?: TlsMaterial | undefined;
+  /** Called at most once, when the node can't go on safely. */
+  readonly broken: (error: Error) => void;
+  /** It belongs to no cluster yet, and waits at this address. */
+  readonly waits?: (rpc: Address) => void;
+  /** Ends the wait. */
+  readonly stopped?: Promise<void>;
+}
 
 export interface RunningNode {
   readonly sql: Address;
+  readonly rpc: Address;
   readonly http: Address;
   readonly database: Database;
   /** Clients are told, what was acknowledged is on disk, everything is closed. */
   stop(): Promise<void>;
 }
 
-/** `broken` is called at most once, when the node can't go on safely. */
+/** Undefined: it was stopped while it waited to be part of a cluster. */
 export async function startNode(
   runtime: Runtime,
   config: NodeConfig,
-  broken: (error: Error) => void,
-): Promise<RunningNode> {
-  requireLoopback(config);
-  const database = await openDatabase(runtime, config, { shardEntry: shardWorkerEntry, broken });
-  let pgwire: PgWireServer | undefined;
-  let http: HttpServer | undefined;
+  options: NodeOptions,
+): Promise<RunningNode | undefined> {
+  requireLoopback(config, options.tls !== undefined);
+  const starting = new StartingNode(runtime, config, options);
   try {
-    pgwire = await startPgWire({
+    return await starting.start();
+  } catch (error) {
+    await starting.closing
+      .run()
+      .catch((failure: unknown) => runtime.log.error('closing failed', { error: String(failure) }));
+    throw explain(error, config);
+  }
+}
+
+class StartingNode {
+  readonly closing = new Closing();
+  private readonly runtime: Runtime;
+  private readonly config: NodeConfig;
+  private readonly options: NodeOptions;
+  private readonly rpc: RpcServer;
+  /** What there is of the node so far. */
+  private clusterNode: ClusterNode | undefined;
+  private health: () => DatabaseHealth = () => {
+    return { serving: false, status: 'starts', fields: {} };
+  };
+  private metrics: () => Promise<readonly Metric[]> = async () => [];
+
+  constructor(runtime: Runtime, config: NodeConfig, options: NodeOptions) {
+    this.runtime = runtime;
+    this.config = config;
+    this.options = options;
+    this.rpc = new RpcServer({ address: config.rpc, tls: options.tls, timers: runtime.timers });
+  }
+
+  async start(): Promise<RunningNode | undefined> {
+    const { runtime, config, closing, options } = this;
+    const { files, log } = runtime;
+    const directory = config.dataDirectory;
+    await files.makeDirectory(directory);
+    const lock = await files.lockDirectory(directory);
+    let isLockHeld = true;
+    closing.add(() => {
+      if (isLockHeld) lock[Symbol.dispose]();
+    });
+    const found = await this.findIdentity();
+    this.rpc.health.set(WHOLE_SERVER, false);
+    const rpcAddress = await this.rpc.listen();
+    closing.add(() => this.rpc.close());
+    const http = await this.openHttp();
+    closing.add(() => http.close());
+    const addresses: Addresses = {
+      rpc: formatAddress(rpcAddress),
+      sql: formatAddress(config.sql),
+      http: formatAddress({ host: config.http.host, port: http.port }),
+    };
+    const adopted = found ?? (await this.wait(addresses, rpcAddress));
+    if (adopted === undefined) {
+      await closing.run();
+      return undefined;
+    }
+    const identity = await this.atHome(adopted, addresses);
+    let status = (): NodeStatus => startingStatus(identity);
+    this.clusterNode = this.memberNode(identity, addresses, () => status());
+    if (found !== undefined) this.addClusterService();
+    const network = this.openNetwork(identity, addresses);
+    closing.add(() => network.close());
+    // From here on the database lets go of it, also when it can't be opened.
+    isLockHeld = false;
+    const database = await openDatabase({ ...runtime, network }, config, {
+      shardEntry: shardWorkerEntry,
+      broken: options.broken,
+      lock,
+    });
+    closing.add(() => database.close());
+    status = () => database.status();
+    const pgwire = await this.openSql(database);
+    closing.add(() => pgwire.close());
+    this.serveKeyValues(database);
+    this.health = () => database.health();
+    this.metrics = async () => [
+      ...(await database.metrics()),
+      {
+        name: 'sql_connections',
+        help: 'Open client connections.',
+        type: 'gauge',
+        value: pgwire.connectionCount,
+      },
+    ];
+    this.watchHealth();
+    return {
+      sql: { host: config.sql.host, port: pgwire.port },
+      rpc: rpcAddress,
+      http: { host: config.http.host, port: http.port },
+      database,
+      stop: async () => {
+        log.info('stopping');
+        await closing.run();
+        log.info('stopped');
+      },
+    };
+  }
+
+  /** Undefined: the node must wait. A node that is told of no others is a cluster by itself. */
+  private async findIdentity(): Promise<NodeIdentity | undefined> {
+    const { runtime, config, options } = this;
+    const { files, random } = runtime;
+    const identity = await readIdentity(files, config.dataDirectory);
+    if (identity !== undefined || (options.join ?? []).length > 0) return identity;
+    return await loadIdentity(files, random, config.dataDirectory, config.shards);
+  }
+
+  /** Undefined: stopped meanwhile. */
+  private async wait(addresses: Addresses, rpc: Address): Promise<NodeIdentity | undefined> {
+    const { runtime, config, options } = this;
+    const bootstrap = await Bootstrap.open({
+      files: runtime.files,
+      random: runtime.random,
+      dataDirectory: config.dataDirectory,
+      shards: config.shards,
+      addresses,
+      join: options.join ?? [],
+      peers: bootstrapPeers(runtime.timers, options.tls),
+    });
+    this.health = () => ({ serving: false, status: WAITING, fields: {} });
+    this.clusterNode = {
+      describe: () => bootstrap.describe(),
+      adopt: (adoption) => bootstrap.adopt(adoption),
+      found: (nodes) => bootstrap.found(nodes),
+      status: () => waitingStatus(),
+    };
+    this.addClusterService();
+    options.waits?.(rpc);
+    const stopped = options.stopped?.then(() => undefined);
+    return await Promise.race([bootstrap.adopted, ...(stopped === undefined ? [] : [stopped])]);
+  }
+
+  /** The node may have moved since its identity was written. */
+  private async atHome(identity: NodeIdentity, addresses: Addresses): Promise<NodeIdentity> {
+    const { files } = this.runtime;
+    const own = new Map([[identity.nodeId, addresses]]);
+    const members = withAddresses(identity.members, own);
+    if (members === identity.members) return identity;
+    await writeIdentity(files, this.config.dataDirectory, { ...identity, members });
+    return { ...identity, members };
+  }
+
+  private memberNode(
+    identity: NodeIdentity,
+    addresses: Addresses,
+    status: () => NodeStatus,
+  ): ClusterNode {
+    return {
+      describe: () => describeNode(identity.clusterId, addresses, identity),
+      adopt: async (adoption) => requireSame(identity, adoption),
+      found: () => Promise.reject(belongs(identity)),
+      status,
+    };
+  }
+
+  private addClusterService(): void {
+    const handlers = clusterHandlers(() => this.clusterNode as ClusterNode);
+    this.rpc.addService(ClusterDefinition, handlers, protoFiles);
+  }
+
+  private openNetwork(identity: NodeIdentity, addresses: Addresses): GrpcNetwork {
+    const { runtime, config, options, closing } = this;
+    const { clusterId, nodeId, members } = identity;
+    const known = members.find((member) => member.nodeId === nodeId)?.rpc;
+    const rpc = isReachable(addresses.rpc) ? addresses.rpc : (known ?? addresses.rpc);
+    const network = new GrpcNetwork({
+      runtime,
+      self: {
+        clusterId,
+        nodeId,
+        bootId: randomId(runtime.random),
+        addresses: { ...addresses, rpc },
+      },
+      peers: members,
+      tls: options.tls,
+    });
+    network.register(this.rpc);
+    network.start();
+    const keeper = new Members({
+      files: runtime.files,
+      timers: runtime.timers,
+      log: runtime.log,
+      dataDirectory: config.dataDirectory,
+      identity,
+      join: options.join ?? [],
+      peers: bootstrapPeers(runtime.timers, options.tls),
+      connected: () => network.peers(),
+      changed: (now) => network.setPeers(now),
+    });
+    keeper.start();
+    closing.add(() => keeper.stop());
+    return network;
+  }
+
+  private openHttp(): Promise<HttpServer> {
+    const { host, port } = this.config.http;
+    return startHttp({
+      host,
+      port,
+      health: () => this.health(),
+      metrics: () => this.metrics(),
+    });
+  }
+
+  private openSql(database: Database): ReturnType<typeof startPgWire> {
+    const { runtime, config, options } = this;
+    return startPgWire({
       host: config.sql.host,
       port: config.sql.port,
       sql: database.sql,
@@ -37,46 +282,55 @@ export async function startNode(
         runtime.log.error('internal error', {
           error: error instanceof Error ? (error.stack ?? error.message) : String(error),
         });
-        if (error instanceof AssertionError) broken(error);
+        if (error instanceof AssertionError) options.broken(error);
       },
     });
-    const wire = pgwire;
-    http = await startHttp({
-      host: config.http.host,
-      port: config.http.port,
-      health: () => database.health(),
-      metrics: async (): Promise<readonly Metric[]> => [
-        ...(await database.metrics()),
-        {
-          name: 'sql_connections',
-          help: 'Open client connections.',
-          type: 'gauge',
-          value: wire.connectionCount,
-        },
-      ],
-    });
-  } catch (error) {
-    await pgwire?.close();
-    await database.close();
-    throw explain(error, config);
   }
-  const doors = { pgwire, http };
+
+  private serveKeyValues(database: Database): void {
+    const { timers } = this.runtime;
+    const { kv } = database;
+    const { definition, implementation } = createKvService({
+      store: new KvStore({ transactions: kv.transactions, timers }),
+      timers,
+      leaderAddress: () => kv.leader()?.rpc,
+    });
+    this.rpc.addMethods(KvDefinition, definition, kvFiles, implementation);
+  }
+
+  private watchHealth(): void {
+    const { timers } = this.runtime;
+    let timer: Disposable | undefined;
+    const look = (): void => {
+      this.rpc.health.set(WHOLE_SERVER, this.health().serving);
+      timer = timers.after(HEALTH_MICROS, look);
+    };
+    look();
+    this.closing.add(() => {
+      timer?.[Symbol.dispose]();
+      this.rpc.health.set(WHOLE_SERVER, false);
+    });
+  }
+}
+
+function waitingStatus(): NodeStatus {
   return {
-    sql: { host: config.sql.host, port: doors.pgwire.port },
-    http: { host: config.http.host, port: doors.http.port },
-    database,
-    stop: async () => {
-      runtime.log.info('stopping');
-      await doors.http.close();
-      await doors.pgwire.close();
-      await database.close();
-      runtime.log.info('stopped');
-    },
+    nodeId: 0,
+    clusterId: '',
+    members: [],
+    isServing: false,
+    reason: WAITING,
+    ranges: [],
   };
+}
+
+function startingStatus({ nodeId, clusterId, members }: NodeIdentity): NodeStatus {
+  return { nodeId, clusterId, members, isServing: false, reason: 'starts', ranges: [] };
 }
 
 function explain(error: unknown, config: NodeConfig): unknown {
   const { code, port, address } = error as { code?: string; port?: number; address?: string };
+  if (error instanceof DbError) return error;
   if (code === 'EADDRINUSE') {
     const option = port === config.sql.port ? '--sql' : '--http';
     return new Error(

@@ -1,0 +1,119 @@
+// Where the members of the cluster are. Who they are is fixed; their addresses may change between starts. What a peer
+// says in its handshake is taken over, and for peers that nobody reaches any more there is --join.
+
+import type { PeerStatus } from '../rpc/peer.ts';
+import type { Files, Log, Timers } from '../runtime/runtime.ts';
+import type { Addresses, BootstrapPeers } from './bootstrap.ts';
+import { type Member, type NodeIdentity, writeIdentity } from './identity.ts';
+
+const LOOK_MICROS = 1_000_000;
+
+export interface MembersParts {
+  readonly files: Files;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly dataDirectory: string;
+  readonly identity: NodeIdentity;
+  /** Addresses to ask who is there, as given with --join. */
+  readonly join: readonly string[];
+  readonly peers: BootstrapPeers;
+  /** The network's. */
+  connected(): readonly PeerStatus[];
+  /** The network must dial others from now on. */
+  changed(members: readonly Member[]): void;
+}
+
+export class Members {
+  readonly #parts: MembersParts;
+  #current: readonly Member[];
+  #unasked: Set<string>;
+  #timer: Disposable | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #isStopped = false;
+
+  constructor(parts: MembersParts) {
+    this.#parts = parts;
+    this.#current = parts.identity.members;
+    const known = new Set(this.#current.map(({ rpc }) => rpc));
+    this.#unasked = new Set(parts.join.filter((address) => !known.has(address)));
+  }
+
+  get current(): readonly Member[] {
+    return this.#current;
+  }
+
+  start(): void {
+    if (this.#current.length > 1) this.#again(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.[Symbol.dispose]();
+    await this.#writing.catch(() => {});
+  }
+
+  #again(micros: number): void {
+    if (this.#isStopped) return;
+    this.#timer = this.#parts.timers.after(micros, () => {
+      void this.#look().then(() => this.#again(LOOK_MICROS));
+    });
+  }
+
+  /** Never rejects: a member that isn't found now is looked for again. */
+  async #look(): Promise<void> {
+    const { peers, log, identity } = this.#parts;
+    try {
+      const found = new Map<number, Addresses>();
+      for (const { connected } of this.#parts.connected()) {
+        if (connected !== undefined) found.set(connected.nodeId, connected.addresses);
+      }
+      await Promise.all(
+        [...this.#unasked].map(async (address) => {
+          const node = await peers.describe(address).catch(() => undefined);
+          if (node === undefined || node.clusterId !== identity.clusterId) return;
+          this.#unasked.delete(address);
+          const { sql, http } = node;
+          if (node.nodeId !== identity.nodeId) found.set(node.nodeId, { rpc: address, sql, http });
+        }),
+      );
+      await this.#learn(found);
+    } catch (error) {
+      log.warn('the addresses of members could not be kept', { error: String(error) });
+    }
+  }
+
+  async #learn(found: ReadonlyMap<number, Addresses>): Promise<void> {
+    const { files, dataDirectory, identity, log } = this.#parts;
+    const next = withAddresses(this.#current, found);
+    if (next === this.#current || this.#isStopped) return;
+    this.#writing = writeIdentity(files, dataDirectory, { ...identity, members: next });
+    await this.#writing;
+    this.#current = next;
+    const where = next.map(({ nodeId, rpc }) => `${nodeId} at ${rpc}`).join(', ');
+    log.info('a member is at a new address', { members: where });
+    this.#parts.changed(next);
+  }
+}
+
+/** The same object when nothing is new. Nodes that are no members stay out. */
+export function withAddresses(
+  members: readonly Member[],
+  found: ReadonlyMap<number, Addresses>,
+): readonly Member[] {
+  let isNew = false;
+  const next = members.map((member): Member => {
+    const at = found.get(member.nodeId);
+    if (at === undefined) return member;
+    const { nodeId } = member;
+    const rpc = isReachable(at.rpc) ? at.rpc : member.rpc;
+    if (rpc === member.rpc && at.sql === member.sql && at.http === member.http) return member;
+    isNew = true;
+    return { nodeId, rpc, sql: at.sql, http: at.http };
+  });
+  return isNew ? next : members;
+}
+
+/** Who listens at every address of its machine says nothing about where others find it. */
+export function isReachable(address: string): boolean {
+  return !address.startsWith('0.0.0.0:') && !address.startsWith('[::]:');
+}

@@ -61,6 +61,8 @@ export class RangeHost {
   private readonly parts: RangeHostParts;
   private readonly receiver: SnapshotReceiver;
   private readonly sender: SnapshotSender;
+  /** Writes why this replica may not serve. */
+  private marking: Promise<void> = Promise.resolve();
   private givingAway: Disposable | undefined = undefined;
   private isStopped = false;
 
@@ -268,8 +270,9 @@ export class RangeHost {
     const { runtime } = this.parts;
     this.replica.break(reason);
     this.parts.onCeased();
-    runtime.files
-      .replace(brokenPath(this.parts), utf8(`${reason}\n`))
+    // One after the other: the last word counts.
+    this.marking = this.marking
+      .then(() => runtime.files.replace(brokenPath(this.parts), utf8(`${reason}\n`)))
       .catch((error: unknown) => this.parts.onFailure(error));
     this.giveAway();
   }

@@ -44,15 +44,15 @@ export class Rounds {
   private readonly parts: RoundsParts;
   private queue: RaftGroup[] = [];
   private isDue = false;
-  /** A write is in flight: the next round starts after it. */
-  private isWriting = false;
+  /** Rounds whose write is in flight: the next one starts after it. */
+  private writing = 0;
 
   constructor(parts: RoundsParts) {
     this.parts = parts;
   }
 
   get isBusy(): boolean {
-    return this.isWriting || this.queue.length > 0;
+    return this.writing > 0 || this.queue.length > 0;
   }
 
   /** The group has something for the next round. */
@@ -61,14 +61,19 @@ export class Rounds {
       group.isQueued = true;
       this.queue.push(group);
     }
-    if (this.isDue || this.isWriting) return;
+    if (this.isDue || this.writing > 0) return;
     this.isDue = true;
-    this.parts.timers.soon(this.run);
+    this.parts.timers.soon(this.runDue);
   }
 
-  readonly run = (): void => {
+  private readonly runDue = (): void => {
     this.isDue = false;
-    if (this.isWriting || this.parts.isStopped() || this.queue.length === 0) return;
+    if (this.writing === 0) this.run();
+  };
+
+  /** Also while a write is in flight: what leaves must not wait for a disk that stalls. */
+  run(): void {
+    if (this.parts.isStopped() || this.queue.length === 0) return;
     const { log, sender, begun } = this.parts;
     const { queue } = this;
     this.queue = [];
@@ -82,12 +87,12 @@ export class Rounds {
     }
     begun();
     if (written.length === 0) return;
-    this.isWriting = true;
+    this.writing++;
     log
       .sync()
       .then(() => this.finish(written))
       .catch((error: unknown) => this.parts.failed(error as Error));
-  };
+  }
 
   private take(group: RaftGroup, written: Written[]): void {
     group.isQueued = false;
@@ -117,7 +122,7 @@ export class Rounds {
   /** What a round wrote is synced. */
   private finish(written: readonly Written[]): void {
     const { sender, asked, touched } = this.parts;
-    this.isWriting = false;
+    this.writing--;
     // First what others wait for.
     for (let i = 0; i < written.length; i++) {
       const { group, ready } = written[i] as Written;
@@ -136,9 +141,9 @@ export class Rounds {
       // What was proposed meanwhile is queued already; a won election has an entry of its own to write.
       touched(group);
     }
-    if (this.queue.length > 0 && !this.isDue) {
+    if (this.queue.length > 0 && this.writing === 0 && !this.isDue) {
       this.isDue = true;
-      this.parts.timers.soon(this.run);
+      this.parts.timers.soon(this.runDue);
     }
   }
 }

@@ -144,6 +144,7 @@ export class RaftScheduler {
         if (group.lacksState) this.installs.tick(group);
       },
       touched,
+      onTicked: () => this.rounds.run(),
       failed,
     });
     this.rounds = new Rounds({

@@ -22,6 +22,8 @@ export interface WatchParts {
   onTick(group: RaftGroup): void;
   /** The core was given something to do. */
   touched(group: RaftGroup): void;
+  /** All groups have had their tick. */
+  onTicked(): void;
   failed(error: Error): void;
 }
 
@@ -178,6 +180,7 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
     try {
       this.parts.pairs.tick();
       for (const group of this.awake) this.tickGroup(group);
+      this.parts.onTicked();
     } catch (error) {
       this.parts.failed(error as Error);
       return;

@@ -89,8 +89,8 @@ export class CallStream implements ByteStream {
 
   abort(): void {
     if (this.#isEnded && this.#isRemoteEnded) return;
-    this.#call.fail({ status: 'ABORTED', reason: 'the other side gave it up' });
     this.over({ status: 'ABORTED', reason: 'this side gave it up' });
+    this.#call.fail({ status: 'ABORTED', reason: 'the other side gave it up' });
   }
 
   /** What comes in after the handshake. */

@@ -157,11 +157,15 @@ export class Peer {
 
   #failed({ status, reason }: Refusal, byUs: boolean): void {
     const { nodeId, address } = this;
+    let kind = `fails ${nodeId}`;
     let message = `node ${nodeId} can't be reached at ${address}: ${reason}`;
-    if (byUs) message = `who answers at ${address} is refused as node ${nodeId}: ${reason}`;
-    else if (isRefusal(status))
+    if (byUs) {
+      kind = `answers ${nodeId} ${status}`;
+      message = `who answers at ${address} is refused as node ${nodeId}: ${reason}`;
+    } else if (isRefusal(status)) {
+      kind = `refused by ${nodeId} ${status}`;
       message = `node ${nodeId} at ${address} refuses this node: ${reason}`;
-    const kind = byUs || isRefusal(status) ? `refused ${nodeId} ${status}` : `fails ${nodeId}`;
+    }
     this.#context.limitedLog.warn(kind, message, { node: nodeId, address, status });
   }
 }

@@ -133,8 +133,8 @@ describe('rounds', () => {
     );
     expect(new Set(kinds(answers))).toEqual(new Set(['committed']));
     expect(node.scheduler.syncs - syncs).toBe(1);
-    // The acknowledgements of 40 groups are one frame too. Commit indexes may be on their way already.
-    expect(follower.frames.get(1)).toBe(1);
+    // The acknowledgements of 40 groups are one frame too. A heartbeat, or the new commit index, may have come between.
+    expect(follower.frames.get(1)).toBeLessThanOrEqual(2);
     expect(follower.scheduler.syncs - followerSyncs).toBe(1);
     expect(node.frames.get(2)).toBeLessThanOrEqual(2);
     for (let id = 1; id <= groups; id++) expect(await cluster.agree(id)).toEqual([id]);

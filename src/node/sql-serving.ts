@@ -72,7 +72,7 @@ export class SqlServing {
   }
 
   async #load(turn: number): Promise<void> {
-    const { catalog, timers, log, transactions, onFailure } = this.#parts;
+    const { catalog, timers, log, transactions } = this.#parts;
     while (turn === this.#turn) {
       try {
         await catalog.load();
@@ -84,7 +84,7 @@ export class SqlServing {
       } catch (error) {
         if (turn !== this.#turn) return;
         if (!(error instanceof DbError) || !PASSING.has(error.code)) {
-          onFailure(error);
+          this.#parts.onFailure(error);
           return;
         }
         log.warn('the catalog could not be loaded; trying again', { error: error.message });

@@ -54,7 +54,7 @@ export class SnapshotReceiver {
 
   /** Resolves with what was installed. Rejects: nothing has changed. */
   async pull(from: NodeId, least: number): Promise<SnapshotMark> {
-    const { range, turns, runtime, leaderNode } = this.parts;
+    const { range, turns, runtime } = this.parts;
     const { timers, log } = runtime;
     const done = await turns.take();
     try {
@@ -69,7 +69,7 @@ export class SnapshotReceiver {
         }
         await pause(timers, micros);
         micros = Math.min(micros * 2, RETRY_MICROS_MAX);
-        node = leaderNode() ?? node;
+        node = this.parts.leaderNode() ?? node;
       }
     } finally {
       done();

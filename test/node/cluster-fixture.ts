@@ -2,8 +2,9 @@
 
 import { defaultConfig, type NodeConfig } from '../../src/node/config.ts';
 import { type Database, openDatabase } from '../../src/node/database.ts';
-import { EmbeddedSession } from '../../src/node/embedded.ts';
+import { EmbeddedSession, type QueryResult } from '../../src/node/embedded.ts';
 import { type Member, writeIdentity } from '../../src/node/identity.ts';
+import type { RangeStatus } from '../../src/node/status.ts';
 import { SimDisk } from '../../src/sim/disk.ts';
 import { SimNetwork } from '../../src/sim/network.ts';
 import { SimClock } from '../../src/sim/sim-clock.ts';
@@ -18,7 +19,7 @@ const SECOND = 1_000_000;
 export class ClusterNode {
   readonly nodeId: number;
   readonly disk: SimDisk;
-  readonly engines = new Map<string, MemoryDisk>();
+  readonly engines: Map<string, MemoryDisk> = new Map();
   readonly clock: SimClock;
   readonly broken: Error[] = [];
   life: Life;
@@ -37,7 +38,7 @@ export class ClusterNode {
     return this.database;
   }
 
-  get range() {
+  get range(): RangeStatus {
     const [range] = this.open.status().ranges;
     if (range === undefined) throw new Error('a node has a range');
     return range;
@@ -169,7 +170,7 @@ export class Cluster {
     return new EmbeddedSession(node.open.sql);
   }
 
-  query(session: EmbeddedSession, text: string) {
+  query(session: EmbeddedSession, text: string): Promise<QueryResult> {
     return this.until(session.query(text));
   }
 

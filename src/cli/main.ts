@@ -16,6 +16,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     summary: "make a cluster of nodes that were started with 'start --join'",
     load: async () => (await import('./init.ts')).init,
   },
+  cluster: {
+    summary: 'run several nodes on this machine; kill, pause and restart them',
+    load: async () => (await import('./cluster.ts')).cluster,
+  },
   sql: {
     summary: 'talk SQL to a node: a shell, or one statement, or a file',
     load: async () => (await import('./sql.ts')).sql,

@@ -23,11 +23,15 @@ export interface CommandSpec {
   readonly name: string;
   readonly summary: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
+  /** What stands beside the options; it must be there. */
+  readonly argument?: { readonly name: string; readonly help: string };
   /** Shown below the options. */
   readonly notes?: string;
 }
 
 export interface ParsedOptions {
+  /** Empty where the command takes none. */
+  readonly argument: string;
   text(name: string): string | undefined;
   texts(name: string): readonly string[];
   flag(name: string): boolean;
@@ -50,13 +54,20 @@ export function parseOptions(spec: CommandSpec, args: readonly string[]): Parsed
     };
   }
   let values: Record<string, unknown>;
+  let positionals: readonly string[];
+  const allowPositionals = spec.argument !== undefined;
   try {
-    values = parseArgs({ args: [...args], options, allowPositionals: false, strict: true }).values;
+    const parsed = parseArgs({ args: [...args], options, allowPositionals, strict: true });
+    ({ values, positionals } = parsed);
   } catch (error) {
     throw new UsageError((error as Error).message.split('. ')[0] ?? 'unknown option');
   }
   if (values['help'] === true) throw new HelpAsked(spec);
+  if (spec.argument !== undefined && positionals.length !== 1) {
+    throw new UsageError(`${spec.name} wants ${spec.argument.name}: ${spec.argument.help}`);
+  }
   return {
+    argument: positionals[0] ?? '',
     text: (name) => values[name] as string | undefined,
     texts: (name) => {
       const value = values[name];
@@ -70,15 +81,18 @@ export function parseOptions(spec: CommandSpec, args: readonly string[]): Parsed
     whole: (name, low, high) => {
       const text = values[name] as string | undefined;
       if (text === undefined) return undefined;
-      const value = Number(text);
-      if (!/^\d+$/.test(text) || value < low || value > high) {
-        throw new UsageError(
-          `--${name} takes a whole number from ${low} to ${high}, not '${text}'`,
-        );
-      }
-      return value;
+      return wholeNumber(`--${name}`, text, low, high);
     },
   };
+}
+
+/** UsageError when the text is none, or out of bounds. */
+export function wholeNumber(what: string, text: string, low: number, high: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < low || value > high) {
+    throw new UsageError(`${what} takes a whole number from ${low} to ${high}, not '${text}'`);
+  }
+  return value;
 }
 
 export class HelpAsked extends Error {
@@ -92,12 +106,13 @@ export class HelpAsked extends Error {
 }
 
 export function helpText(spec: CommandSpec): string {
-  const rows = Object.entries(spec.options).map(([name, option]) => {
+  const rows = Object.entries(spec.options).map(([name, option]): readonly [string, string] => {
     const short = option.short === undefined ? '    ' : `-${option.short}, `;
     const value = option.value === undefined ? '' : ` ${option.value}`;
-    return [`  ${short}--${name}${value}`, option.help] as const;
+    return [`  ${short}--${name}${value}`, option.help];
   });
   rows.push(['  -h, --help', 'print this']);
+  if (spec.argument !== undefined) rows.unshift([`  ${spec.argument.name}`, spec.argument.help]);
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
   const lines = rows.map(([left, right]) => `${left.padEnd(width)}${right}`);
   const notes = spec.notes === undefined ? '' : `\n${spec.notes}\n`;

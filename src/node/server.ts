@@ -11,6 +11,7 @@ import { type HttpServer, type Metric, startHttp } from '../doors/http/server.ts
 import { startPgWire } from '../doors/pgwire/server.ts';
 import { protoFiles } from '../rpc/generated/descriptors.ts';
 import { ClusterDefinition } from '../rpc/generated/cluster.ts';
+import { RpcError } from '../rpc/error.ts';
 import { WHOLE_SERVER } from '../rpc/health.ts';
 import { GrpcNetwork } from '../rpc/network.ts';
 import { RpcServer } from '../rpc/server.ts';
@@ -108,6 +109,11 @@ class StartingNode {
     });
     const found = await this.findIdentity();
     this.rpc.health.set(WHOLE_SERVER, false);
+    const handlers = clusterHandlers(() => {
+      if (this.clusterNode === undefined) throw new RpcError('UNAVAILABLE', 'the node starts');
+      return this.clusterNode;
+    });
+    this.rpc.addService(ClusterDefinition, handlers, protoFiles);
     const rpcAddress = await this.rpc.listen();
     closing.add(() => this.rpc.close());
     const http = await this.openHttp();
@@ -125,7 +131,6 @@ class StartingNode {
     const identity = await this.atHome(adopted, addresses);
     let status = (): NodeStatus => startingStatus(identity);
     this.clusterNode = this.memberNode(identity, addresses, () => status());
-    if (found !== undefined) this.addClusterService();
     const network = this.openNetwork(identity, addresses);
     closing.add(() => network.close());
     // From here on the database lets go of it, also when it can't be opened.
@@ -192,7 +197,6 @@ class StartingNode {
       found: (nodes) => bootstrap.found(nodes),
       status: () => waitingStatus(),
     };
-    this.addClusterService();
     options.waits?.(rpc);
     const stopped = options.stopped?.then(() => undefined);
     return await Promise.race([bootstrap.adopted, ...(stopped === undefined ? [] : [stopped])]);
@@ -219,11 +223,6 @@ class StartingNode {
       found: () => Promise.reject(belongs(identity)),
       status,
     };
-  }
-
-  private addClusterService(): void {
-    const handlers = clusterHandlers(() => this.clusterNode as ClusterNode);
-    this.rpc.addService(ClusterDefinition, handlers, protoFiles);
   }
 
   private openNetwork(identity: NodeIdentity, addresses: Addresses): GrpcNetwork {

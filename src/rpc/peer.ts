@@ -60,9 +60,14 @@ export class Peer {
   }
 
   stop(): void {
-    this.#dialler?.stop();
-    this.#connection?.call.fail({ status: 'UNAVAILABLE', reason: 'this node stops' });
+    const connection = this.#connection;
+    // It isn't lost: nothing is said.
     this.#connection = undefined;
+    this.#dialler?.stop();
+    connection?.call.fail({
+      status: 'UNAVAILABLE',
+      reason: 'the other node stops, or knows this one no more',
+    });
   }
 
   status(): PeerStatus {

@@ -21,6 +21,8 @@ const NEVER = Number.NEGATIVE_INFINITY;
 /** What is asked for beyond this is refused elsewhere (P9): it must not bind a former lone voter's promise. */
 const AHEAD_MICROS_MAX = 10_000_000;
 const ALONE_STEP_MICROS = 1000;
+/** A step of the wall goes unnoticed by isHeld() for no longer than by the clock's source. */
+const PRESENT_MICROS_MAX = 5_000;
 
 /** What a lease looks at in its replica at every check; RaftCore is one. */
 export interface LeaseView {
@@ -51,6 +53,8 @@ export class Lease {
   private isLone = false;
   private monotonicEnd = NEVER;
   private timestampEnd = NEVER;
+  /** Until when, on the monotonic clock, it surely covers the present. */
+  private presentUntil = NEVER;
 
   /** P2: this replica counts itself as having acknowledged just now, so it must keep the same promise; until when, for
    * all ends that were ever reckoned, on the monotonic clock. */
@@ -122,10 +126,20 @@ export class Lease {
     return this.isBeforeEnds(t);
   }
 
-  /** Whether it covers the present. */
+  /** Whether it covers the present. What that is costs more to find out than all else here, so an answer holds for a
+   * little while, during which now().latest can't reach the end (bench: point). */
   isHeld(): boolean {
     if (!this.isRunning()) return false;
-    return this.isLone || this.covers(this.live.runtime.clock.latest());
+    if (this.isLone) return true;
+    const { time, clock } = this.live.runtime;
+    const now = time.monotonicMicros();
+    if (now < this.presentUntil) return true;
+    const latest = clock.latest();
+    // The clock that was just read may be suspended by that.
+    if (!this.covers(latest)) return false;
+    const left = Math.min(this.timestampEnd - latest, this.monotonicEnd - now);
+    this.presentUntil = now + Math.min(left / 2, PRESENT_MICROS_MAX);
+    return true;
   }
 
   /** P2: whether what this replica has itself served as a leader forbids it to help elect another now. */
@@ -216,6 +230,7 @@ export class Lease {
     this.isLone = false;
     this.monotonicEnd = NEVER;
     this.timestampEnd = NEVER;
+    this.presentUntil = NEVER;
   }
 
   private supporter(replica: ReplicaId): Supporter {

@@ -1,4 +1,4 @@
-// P1 to P4 on real schedulers: with clocks at the bound nothing is found, beyond it, or with a rule turned off,
+// P1, P2, P3 and P4 on real schedulers: with clocks at the bound nothing is found, beyond it, or with a rule turned off,
 // something is.
 import { describe, expect, it } from 'vitest';
 import { type ClusterOptions, LeaseCluster } from './lease-cluster.ts';

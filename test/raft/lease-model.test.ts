@@ -1,4 +1,4 @@
-// P1 to P4 where they hurt: leaders that are cut off, restarted, asked to hand over, asleep, while the others want
+// P1, P2, P3 and P4 where they hurt: leaders that are cut off, restarted, asked to hand over, asleep, while the others want
 // another; with clocks at the bound nothing is found, beyond it something is.
 import { describe, expect, it } from 'vitest';
 import { LeaseModel, type ModelOptions } from './lease-model.ts';

@@ -73,6 +73,17 @@ describe('a lease (P1)', () => {
     expect(leader.lease.isHeld()).toBe(false);
   });
 
+  it('is held to the very end, however often that is asked', () => {
+    const leader = new Leader([1, 2, 3]);
+    leader.hear(10_000, 2);
+    for (leader.life.now = 10_000; leader.life.now < 10_000 + LEASE; leader.life.now += 997) {
+      expect(leader.lease.isHeld()).toBe(
+        leader.lease.covers(leader.life.live.runtime.clock.latest()),
+      );
+    }
+    expect(leader.lease.isHeld()).toBe(false);
+  });
+
   it('of five needs two followers', () => {
     const leader = new Leader([1, 2, 3, 4, 5]);
     leader.hear(30_000, 2);

@@ -14,45 +14,23 @@ import { Election } from './core/election.ts';
 import { Follower } from './core/follower.ts';
 import { Leader } from './core/leader.ts';
 import { Membership } from './core/membership.ts';
-import { isFromLeader, type Message, type ReadIndexRequest } from './messages.ts';
+import {
+  isAboutVotes,
+  isFromLeader,
+  type Message,
+  type ReadIndexRequest,
+  type VoteAnswer,
+  type VoteRequest,
+} from './messages.ts';
+import type { ChangeProposal, CoreOptions, ProposalRefusal } from './core/options.ts';
 import { Outbox } from './core/outbox.ts';
-import type { BugSwitch, CoreParts } from './core/parts.ts';
+import type { CoreParts } from './core/parts.ts';
 import type { ProgressView } from './core/progress.ts';
 import type { Ready, SnapshotMark } from './ready.ts';
 import { Standing } from './core/standing.ts';
-import type { LogTerms } from './terms.ts';
-import type { CoreTuning } from './tuning.ts';
-import type { Entry, EntryKind, HardState, IndexRange, ReplicaId, Role } from './types.ts';
+import type { EntryKind, IndexRange, ReplicaId, Role } from './types.ts';
 
-export interface CoreOptions {
-  readonly replicaId: ReplicaId;
-  /** Without voters: nobody has told this replica yet who belongs to the group. A snapshot will. */
-  readonly configuration: Configuration;
-  /** Of the change entry that made the configuration; 0: the group began with it. May be beyond the log's end. */
-  readonly configurationIndex: number;
-  readonly hardState: HardState;
-  /** What the log holds, all of it synced. The core keeps it. */
-  readonly terms: LogTerms;
-  /** The log's entries of kind 'change' after configurationIndex, in order: committed or not, they may still take
-   * effect, and the core reads no bytes of old entries. */
-  readonly changes: readonly Entry[];
-  /** What the state machine holds: committed, and not to be handed out again. */
-  readonly appliedIndex: number;
-  /** Uniform in [0, bound). */
-  random(bound: number): number;
-  readonly tuning: CoreTuning;
-  /** Bugs on purpose, for the simulator to find; left out: none. */
-  readonly faults?: BugSwitch;
-}
-
-export type ChangeProposal =
-  /** P5: whoever proposes that this replica, the leader, votes no more drops its lease. See also isLeaving. */
-  | { readonly kind: 'proposed'; readonly index: number; readonly removesLeader: boolean }
-  | { readonly kind: 'notLeader' }
-  | { readonly kind: 'refused'; readonly reason: string };
-
-/** `busy`: too much waits for its commit. `transferring`: the leader has asked another to lead. */
-export type ProposalRefusal = 'notLeader' | 'transferring' | 'busy';
+export type { ChangeProposal, CoreOptions, ProposalRefusal } from './core/options.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -290,7 +268,9 @@ export class RaftCore {
   /** The committed part of what ready() would answer: for applying at once what a sync has just committed, while more
    * proposals gather for the next ready(). */
   takeCommitted(): IndexRange | undefined {
-    return this.log.takeCommitted();
+    // A state machine that had applied a change, and made that durable, before the configuration was written would let
+    // the log forget the change.
+    return this.membership.hasChanged ? undefined : this.log.takeCommitted();
   }
 
   /** All that `done` asked to write is synced. Readies are reported in the order in which they were taken. */
@@ -309,6 +289,7 @@ export class RaftCore {
     const { standing } = this;
     // P32: a replica that was here before is another.
     if (message.to !== this.replicaId) return;
+    if (isAboutVotes(message)) this.learnCommit(message);
     if (message.term < standing.term) {
       this.answerStale(message);
       return;
@@ -331,8 +312,20 @@ export class RaftCore {
       const nowhere = { index: 0, hintIndex: 0, hintTerm: 0, stamp: 0 };
       outbox.sendAfterSync({ kind: 'appendAnswer', from, to, term, rejected: true, ...nowhere });
     } else if (kind === 'preVote') {
-      outbox.send({ kind: 'preVoteAnswer', from, to, term, granted: false });
+      this.election.answerPreVote(to, term, false);
     }
+  }
+
+  /** What is committed is so in every term. */
+  private learnCommit({ commit, commitTerm }: VoteRequest | VoteAnswer): void {
+    const { standing, membership } = this;
+    if (standing.role === 'leader') return;
+    const { index } = membership;
+    this.follower.learnCommit(commit, commitTerm);
+    if (membership.index === index || standing.role === 'follower') return;
+    // Others are to be asked, or this replica has no vote any more.
+    standing.become('follower', 0);
+    this.election.campaign();
   }
 
   /** False: the message is to be ignored. */

@@ -91,6 +91,8 @@ export class FrameWriter {
       case 'vote':
         writer.varint(message.lastIndex);
         writer.varint(message.lastTerm);
+        writer.varint(message.commit);
+        writer.varint(message.commitTerm);
         break;
       case 'snapshot':
         writer.varint(message.index);
@@ -106,6 +108,9 @@ export class FrameWriter {
         break;
       case 'preVoteAnswer':
       case 'voteAnswer':
+        writer.varint(message.commit);
+        writer.varint(message.commitTerm);
+        break;
       case 'timeoutNow':
         break;
       default:
@@ -237,11 +242,17 @@ export class FrameReader {
       case 'preVote':
       case 'vote': {
         const lastIndex = reader.varint();
-        return { kind, from, to, term, lastIndex, lastTerm: reader.varint(), isTransfer: isSet };
+        const lastTerm = reader.varint();
+        const commit = reader.varint();
+        const commitTerm = reader.varint();
+        const isTransfer = isSet;
+        return { kind, from, to, term, lastIndex, lastTerm, commit, commitTerm, isTransfer };
       }
       case 'preVoteAnswer':
-      case 'voteAnswer':
-        return { kind, from, to, term, granted: isSet };
+      case 'voteAnswer': {
+        const commit = reader.varint();
+        return { kind, from, to, term, granted: isSet, commit, commitTerm: reader.varint() };
+      }
       case 'snapshot': {
         const index = reader.varint();
         const indexTerm = reader.varint();

@@ -11,8 +11,15 @@ interface Envelope {
   readonly term: number;
 }
 
+/** What the sender knows to be committed; who has that entry learns it. A candidate that did not know that its group has
+ * left a joint configuration could else wait for ever for the vote of a member that has gone. */
+interface CommitNews extends Envelope {
+  readonly commit: number;
+  readonly commitTerm: number;
+}
+
 /** Asks for a vote (paper, section 5.2), or whether one would be granted (thesis, section 9.6). */
-export interface VoteRequest extends Envelope {
+export interface VoteRequest extends CommitNews {
   readonly kind: 'preVote' | 'vote';
   readonly lastIndex: number;
   readonly lastTerm: number;
@@ -20,7 +27,7 @@ export interface VoteRequest extends Envelope {
   readonly isTransfer: boolean;
 }
 
-export interface VoteAnswer extends Envelope {
+export interface VoteAnswer extends CommitNews {
   readonly kind: 'preVoteAnswer' | 'voteAnswer';
   readonly granted: boolean;
 }
@@ -116,4 +123,9 @@ export type MessageKind = Message['kind'];
 /** Whether only the leader of message.term sends it: then it renews the receiver's promise (P1, P2). */
 export function isFromLeader(message: Message): boolean {
   return message.kind === 'append' || message.kind === 'heartbeat' || message.kind === 'snapshot';
+}
+
+export function isAboutVotes(message: Message): message is VoteRequest | VoteAnswer {
+  const { kind } = message;
+  return kind === 'preVote' || kind === 'vote' || kind === 'preVoteAnswer' || kind === 'voteAnswer';
 }

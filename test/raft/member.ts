@@ -20,7 +20,8 @@ type LogRecord =
   | { readonly kind: 'entry'; readonly entry: Entry }
   | { readonly kind: 'hardState'; readonly hardState: HardState }
   | { readonly kind: 'identity'; readonly configuration: Configuration; readonly index: number }
-  | { readonly kind: 'reset'; readonly mark: SnapshotMark };
+  | { readonly kind: 'reset'; readonly mark: SnapshotMark }
+  | { readonly kind: 'compact'; readonly index: number };
 
 /** The log as its records make it. */
 export class MemoryLog {
@@ -60,6 +61,9 @@ export class MemoryLog {
       case 'identity':
         this.configuration = record.configuration;
         this.configurationIndex = record.index;
+        return;
+      case 'compact':
+        this.compactTo(record.index);
         return;
       case 'reset': {
         const { mark } = record;
@@ -127,7 +131,7 @@ export class Member {
   /** What a crash leaves. */
   private disk: MemoryLog;
   private writes: Write[] = [];
-  /** A snapshot's reset of the log, to be written with the next Ready. */
+  /** Compactions and a snapshot's reset of the log, to be written with the next Ready. */
   private unwritten: LogRecord[] = [];
   /** The state machine. It is durable up to `flushed`; a crash leaves it there. */
   applied: Entry[] = [];
@@ -177,12 +181,13 @@ export class Member {
     if (ready === undefined) return undefined;
     const records: LogRecord[] = this.unwritten;
     this.unwritten = [];
+    const before = records.length;
     const { configuration, hardState } = ready;
     if (hardState !== undefined) records.push({ kind: 'hardState', hardState });
     if (configuration !== undefined) records.push({ kind: 'identity', ...configuration });
     for (const entry of ready.entries) records.push({ kind: 'entry', entry });
-    // The log may have been reset already, when a snapshot was installed.
-    for (const record of records) if (record.kind !== 'reset') this.log.write(record);
+    // What did not come from the Ready was written to it when it happened.
+    for (const record of records.slice(before)) this.log.write(record);
     this.writes.push({ ready, records });
     this.send(ready.messages);
     if (this.options.bug === 'ackBeforeSync') this.send(ready.messagesAfterSync);
@@ -240,11 +245,14 @@ export class Member {
   /** P30: forgets the log up to what is durable. */
   compact(index: number = this.position.index): void {
     if (index > this.flushed.position.index) this.flush();
-    // Synced entries only, as a real log would.
-    const at = Math.min(index, this.disk.lastIndex, this.log.lastIndex);
-    this.core.compacted(at);
-    this.log.compactTo(at);
-    this.disk.compactTo(at);
+    this.core.compacted(index);
+    this.record({ kind: 'compact', index });
+  }
+
+  /** Takes effect now, and is written with the next Ready. */
+  private record(record: LogRecord): void {
+    this.log.write(record);
+    this.unwritten.push(record);
   }
 
   private mark(): SnapshotMark {
@@ -264,9 +272,7 @@ export class Member {
     this.position = state.position;
     this.flush();
     this.installed = mark;
-    const record: LogRecord = { kind: 'reset', mark };
-    this.log.write(record);
-    this.unwritten.push(record);
+    this.record({ kind: 'reset', mark });
     this.core.snapshotInstalled(mark);
   }
 

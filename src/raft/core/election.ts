@@ -50,8 +50,9 @@ export class Election {
 
   private ask(kind: 'preVote' | 'vote', to: ReplicaId, term: number, isTransfer: boolean): void {
     const { self: from, log, outbox } = this.parts;
-    const { lastIndex, lastTerm } = log;
-    const request: VoteRequest = { kind, from, to, term, lastIndex, lastTerm, isTransfer };
+    const { lastIndex, lastTerm, committed: commit, committedTerm: commitTerm } = log;
+    const position = { lastIndex, lastTerm, commit, commitTerm };
+    const request: VoteRequest = { kind, from, to, term, ...position, isTransfer };
     if (kind === 'preVote') outbox.send(request);
     // Were it to leave before its sync, this replica could lose the term and the log's end in a crash, campaign in the
     // same term once more, and be elected by votes that were given to the longer log.
@@ -72,15 +73,23 @@ export class Election {
       (kind === 'preVote' && request.term > standing.term);
     const granted = isFree && log.isUpToDate(lastIndex, lastTerm);
     if (kind === 'preVote') {
-      const term = granted ? request.term : standing.term;
-      outbox.send({ kind: 'preVoteAnswer', from, to, term, granted });
+      this.answerPreVote(to, granted ? request.term : standing.term, granted);
       return;
     }
     if (granted) {
       standing.voteFor(to);
       standing.postponeElection();
     }
-    outbox.sendAfterSync({ kind: 'voteAnswer', from, to, term: standing.term, granted });
+    const { term } = standing;
+    const { committed: commit, committedTerm: commitTerm } = log;
+    outbox.sendAfterSync({ kind: 'voteAnswer', from, to, term, granted, commit, commitTerm });
+  }
+
+  /** A pre-vote is no promise, so there is nothing to sync. */
+  answerPreVote(to: ReplicaId, term: number, granted: boolean): void {
+    const { self: from, log, outbox } = this.parts;
+    const { committed: commit, committedTerm: commitTerm } = log;
+    outbox.send({ kind: 'preVoteAnswer', from, to, term, granted, commit, commitTerm });
   }
 
   /** An answer to what this replica asked. True: it is elected. */

@@ -49,9 +49,9 @@ export class Follower {
 
   takeOffer({ from, index, indexTerm, stamp }: SnapshotOffer): void {
     const { log } = this.parts;
-    if (log.matches(index, indexTerm)) {
-      // What a snapshot holds is committed.
-      this.commitTo(index);
+    // What a snapshot holds is committed.
+    this.learnCommit(index, indexTerm);
+    if (index <= log.committed) {
       this.acknowledge(index, stamp);
       return;
     }
@@ -86,6 +86,11 @@ export class Follower {
     membership.restore(mark.configuration, mark.configurationIndex);
     membership.committed(log.committed);
     this.acknowledge(mark.index, 0);
+  }
+
+  /** Somebody knows that this position is committed; it is here too if the log has it. */
+  learnCommit(index: number, term: number): void {
+    if (this.parts.log.matches(index, term)) this.commitTo(index);
   }
 
   private commitTo(index: number): void {

@@ -171,10 +171,13 @@ export class Leader {
     peer.isAsked = true;
   }
 
-  /** Members came or went. Those that went hear of it, as far as one message does. */
+  /** Members came or went, perhaps this replica: all hear of it before anybody is forgotten. No entries are sent now: the
+   * log may change before the message is filled. */
   membersChanged(): void {
     const { log, membership } = this.parts;
-    this.flush();
+    for (const peer of this.peers) {
+      if (peer.state === 'replicate' && !this.isTold(peer)) this.sendAppend(peer, undefined);
+    }
     this.isFeedDue = true;
     this.peers = membership.others.map((replica) => {
       const known = this.find(replica);
@@ -286,11 +289,13 @@ export class Leader {
       this.sendAppend(peer, range);
       peer.sent(range.last);
     }
-    if (peer.nextIndex === before) {
-      const isTold = peer.toldCommit >= Math.min(this.parts.log.committed, before - 1);
-      if (peer.isPoked || !isTold) this.sendAppend(peer, undefined);
-    }
+    const isNews = peer.isPoked || !this.isTold(peer);
+    if (peer.nextIndex === before && isNews) this.sendAppend(peer, undefined);
     peer.isPoked = false;
+  }
+
+  private isTold({ toldCommit, nextIndex }: Progress): boolean {
+    return toldCommit >= Math.min(this.parts.log.committed, nextIndex - 1);
   }
 
   /** The bounds on what is under way to one member. */

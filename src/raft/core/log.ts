@@ -58,6 +58,10 @@ export class CoreLog {
     return this.terms.bytesBetween(this.committed, this.terms.lastIndex);
   }
 
+  get committedTerm(): number {
+    return this.terms.termAt(this.committed) as number;
+  }
+
   /** Whether a log that ends so has all that this one has committed, as far as one can tell (paper, section 5.4.1). */
   isUpToDate(lastIndex: number, lastTerm: number): boolean {
     return (

@@ -83,6 +83,7 @@ export class Follower {
     this.pullFailed();
     log.restore(mark);
     membership.truncatedFrom(log.lastIndex + 1);
+    membership.forgetTo(mark.index);
     membership.restore(mark.configuration, mark.configurationIndex);
     membership.committed(log.committed);
     this.acknowledge(mark.index, 0);

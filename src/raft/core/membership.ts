@@ -107,6 +107,12 @@ export class Membership {
     }
   }
 
+  /** A snapshot holds everything up to `index`, and its configuration has every change that was committed there: those
+   * that this replica had logged and that are not part of it never were. */
+  forgetTo(index: number): void {
+    this.pending = this.pending.filter((change) => change.index > index);
+  }
+
   /** The log is committed up to `index`. Whether the configuration changed. */
   committed(index: number): boolean {
     const { pending } = this;

@@ -102,14 +102,15 @@ export class Rounds {
     const ready = core.ready();
     if (ready !== undefined) {
       const { entries, hardState, messages } = ready;
-      // Before entries: a log that has the next change must know the configuration that it changes.
+      // Before entries, as a torn write may leave any beginning of this: no entry may be of a term that was not entered,
+      // and a log that has the next change must know the configuration that it changes.
+      if (hardState !== undefined) log.appendHardState(group.log, hardState);
       if (core.configuration !== group.seenConfiguration) membersChanged(group);
       if (entries.length > 0) {
         const first = entries[0]?.index as number;
         if (first <= group.log.lastIndex) replacing(group, first);
         log.appendEntries(group.log, entries);
       }
-      if (hardState !== undefined) log.appendHardState(group.log, hardState);
       for (let i = 0; i < messages.length; i++) {
         appends.send(group, messages[i] as Ready['messages'][number]);
       }

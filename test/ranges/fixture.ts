@@ -16,7 +16,12 @@ import type {
   Write,
 } from '../../src/ranges/api.ts';
 import { Replica } from '../../src/ranges/replica.ts';
-import type { CommittedEntry, ProposalOutcome, Proposer } from '../../src/ranges/replica-parts.ts';
+import type {
+  CommittedEntry,
+  ProposalOutcome,
+  Proposer,
+  ReplicaParts,
+} from '../../src/ranges/replica-parts.ts';
 import { Router } from '../../src/ranges/router.ts';
 import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { createProgramRun } from '../../src/node/program-run.ts';
@@ -44,6 +49,8 @@ export interface RigOptions {
   readonly bugs?: readonly string[];
   readonly cacheBytes?: number;
   readonly longestMicros?: number;
+  /** Another range in the world of others. */
+  readonly world?: World;
 }
 
 /** A log that commits what is proposed, in order, after a while; or when told to. */
@@ -55,7 +62,7 @@ export class FakeLog implements Proposer {
   isUnknown = false;
   /** What the next proposals are answered instead of being logged. */
   refusal: ProposalOutcome | undefined;
-  private readonly waiting: (() => void)[] = [];
+  private readonly waiting: { commit(): void; told(outcome: ProposalOutcome): void }[] = [];
   private readonly delay: () => number;
   private readonly world: World;
   private readonly life: Life;
@@ -78,11 +85,12 @@ export class FakeLog implements Proposer {
       return;
     }
     const { isUnknown } = this;
-    this.waiting.push(() => {
-      const entry: CommittedEntry = { index: this.entries.length + 1, kind: 'command', data };
-      this.entries.push(entry);
-      this.onCommitted([entry]);
-      if (!isUnknown) told({ kind: 'committed' });
+    this.waiting.push({
+      commit: () => {
+        this.append(data);
+        if (!isUnknown) told({ kind: 'committed' });
+      },
+      told,
     });
     if (isUnknown) told({ kind: 'unknown', message: 'the log does not answer' });
     if (this.isHeld) return;
@@ -92,7 +100,19 @@ export class FakeLog implements Proposer {
   }
 
   commitNext(): void {
-    this.waiting.shift()?.();
+    this.waiting.shift()?.commit();
+  }
+
+  /** The next proposal will never be in the log. */
+  refuseNext(outcome: ProposalOutcome): void {
+    this.waiting.shift()?.told(outcome);
+  }
+
+  /** An entry that nobody here proposed. */
+  append(data: Uint8Array): void {
+    const entry: CommittedEntry = { index: this.entries.length + 1, kind: 'command', data };
+    this.entries.push(entry);
+    this.onCommitted([entry]);
   }
 }
 
@@ -113,7 +133,7 @@ export class Rig {
   private lastTxn = 0;
 
   constructor(options: RigOptions = {}) {
-    this.world = new World(options.seed ?? 1, new Set(options.bugs ?? []));
+    this.world = options.world ?? new World(options.seed ?? 1, new Set(options.bugs ?? []));
     const life = new Life(0);
     const uncertainty = options.uncertaintyMicros ?? 10;
     this.runtime = simRuntime({
@@ -158,7 +178,11 @@ export class Rig {
   }
 
   /** Over the same shard and cache; the log's entries go to it from now on. */
-  newReplica(appliedIndex: number, cache: RowCache = this.cache): Replica {
+  newReplica(
+    appliedIndex: number,
+    cache: RowCache = this.cache,
+    other: Partial<ReplicaParts> = {},
+  ): Replica {
     const replica = new Replica({
       range: 7,
       span: EVERYTHING,
@@ -172,6 +196,7 @@ export class Rig {
       appliedIndex,
       stateAtMost: MIN_TIMESTAMP,
       onFailure: (error) => this.failures.push(error),
+      ...other,
     });
     this.log.onCommitted = (entries) => replica.committed(entries);
     return replica;

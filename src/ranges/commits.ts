@@ -194,7 +194,16 @@ export class Commits {
     const s = this.gate.assign(); // P11
     const reason = s === undefined ? 'its floor is too far ahead' : this.gate.refusal(s);
     if (s === undefined || reason !== undefined) {
-      this.refuse(commit, this.gate.notServing(reason ?? ''));
+      const refused = this.gate.notServing(reason ?? '');
+      const renewal = s === undefined ? undefined : this.gate.renewal();
+      if (renewal === undefined) {
+        this.refuse(commit, refused);
+      } else {
+        void renewal.then((isRenewed) => {
+          if (isRenewed) this.decide(commit);
+          else this.refuse(commit, refused);
+        });
+      }
       return;
     }
     if (this.pump.isFull) {

@@ -3,6 +3,7 @@
 
 import type { IntervalClock } from '../clock/interval-clock.ts';
 import { laterOf, MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
+import type { Timers } from '../runtime/runtime.ts';
 import type { Refusal } from './api.ts';
 
 /** The leader's lease (P1). The only voter of a range always has it; the question still stands where it must. */
@@ -12,9 +13,17 @@ export interface Lease {
   isHeld(): boolean;
 }
 
+/** A lease that ran out while its leader still leads is renewed with the next heartbeat: requests wait for that, but no
+ * longer than an election would take. */
+const RENEWAL_MICROS_MAX = 1_500_000;
+const RENEWAL_LOOK_MICROS = 5_000;
+
 export class Gate {
   private readonly clock: IntervalClock;
   private readonly lease: Lease;
+  private readonly timers: Timers;
+  /** Shared by all who wait now. */
+  private renewing: Promise<boolean> | undefined = undefined;
   /** Why nothing is served; undefined while serving. */
   private closed: string | undefined = 'the range has not started yet';
   /** The node that is known to lead in place of this one. */
@@ -28,9 +37,10 @@ export class Gate {
   /** Nothing is assigned at or below it: the greatest timestamp served, and what P1 demands of a new leader. */
   floor: Timestamp = MIN_TIMESTAMP;
 
-  constructor(clock: IntervalClock, lease: Lease) {
+  constructor(clock: IntervalClock, lease: Lease, timers: Timers) {
     this.clock = clock;
     this.lease = lease;
+    this.timers = timers;
   }
 
   open(floor: Timestamp): void {
@@ -85,6 +95,27 @@ export class Gate {
     if (suspended !== undefined) return `the clock can't be trusted: ${suspended}`; // P7
     if (!this.lease.isHeld()) return 'the lease has run out'; // P1
     return undefined;
+  }
+
+  /** When nothing but the lease stands in the way now: whether it was renewed, once that is known. Ask again then. */
+  renewal(): Promise<boolean> | undefined {
+    if (this.closed !== undefined || this.clock.suspended !== undefined) return undefined;
+    if (this.lease.isHeld()) return undefined;
+    this.renewing ??= new Promise((resolve) => {
+      let left = RENEWAL_MICROS_MAX / RENEWAL_LOOK_MICROS;
+      const look = (): void => {
+        left--;
+        const isOver = this.closed !== undefined || left === 0;
+        if (!isOver && !this.lease.isHeld()) {
+          this.timers.after(RENEWAL_LOOK_MICROS, look);
+          return;
+        }
+        this.renewing = undefined;
+        resolve(!isOver);
+      };
+      this.timers.after(RENEWAL_LOOK_MICROS, look);
+    });
+    return this.renewing;
   }
 
   isCovered(t: Timestamp): boolean {

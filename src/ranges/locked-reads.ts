@@ -60,7 +60,16 @@ export class LockedReads {
 
   read(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer> {
     const session = this.admit(request, 1);
-    if (!(session instanceof Session)) return session;
+    if (!(session instanceof Session)) {
+      // The caller uses its request again meanwhile.
+      const kept = { ...request };
+      return this.onceRenewed(session, () => {
+        const read = this.read(kept, key, into);
+        // Others may run before our caller does.
+        if (!(read instanceof Promise) && read.kind === 'row') detach(into);
+        return read;
+      });
+    }
     const hash = hashBytes(key);
     if (!this.locks.tryKey(session.owner, key, hash, request.mode === 'exclusive')) {
       return this.readLater(request, session, key, hash, into);
@@ -77,7 +86,9 @@ export class LockedReads {
   getMany(request: LockedGet): Maybe<LockedGetAnswer> {
     const { keys } = request;
     const session = this.admit(request, keys.length);
-    if (!(session instanceof Session)) return session;
+    if (!(session instanceof Session)) {
+      return this.onceRenewed(session, () => this.getMany(request));
+    }
     const isExclusive = request.mode === 'exclusive';
     const hashes = new Array<number>(keys.length);
     for (let i = 0; i < keys.length; i++) hashes[i] = hashBytes(keys[i] as Uint8Array);
@@ -93,7 +104,9 @@ export class LockedReads {
   /** A span has nothing to skip: 'skip' refuses as 'nowait' does. */
   scan(request: LockedScan): Maybe<LockedScanAnswer> {
     const session = this.admit(request, 1);
-    if (!(session instanceof Session)) return session;
+    if (!(session instanceof Session)) {
+      return this.onceRenewed(session, () => this.scan(request));
+    }
     const { span } = request;
     const isExclusive = request.mode === 'exclusive';
     if (this.locks.trySpan(session.owner, span.start, span.end, isExclusive)) {
@@ -111,6 +124,13 @@ export class LockedReads {
     const session = this.sessions.admit(request.txn, request.session);
     if (!(session instanceof Session)) return session;
     return whyTooManyLocks(session, locks) ?? session;
+  }
+
+  /** Again when the lease was all that was missing, and is there. */
+  private onceRenewed<A>(refusal: Refusal, again: () => Maybe<A>): Maybe<A | Refusal> {
+    const renewal = refusal.kind === 'notServing' ? this.gate.renewal() : undefined;
+    if (renewal === undefined) return refusal;
+    return renewal.then((isRenewed) => (isRenewed ? again() : refusal));
   }
 
   /** Asked after an await. */

@@ -70,7 +70,7 @@ export class Replica {
   constructor(parts: ReplicaParts) {
     const { runtime, shard, cache } = parts;
     this.parts = parts;
-    this.gate = new Gate(parts.clock, parts.lease);
+    this.gate = new Gate(parts.clock, parts.lease, runtime.timers);
     this.sessions = new Sessions(parts.range, this.locks);
     this.pump = new ApplyPump(
       parts.range,

@@ -98,7 +98,13 @@ export class SnapshotReads {
    * asking again. */
   private admit(t: Timestamp): Promise<void> | undefined {
     const reason = this.gate.refusal(t);
-    if (reason !== undefined) throw notServing(reason);
+    if (reason !== undefined) {
+      const renewal = this.gate.renewal();
+      if (renewal === undefined) throw notServing(reason);
+      return renewal.then((isRenewed) => {
+        if (!isRenewed) throw notServing(reason);
+      });
+    }
     if (!this.gate.isCovered(t)) return this.gate.cover(t);
     this.gate.raise(t);
     return undefined;

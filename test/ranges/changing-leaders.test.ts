@@ -193,12 +193,32 @@ describe('a lease', () => {
     expect(kindOf(await rig.until(commit()))).toBe('committed');
     await rig.pass(10_000);
     expect(await rig.until(commit())).toMatchObject(refusal);
-    expect(() => replica.snapshots.read(utf8('a'), rig.clock.latest(), newRowSlice())).toThrow(
-      'lease',
-    );
+    const read = async (): Promise<true> =>
+      await replica.snapshots.read(utf8('a'), rig.clock.latest(), newRowSlice());
+    await expect(rig.until(read())).rejects.toThrow('lease');
     // What lies before the end is still the past.
     end = rig.clock.latest() + 10_000;
     expect(kindOf(await rig.until(commit()))).toBe('committed');
+  });
+});
+
+describe('a lease that ran out', () => {
+  it('is waited for by whoever asks meanwhile', async () => {
+    let end = 0;
+    const rig = new Rig();
+    const lease: Lease = { covers: (t) => t < end, isHeld: () => rig.clock.latest() < end };
+    const replica = rig.newReplica(0, rig.cache, { lease });
+    await rig.until(replica.lead(1));
+    const deadline = timestamp(rig.clock.latest() + 10_000_000);
+    const writes = [put('a', '1')];
+    const commit = replica.commits.commit({ txn: rig.txn(), session: undefined, writes, deadline });
+    const read = Promise.resolve(
+      replica.snapshots.read(utf8('a'), rig.clock.latest(), newRowSlice()),
+    );
+    await rig.pass(500_000);
+    end = rig.clock.latest() + 1_000_000;
+    expect(kindOf(await rig.until(commit))).toBe('committed');
+    expect(await rig.until(read)).toBe(true);
   });
 });
 

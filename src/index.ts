@@ -1,12 +1,16 @@
-// The public API: a database inside this program that other programs can reach, too.
+// The public API: a database inside this program that other programs can reach, too; and a cluster of processes beside
+// it, to try out what happens when nodes go.
 
+import { DbError } from './base/errors.ts';
 import { EmbeddedSession, type QueryResult, type QueryValue } from './node/embedded.ts';
 import { defaultConfig, formatAddress } from './node/config.ts';
+import { LocalCluster, type LocalNodeStatus, planNodes } from './node/local-cluster.ts';
 import { startNode } from './node/server.ts';
 import { createNodeRuntime } from './runtime/node/node-runtime.ts';
 
 export { DbError } from './base/errors.ts';
 export type { QueryResult, QueryValue } from './node/embedded.ts';
+export type { LocalNodeStatus } from './node/local-cluster.ts';
 
 export interface OpenOptions {
   /** Where the data is; made when it is missing. */
@@ -78,6 +82,55 @@ export async function open(options: OpenOptions): Promise<OpenDatabase> {
     close: async () => {
       for (const session of sessions) await session.close();
       await node.stop();
+    },
+  };
+}
+
+export interface ClusterOptions {
+  /** Where data, logs and cluster.json are; made when it is missing. What is there is started again. */
+  readonly directory: string;
+  /** 3 unless told, 1 to 9. */
+  readonly nodes?: number;
+  /** SQL of node 1, then RPC and HTTP; 10 more for each further node. 7432 unless told. */
+  readonly basePort?: number;
+}
+
+/** As `meridian cluster`: its nodes are processes that go on when this one ends. */
+export interface Cluster {
+  /** Of the node that leads now; DbError when none does. */
+  url(): Promise<string>;
+  status(): Promise<readonly LocalNodeStatus[]>;
+  /** SIGKILL. */
+  kill(node: number): Promise<void>;
+  /** SIGSTOP. */
+  pause(node: number): Promise<void>;
+  resume(node: number): Promise<void>;
+  /** Resolves when it runs. */
+  restart(node: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Resolves when all nodes run and one leads. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const runtime = createNodeRuntime({ logLevel: 'warn' });
+  const { directory, nodes = 3, basePort = 7432 } = options;
+  const found = await LocalCluster.open(runtime, directory);
+  const planned = planNodes(nodes, basePort);
+  const cluster = found ?? (await LocalCluster.create(runtime, directory, planned));
+  await cluster.start(() => {});
+  return {
+    url: async () => {
+      const leader = (await cluster.status()).find((one) => one.status?.isServing === true);
+      if (leader !== undefined) return `postgres://root@${leader.node.sql}/defaultdb`;
+      throw new DbError('57P03', 'no node leads at the moment', { hint: 'Try again.' });
+    },
+    status: () => cluster.status(),
+    kill: (node) => cluster.kill(node),
+    pause: (node) => cluster.pause(node),
+    resume: (node) => cluster.resume(node),
+    restart: (node) => cluster.restart(node),
+    stop: async () => {
+      await cluster.stop();
     },
   };
 }

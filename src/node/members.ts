@@ -49,7 +49,7 @@ export class Members {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#timer?.[Symbol.dispose]();
-    await this.#writing.catch(() => {});
+    await this.#writing;
   }
 
   #again(micros: number): void {
@@ -82,12 +82,26 @@ export class Members {
     }
   }
 
-  async #learn(found: ReadonlyMap<number, Addresses>): Promise<void> {
+  /** Of a peer that says so itself. Never rejects. */
+  async met(nodeId: number, addresses: Addresses): Promise<void> {
+    try {
+      await this.#learn(new Map([[nodeId, addresses]]));
+    } catch (error) {
+      this.#parts.log.warn('the address of a member could not be kept', { error: String(error) });
+    }
+  }
+
+  #learn(found: ReadonlyMap<number, Addresses>): Promise<void> {
+    const learnt = this.#writing.then(() => this.#keep(found));
+    this.#writing = learnt.catch(() => {});
+    return learnt;
+  }
+
+  async #keep(found: ReadonlyMap<number, Addresses>): Promise<void> {
     const { files, dataDirectory, identity, log } = this.#parts;
     const next = withAddresses(this.#current, found);
     if (next === this.#current || this.#isStopped) return;
-    this.#writing = writeIdentity(files, dataDirectory, { ...identity, members: next });
-    await this.#writing;
+    await writeIdentity(files, dataDirectory, { ...identity, members: next });
     this.#current = next;
     const where = next.map(({ nodeId, rpc }) => `${nodeId} at ${rpc}`).join(', ');
     log.info('a member is at a new address', { members: where });

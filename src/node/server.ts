@@ -240,9 +240,8 @@ class StartingNode {
       },
       peers: members,
       tls: options.tls,
+      onKnock: (card) => void keeper.met(card.nodeId, card.addresses),
     });
-    network.register(this.rpc);
-    network.start();
     const keeper = new Members({
       files: runtime.files,
       timers: runtime.timers,
@@ -254,6 +253,8 @@ class StartingNode {
       connected: () => network.peers(),
       changed: (now) => network.setPeers(now),
     });
+    network.register(this.rpc);
+    network.start();
     keeper.start();
     closing.add(() => keeper.stop());
     return network;

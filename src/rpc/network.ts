@@ -47,6 +47,8 @@ export interface GrpcNetworkOptions {
   /** Those that this node knows from the start; it may be one of them. */
   readonly peers: readonly PeerAddress[];
   readonly tls?: TlsMaterial | undefined;
+  /** A peer has started, and says where it is now: perhaps elsewhere than it was. */
+  readonly onKnock?: (card: NodeCard) => void;
   /** Of frames that wait for one peer; new ones beyond it are dropped. */
   readonly bufferBytesMax?: number;
 }
@@ -55,6 +57,7 @@ export class GrpcNetwork implements Network {
   readonly #runtime: GrpcNetworkOptions['runtime'];
   readonly #self: NodeCard;
   readonly #tls: TlsMaterial | undefined;
+  readonly #onKnock: (card: NodeCard) => void;
   readonly #limitedLog: LimitedLog;
   readonly #peerContext: PeerContext;
   readonly #streamContext: StreamContext;
@@ -69,6 +72,7 @@ export class GrpcNetwork implements Network {
     this.#runtime = runtime;
     this.#self = self;
     this.#tls = tls;
+    this.#onKnock = options.onKnock ?? (() => {});
     this.#limitedLog = new LimitedLog(runtime.log, runtime.time);
     this.#peerContext = {
       runtime,
@@ -101,6 +105,7 @@ export class GrpcNetwork implements Network {
         const certificate = { shown: call.getAuthContext().sslPeerCertificate };
         const refusal = this.#judge(hello, certificate, call.getPeer());
         if (refusal !== undefined) throw new RpcError(refusal.status, refusal.reason);
+        this.#onKnock(cardOf(hello));
         this.#peers.get(hello.nodeId)?.hurry();
         return helloTo(hello.nodeId, this.#self);
       }),

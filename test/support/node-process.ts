@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +23,47 @@ export interface NodePorts {
 
 export async function nodePorts(): Promise<NodePorts> {
   return { sql: await freePort(), rpc: await freePort(), http: await freePort() };
+}
+
+/** Of node 1: with it, and with what follows at distances of 10, the ports of so many nodes are free. */
+export async function freeBasePort(nodes: number): Promise<number> {
+  for (;;) {
+    const base = await freePort();
+    const ports = Array.from(
+      { length: nodes * 3 },
+      (_, i) => base + (i % 3) + 10 * Math.floor(i / 3),
+    );
+    const free = await Promise.all(ports.map(isFree));
+    if (free.every(Boolean)) return base;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  if (port > 65_535) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+/** Runs a command of ours to its end. */
+export function runCommand(
+  ...args: readonly string[]
+): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      err += chunk.toString();
+    });
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, out, err }));
+  });
 }
 
 export class NodeProcess {
@@ -59,11 +101,17 @@ export class NodeProcess {
 
   /** Resolves when it says that it serves; rejects with its output when it ends first. */
   ready(): Promise<void> {
+    return this.says('postgres://');
+  }
+
+  /** Resolves when its output has the text; rejects with its output when it ends first. */
+  says(text: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
-        if (this.#output.includes('postgres://')) resolve();
+        if (this.#output.includes(text)) resolve();
       };
       this.child.stdout?.on('data', look);
+      this.child.stderr?.on('data', look);
       void this.#exited.then((code) => reject(new Error(`ended with ${code}:\n${this.#output}`)));
       look();
     });

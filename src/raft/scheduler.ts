@@ -256,14 +256,17 @@ export class RaftScheduler {
   private logOf(options: GroupOptions): GroupLog {
     const { groupId, replicaId, startAt, configuration = EMPTY_CONFIGURATION } = options;
     const known = this.log.group(groupId);
-    const identity = startAt
-      ? identityOf(replicaId, startAt)
-      : { replicaId, configuration, configurationIndex: 0 };
+    if (startAt === undefined) {
+      const identity = { replicaId, configuration, configurationIndex: 0 };
+      return known ?? this.log.create(groupId, identity);
+    }
+    const identity = identityOf(replicaId, startAt);
     if (known === undefined) return this.log.create(groupId, identity, startAt);
-    if (startAt === undefined || startAt.index < known.firstIndex) return known;
-    if (known.terms?.termAt(startAt.index) === startAt.term) return known;
+    const { index, term, configurationIndex } = startAt;
+    if (index < known.firstIndex || known.terms?.termAt(index) === term) return known;
     // The node stopped between the installation and the log's new beginning (P31).
-    this.log.reset(known, startAt, identity);
+    const isNewer = configurationIndex >= (known.identity?.configurationIndex ?? 0);
+    this.log.reset(known, startAt, isNewer ? identity : (known.identity ?? identity));
     return known;
   }
 

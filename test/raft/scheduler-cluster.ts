@@ -83,6 +83,7 @@ export class Node {
   readonly failures: string[] = [];
   /** Frames with messages of replicas that were sent, by destination. */
   frames: Map<number, number> = new Map();
+  runtime!: Runtime;
   scheduler!: RaftScheduler;
   life!: Life;
 
@@ -102,6 +103,7 @@ export class Node {
   async start(): Promise<void> {
     this.life = this.machine.begin();
     const runtime = this.counted(this.machine.runtime(this.life));
+    this.runtime = runtime;
     const clock = createIntervalClock(runtime);
     this.replicas.clear();
     this.scheduler = await this.cluster.wait(

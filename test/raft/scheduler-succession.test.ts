@@ -1,6 +1,7 @@
 // What becomes of proposals whose leader is lost, of leases that are handed over, and of groups whose members change.
 import { describe, expect, it } from 'vitest';
 import { configurationOf } from '../../src/raft/configuration.ts';
+import { FrameWriter } from '../../src/raft/frames.ts';
 import type { ProposeAnswer } from '../../src/raft/proposals.ts';
 import { replicaIdOn } from '../../src/raft/types.ts';
 import { type Node, SchedulerCluster } from './scheduler-cluster.ts';
@@ -178,7 +179,9 @@ describe('members', () => {
     await leaving.start();
     expect(leaving.scheduler.knownGroups).toEqual([]);
     // A message to what was removed, however late, brings nothing back.
-    leader.machine.runtime(leader.life).network.send(leaving.id, new Uint8Array([1, 1]));
+    const late = new FrameWriter();
+    late.add(1, { kind: 'timeoutNow', from: leader.id, to: leaving.id, term: 99 });
+    leader.runtime.network.send(leaving.id, late.take());
     await cluster.pass(1);
     expect(leaving.unknown).toEqual([]);
     expect(() => leaving.run(1)).toThrow('P32');

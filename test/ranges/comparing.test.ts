@@ -18,7 +18,12 @@ const keys = fc.uint8Array({ minLength: 1, maxLength: 4, max: 3 });
 
 type Rows = ReadonlyMap<string, string>;
 
-function summarize(rows: Rows): { asked: number; ask(span: Span): Promise<SpanSummary> } {
+interface Summaries {
+  asked: number;
+  readonly ask: (span: Span) => Promise<SpanSummary>;
+}
+
+function summarize(rows: Rows): Summaries {
   const sorted = [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
   const counting = {
     asked: 0,

@@ -8,6 +8,8 @@ import type { ClusterNode } from './cluster-node.ts';
 import type { Cluster, Seat } from './cluster.ts';
 
 const SECOND = 1_000_000;
+/** A hand-over is over in about so long. */
+const TRANSFER_MICROS = 6_000;
 
 export const FAULT_KINDS = [
   'crash',
@@ -19,6 +21,7 @@ export const FAULT_KINDS = [
   'loss',
   'repeat',
   'late',
+  'slow',
   'slowDisk',
   'failDisk',
   'clocks',
@@ -32,6 +35,12 @@ export interface FaultPlan {
   readonly everyMicrosMax: number;
   /** How long one lasts, at most. */
   readonly lastsMicrosMax: number;
+  /** How long a node is down, at most. */
+  readonly downMicrosMax: number;
+  /** After one election in so many, the winner and others crash at once; 0 never. */
+  readonly crashElectedOneIn: number;
+  /** In one hand-over of leadership in so many, the leader goes deaf in the middle; 0 never. */
+  readonly deafAtTransferOneIn: number;
   /** How far monotonic clocks drift, either way, in millionths. */
   readonly driftPerMillion: number;
 }
@@ -42,10 +51,14 @@ export function randomFaultPlan(random: SeededRandom): FaultPlan {
   for (const kind of FAULT_KINDS) weights[kind] = random.oneIn(2) ? 1 + random.below(4) : 0;
   weights.crash += 2;
   if (weights.partition + weights.oneWay + weights.isolate === 0) weights.isolate = 2;
+  const lastsMicrosMax = SECOND / 2 + random.below(4 * SECOND);
   return {
     weights,
     everyMicrosMax: SECOND / 2 + random.below(3 * SECOND),
-    lastsMicrosMax: SECOND / 2 + random.below(4 * SECOND),
+    lastsMicrosMax,
+    downMicrosMax: lastsMicrosMax,
+    crashElectedOneIn: random.oneIn(3) ? 10 : 0,
+    deafAtTransferOneIn: random.oneIn(2) ? 3 : 0,
     driftPerMillion: 200,
   };
 }
@@ -56,6 +69,7 @@ export class ClusterFaults<Node extends ClusterNode> {
   readonly #world: World;
   readonly #random: SeededRandom;
   readonly #network: SimNetwork;
+  readonly #usualDelayMicros: number;
   readonly #cluster: Cluster<Node>;
   readonly #plan: FaultPlan;
   readonly #kinds: readonly FaultKind[];
@@ -67,6 +81,7 @@ export class ClusterFaults<Node extends ClusterNode> {
     this.#world = world;
     this.#random = world.random.fork('faults');
     this.#network = network;
+    this.#usualDelayMicros = network.settings.delayMicrosMax;
     this.#cluster = cluster;
     this.#plan = plan;
     this.#kinds = FAULT_KINDS.flatMap((kind) =>
@@ -87,11 +102,40 @@ export class ClusterFaults<Node extends ClusterNode> {
     this.#network.heal();
     const { settings } = this.#network;
     settings.loseOneIn = settings.repeatOneIn = settings.lateOneIn = 0;
+    settings.delayMicrosMax = this.#usualDelayMicros;
     for (const seat of this.#cluster.seats) {
       const { disk } = seat.machine;
       disk.settings.slowOneIn = disk.settings.failOneIn = 0;
       this.#cluster.start(seat);
     }
+  }
+
+  /** A node has won an election. */
+  elected(node: number): void {
+    const { crashElectedOneIn } = this.#plan;
+    if (!this.#isOn || crashElectedOneIn === 0 || !this.#random.oneIn(crashElectedOneIn)) return;
+    const period = this.#period;
+    // Not in the middle of what it is doing.
+    this.#world.after(0, undefined, () => {
+      if (this.#period !== period) return;
+      this.happened.add('crash at an election');
+      for (const seat of this.#cluster.seats) {
+        if (seat.machine.node === node || this.#random.oneIn(2)) this.#crash(seat);
+      }
+    });
+  }
+
+  /** A leader is asked to hand over. */
+  handsOver(node: number): void {
+    const { deafAtTransferOneIn } = this.#plan;
+    if (!this.#isOn || deafAtTransferOneIn === 0 || !this.#random.oneIn(deafAtTransferOneIn))
+      return;
+    const period = this.#period;
+    this.#world.after(this.#random.below(TRANSFER_MICROS), undefined, () => {
+      if (this.#period !== period) return;
+      this.happened.add('leader deaf while it hands over');
+      for (const { machine } of this.#cluster.seats) this.#cut(machine.node, node);
+    });
   }
 
   #next(): void {
@@ -105,9 +149,9 @@ export class ClusterFaults<Node extends ClusterNode> {
   }
 
   /** Ends after a while, or with the period. */
-  #last(undo: () => void): void {
+  #last(undo: () => void, microsMax: number = this.#plan.lastsMicrosMax): void {
     const period = this.#period;
-    this.#world.after(this.#random.below(this.#plan.lastsMicrosMax), undefined, () => {
+    this.#world.after(this.#random.below(microsMax), undefined, () => {
       if (this.#period === period) undo();
     });
   }
@@ -161,6 +205,11 @@ export class ClusterFaults<Node extends ClusterNode> {
           10_000 + this.#random.below(this.#random.oneIn(2) ? SECOND : 100_000);
         this.#last(() => void (settings.lateOneIn = 0));
         break;
+      case 'slow':
+        this.happened.add('slow network');
+        settings.delayMicrosMax = 2_000 + this.#random.below(100_000);
+        this.#last(() => void (settings.delayMicrosMax = this.#usualDelayMicros));
+        break;
       case 'slowDisk':
         this.happened.add('slow disk');
         disk.settings.slowOneIn = 2 + this.#random.below(30);
@@ -196,7 +245,7 @@ export class ClusterFaults<Node extends ClusterNode> {
     } else {
       this.#cluster.crash(seat, this.#random.oneIn(3));
     }
-    this.#last(() => this.#cluster.start(seat));
+    this.#last(() => this.#cluster.start(seat), this.#plan.downMicrosMax);
   }
 
   #pause(seat: Seat<Node>): void {

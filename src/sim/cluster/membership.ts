@@ -17,7 +17,7 @@ import type { Cluster } from './cluster.ts';
 import type { RaftNode } from './raft-node.ts';
 import { type RegisterStore, StoredReplica } from './register-store.ts';
 
-const VOTERS_MIN = 2;
+export const VOTERS_MIN = 2;
 
 export const MEMBERSHIP_KINDS = [
   'transfer',
@@ -34,13 +34,15 @@ export interface MembershipPlan {
   readonly weights: Readonly<Record<MembershipKind, number>>;
   /** Between two steps, at most. */
   readonly everyMicrosMax: number;
+  /** Fewer are not left. */
+  readonly votersMin: number;
 }
 
 export function randomMembershipPlan(random: SeededRandom): MembershipPlan {
   const weights = {} as Record<MembershipKind, number>;
   for (const kind of MEMBERSHIP_KINDS) weights[kind] = random.oneIn(3) ? 0 : 1 + random.below(4);
   weights.loseDisk = random.oneIn(2) ? 0 : 1;
-  return { weights, everyMicrosMax: 200_000 + random.below(3_000_000) };
+  return { weights, everyMicrosMax: 200_000 + random.below(3_000_000), votersMin: VOTERS_MIN };
 }
 
 interface Governed {
@@ -59,7 +61,7 @@ export class Membership {
   readonly #cluster: Cluster<RaftNode>;
   readonly #stores: readonly RegisterStore[];
   readonly #kinds: readonly MembershipKind[];
-  readonly #everyMicrosMax: number;
+  readonly #plan: MembershipPlan;
   readonly #groups = new Map<GroupId, Governed>();
   readonly #note: (kind: string) => void;
   #period = 0;
@@ -77,7 +79,7 @@ export class Membership {
     this.#random = world.random.fork('membership');
     this.#cluster = cluster;
     this.#stores = stores;
-    this.#everyMicrosMax = plan.everyMicrosMax;
+    this.#plan = plan;
     this.#kinds = MEMBERSHIP_KINDS.flatMap((kind) =>
       new Array<MembershipKind>(plan.weights[kind]).fill(kind),
     );
@@ -101,7 +103,7 @@ export class Membership {
 
   #next(): void {
     const period = this.#period;
-    this.#world.after(this.#random.below(this.#everyMicrosMax), undefined, () => {
+    this.#world.after(this.#random.below(this.#plan.everyMicrosMax), undefined, () => {
       if (this.#period !== period) return;
       const group = 1 + this.#random.below(this.#groups.size);
       const governed = this.#groups.get(group) as Governed;
@@ -184,7 +186,8 @@ export class Membership {
         }
         return;
       case 'shrink': {
-        const candidates = voters.length > VOTERS_MIN ? membersOf(configuration) : learners;
+        const candidates =
+          voters.length > this.#plan.votersMin ? membersOf(configuration) : learners;
         if (candidates.length > 0) {
           await this.#remove(leader, group, governed, this.#oneOf(candidates));
         }
@@ -194,7 +197,7 @@ export class Membership {
         await this.#swap(leader, group, governed, configuration);
         return;
       case 'demote':
-        if (voters.length > VOTERS_MIN) {
+        if (voters.length > this.#plan.votersMin) {
           await this.#joint(leader, group, [{ kind: 'addLearner', replica: this.#oneOf(voters) }]);
         }
         return;

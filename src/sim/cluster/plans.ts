@@ -10,6 +10,7 @@ import {
   type MembershipKind,
   type MembershipPlan,
   randomMembershipPlan,
+  VOTERS_MIN,
 } from './membership.ts';
 
 export interface ClusterShape {
@@ -18,6 +19,8 @@ export interface ClusterShape {
   readonly timing: RaftTiming;
   /** Half of the width of what a clock says. */
   readonly uncertaintyMicros: number;
+  /** P8: how far ahead a node's bound is kept; a start waits for it. */
+  readonly clockReserveMicros: number;
   readonly faults: FaultPlan;
   readonly membership: MembershipPlan;
   /** Of how many groups clients ask at most times; the others fall asleep. */
@@ -63,26 +66,36 @@ export const PLANS: Readonly<Record<PlanName, { readonly what: string; readonly 
     restarts: {
       what: 'nodes are back at once, while votes for others are on their way',
       plan: () => ({
-        faults: faults({ crash: 6, crashMany: 1, late: 3, isolate: 2 }, 300_000, 300_000),
+        nodes: 3,
+        groups: 8,
+        faults: {
+          ...faults({ crash: 4, slow: 6 }, 300_000, 600_000, 20_000),
+          crashElectedOneIn: 2,
+        },
         membership: membership({}, 1_000_000),
-        timing: { ...QUICK_TIMING, tickMicros: 10_000, leaseMicros: 60_000 },
+        timing: { ...QUICK_TIMING, tickMicros: 10_000, electionTicks: 20, leaseMicros: 25_000 },
         uncertaintyMicros: 500,
+        clockReserveMicros: 5_000,
       }),
     },
     transfers: {
       what: 'leadership is handed over again and again, to whoever can be reached or not',
       plan: () => ({
-        faults: faults({ isolate: 3, oneWay: 3, late: 3, pause: 2, loss: 2 }, 600_000, 1_000_000),
+        faults: {
+          ...faults({ loss: 2, slow: 1, late: 1, oneWay: 2, pause: 1 }, 1_000_000, 1_000_000),
+          deafAtTransferOneIn: 2,
+        },
         membership: membership({ transfer: 1 }, 400_000),
       }),
     },
     learners: {
-      what: 'learners come and go, and leaders are lost',
+      what: 'learners come and go, and leaders are cut off with them',
       plan: () => ({
         nodes: 5,
-        groups: 4,
-        faults: faults({ crash: 3, isolate: 4, partition: 3 }, 600_000, 2_500_000),
-        membership: membership({ grow: 3, demote: 4, promote: 1, shrink: 2, swap: 1 }, 400_000),
+        groups: 6,
+        faults: faults({ partition: 6, isolate: 2, crash: 1 }, 1_000_000, 2_000_000),
+        membership: membership({ demote: 6, grow: 3, promote: 1, shrink: 1 }, 300_000, 3),
+        timing: QUICK_TIMING,
       }),
     },
     sleepers: {
@@ -90,11 +103,7 @@ export const PLANS: Readonly<Record<PlanName, { readonly what: string; readonly 
       plan: () => ({
         groups: 8,
         hotGroupsMax: 1,
-        faults: faults(
-          { isolate: 3, oneWay: 4, pause: 3, partition: 2, crash: 1 },
-          2_000_000,
-          4_000_000,
-        ),
+        faults: faults({ partition: 6, isolate: 3, pause: 3 }, 3_000_000, 1_600_000),
         membership: membership({ transfer: 1 }, 3_000_000),
       }),
     },
@@ -117,6 +126,7 @@ export function shapeOf(name: PlanName, random: SeededRandom, nodes?: number): C
     groups,
     timing: DEFAULT_TIMING,
     uncertaintyMicros: UNCERTAINTIES_MICROS[random.below(UNCERTAINTIES_MICROS.length)] as number,
+    clockReserveMicros: 1_000_000,
     faults: randomFaultPlan(random),
     membership: randomMembershipPlan(random),
     hotGroupsMax: groups,
@@ -131,11 +141,15 @@ function faults(
   weights: Partial<Record<FaultKind, number>>,
   everyMicrosMax: number,
   lastsMicrosMax: number,
+  downMicrosMax: number = lastsMicrosMax,
 ): FaultPlan {
   return {
     weights: allOf(FAULT_KINDS, weights),
     everyMicrosMax,
     lastsMicrosMax,
+    downMicrosMax,
+    crashElectedOneIn: 0,
+    deafAtTransferOneIn: 0,
     driftPerMillion: 200,
   };
 }
@@ -143,8 +157,9 @@ function faults(
 function membership(
   weights: Partial<Record<MembershipKind, number>>,
   everyMicrosMax: number,
+  votersMin: number = VOTERS_MIN,
 ): MembershipPlan {
-  return { weights: allOf(MEMBERSHIP_KINDS, weights), everyMicrosMax };
+  return { weights: allOf(MEMBERSHIP_KINDS, weights), everyMicrosMax, votersMin };
 }
 
 function allOf<Kind extends string>(

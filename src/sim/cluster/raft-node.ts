@@ -33,10 +33,12 @@ export interface RaftNodeOptions {
   readonly node: number;
   readonly store: RegisterStore;
   readonly scheduler: SchedulerOptions;
+  readonly clockReserveMicros: number;
   /** Between two cuts of the log, about. */
   readonly flushMicros: number;
   /** Counts what rarely happens. */
   readonly note: (kind: string) => void;
+  readonly onHandOver: () => void;
   /** The node can't go on. */
   readonly broken: (error: Error) => void;
 }
@@ -65,6 +67,7 @@ export class RaftNode implements ClusterNode {
   static async open(options: RaftNodeOptions): Promise<RaftNode> {
     const { runtime, node: nodeId, broken } = options;
     const clock = await openIntervalClock(runtime, DIRECTORY, {
+      reserveMicros: options.clockReserveMicros,
       onFailure: (error) => broken(error as Error),
     });
     const scheduler = await RaftScheduler.open(
@@ -186,6 +189,7 @@ export class RaftNode implements ClusterNode {
     running.isServing = false;
     const answer = await this.#scheduler.propose(running.group, FENCE);
     if (answer.kind !== 'committed') throw new Error(`the fence was not committed: ${answer.kind}`);
+    this.#options.onHandOver();
   }
 
   async #sendSnapshot(group: GroupId, stream: ByteStream): Promise<void> {

@@ -22,6 +22,8 @@ const SEGMENT_BYTES = 16 << 10;
 
 export class RaftSubject implements Subject<RaftNode> {
   readonly groups: number;
+  onElected: (node: number) => void = () => {};
+  onHandOver: (node: number) => void = () => {};
   readonly #world: World;
   readonly #random: SeededRandom;
   readonly #shape: ClusterShape;
@@ -46,6 +48,7 @@ export class RaftSubject implements Subject<RaftNode> {
       observer: {
         onLeader: ({ groupId, term, core, log }) => {
           this.#invariants.onLeader(groupId, term, logView(core, log));
+          this.onElected(nodeOf(core.replicaId));
         },
         onCommittedEntries: ({ groupId, term, core }, entries) => {
           this.#invariants.onCommitted(groupId, core.replicaId, term, entries);
@@ -90,8 +93,10 @@ export class RaftSubject implements Subject<RaftNode> {
       node: machine.node,
       store: this.#stores[machine.node - 1] as RegisterStore,
       scheduler: this.#scheduler,
+      clockReserveMicros: this.#shape.clockReserveMicros,
       flushMicros: FLUSH_MICROS,
       note: this.#note,
+      onHandOver: () => this.onHandOver(machine.node),
       broken,
     });
   }

@@ -9,6 +9,10 @@ export interface Subject<Node extends ClusterNode> {
   /** How many groups have registers: their numbers begin at 1. */
   readonly groups: number;
   readonly elections: number;
+  /** Told of each. */
+  onElected: (node: number) => void;
+  /** A leader is being asked to hand over. */
+  onHandOver: (node: number) => void;
   /** Before any node starts. */
   prepare(cluster: Cluster<Node>): Promise<void>;
   /** `broken`: the node can't go on. */

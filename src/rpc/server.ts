@@ -14,6 +14,9 @@ import { Reflection } from './reflection.ts';
 import { type Handlers, type ProtoFile, serviceDefinition, type ServiceShape } from './service.ts';
 import { requireReachable, serverCredentials, type TlsMaterial } from './tls.ts';
 
+// What goes wrong is told to whoever asked for it; grpc-js would print it as well.
+setLogVerbosity(logVerbosity.NONE);
+
 /** How long calls may take to end when the server closes. */
 const GRACE_MICROS = 500_000;
 
@@ -98,12 +101,10 @@ export class RpcServer {
 }
 
 function cannotListen(address: Address, error: Error): DbError {
-  const hint = error.message.includes('EADDRINUSE')
-    ? 'Another program has the port: choose another one with --rpc.'
-    : undefined;
-  return new DbError(
-    '58000',
-    `the RPC address ${formatAddress(address)} can't be listened at: ${error.message}`,
-    hint === undefined ? {} : { hint },
-  );
+  const where = `the RPC address ${formatAddress(address)}`;
+  return error.message.includes('EADDRINUSE')
+    ? new DbError('58000', `${where} is in use by another program`, {
+        hint: 'Choose another one with --rpc HOST:PORT.',
+      })
+    : new DbError('58000', `${where} can't be listened at: ${error.message}`);
 }

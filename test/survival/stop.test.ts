@@ -112,8 +112,12 @@ describe('a second start', () => {
   });
 
   it('on a port that is taken is refused and says which', async () => {
-    const second = new NodeProcess(`${directory.path}/other`, ports);
-    expect(await second.exited()).toBe(1);
-    expect(second.output).toContain(`127.0.0.1:${ports.sql} is in use`);
+    for (const door of ['sql', 'rpc', 'http'] as const) {
+      const free = await nodePorts();
+      const second = new NodeProcess(`${directory.path}/other`, { ...free, [door]: ports[door] });
+      expect(await second.exited()).toBe(1);
+      expect(second.output).toContain(`127.0.0.1:${ports[door]} is in use`);
+      expect(second.output).toContain(`--${door} HOST:PORT`);
+    }
   });
 });

@@ -64,6 +64,7 @@ export class RangeHost {
   /** Writes why this replica may not serve. */
   private marking: Promise<void> = Promise.resolve();
   private givingAway: Disposable | undefined = undefined;
+  private watching: Disposable | undefined = undefined;
   private isStopped = false;
 
   static async open(parts: RangeHostParts): Promise<RangeHost> {
@@ -145,8 +146,12 @@ export class RangeHost {
       onCommitted: (entries) => this.replica.committed(entries),
       onLeadership: (leadership) => this.leadershipChanged(leadership),
       onTransfer: () => this.handOver(),
-      pullSnapshot: ({ from, index }) => this.receiver.pull(nodeOf(from), index),
+      pullSnapshot: ({ from, index }) => {
+        this.watchState();
+        return this.receiver.pull(nodeOf(from), index);
+      },
     });
+    if (this.lacksState) this.watchState();
     streams.register(snapshotPurpose(range), (from, stream) => this.sender.serve(from, stream));
     streams.register(purposeOfChecksums(range), (from, stream) =>
       this.consistency.serve(from, stream),
@@ -231,6 +236,7 @@ export class RangeHost {
   stop(reason: string): void {
     this.isStopped = true;
     this.givingAway?.[Symbol.dispose]();
+    this.watching?.[Symbol.dispose]();
     this.receiver.stop();
     this.replica.stopServing(reason);
   }
@@ -277,6 +283,22 @@ export class RangeHost {
     this.giveAway();
   }
 
+  /** A snapshot is being installed, or was when the node stopped. */
+  private get lacksState(): boolean {
+    return this.replica.isInstalling || this.group.lacksState;
+  }
+
+  /** Its log may be as good as any other's by now, so that it is elected: but it can't serve. */
+  private watchState(): void {
+    if (this.isStopped || this.watching !== undefined) return;
+    this.watching = this.parts.runtime.timers.after(GIVE_AWAY_MICROS, () => {
+      this.watching = undefined;
+      if (!this.lacksState) return;
+      this.giveAway();
+      this.watchState();
+    });
+  }
+
   /** A replica that may not serve must not lead: again and again, until somebody else takes it. */
   private giveAway(): void {
     const { group, parts } = this;
@@ -286,7 +308,7 @@ export class RangeHost {
     if (target === undefined) return;
     this.givingAway = parts.runtime.timers.after(GIVE_AWAY_MICROS, () => {
       this.givingAway = undefined;
-      this.giveAway();
+      if (this.lacksState || this.replica.whyBroken !== undefined) this.giveAway();
     });
     parts.scheduler.transfer(group, target).catch((error: unknown) => parts.onFailure(error));
   }

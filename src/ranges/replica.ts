@@ -172,7 +172,9 @@ export class Replica {
    * again only in another term, whatever comes of the transfer. */
   async handOver(): Promise<void> {
     const { state } = this;
-    if (state.kind !== 'leading') throw new Error('the replica does not serve');
+    // Nothing was served in this term, and nothing will be.
+    if (state.kind === 'won') this.state = { kind: 'handingOver', term: state.term };
+    if (state.kind !== 'leading') return;
     const handing: ReplicaState = { kind: 'handingOver', term: state.term };
     this.state = handing;
     this.gate.close('its leadership is being handed over');

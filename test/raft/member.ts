@@ -120,7 +120,12 @@ export interface MemberOptions {
   readonly bug?: MemberBug;
 }
 
-export type MemberBug = 'ackBeforeSync' | 'forgetVote' | 'countUnsynced' | 'applyUnsynced';
+export type MemberBug =
+  | 'ackBeforeSync'
+  | 'forgetVote'
+  | 'countUnsynced'
+  /** Entries before the term and the configuration that they rely on. */
+  | 'entriesFirst';
 
 export class Member {
   readonly id: ReplicaId;
@@ -183,9 +188,11 @@ export class Member {
     this.unwritten = [];
     const before = records.length;
     const { configuration, hardState } = ready;
+    const entries = ready.entries.map((entry) => ({ kind: 'entry', entry }) as const);
+    if (this.options.bug === 'entriesFirst') records.push(...entries);
     if (hardState !== undefined) records.push({ kind: 'hardState', hardState });
     if (configuration !== undefined) records.push({ kind: 'identity', ...configuration });
-    for (const entry of ready.entries) records.push({ kind: 'entry', entry });
+    if (this.options.bug !== 'entriesFirst') records.push(...entries);
     // What did not come from the Ready was written to it when it happened.
     for (const record of records.slice(before)) this.log.write(record);
     this.writes.push({ ready, records });

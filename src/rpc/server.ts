@@ -1,7 +1,13 @@
 // The port at which a node is spoken to over gRPC, by its peers and by clients. Services are added by whoever has them;
 // health and reflection are always there.
 
-import { Server, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  Server,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+  logVerbosity,
+  setLogVerbosity,
+} from '@grpc/grpc-js';
 import { type Address, formatAddress } from '../base/address.ts';
 import { DbError } from '../base/errors.ts';
 import type { Timers } from '../runtime/runtime.ts';

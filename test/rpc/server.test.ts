@@ -213,7 +213,7 @@ describe('a service', () => {
     const port = Number(address.split(':').at(-1));
     const second = new RpcServer({ address: { host: '127.0.0.1', port }, timers });
     await expect(second.listen()).rejects.toThrow(
-      `the RPC address ${address} can't be listened at`,
+      `the RPC address ${address} is in use by another program`,
     );
   });
 });

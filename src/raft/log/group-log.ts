@@ -175,16 +175,23 @@ export class GroupLog {
   }
 
   /** The log begins anew after `position`: a snapshot has replaced what came before (P31). What follows stays when the
-   * log holds that very position. */
-  resetTo(position: LogPosition, identity: GroupIdentity): void {
+   * log holds that very position; whether it does. */
+  resetTo(position: LogPosition, identity: GroupIdentity): boolean {
     const { terms } = this;
     this.setIdentity(identity);
+    this.durableIndex = position.index;
     if (terms !== undefined && terms.termAt(position.index) === position.term) {
       this.compactTo(position.index);
-      return;
+      return true;
     }
     this.begin(position);
-    this.durableIndex = position.index;
+    return false;
+  }
+
+  /** A record was met that nothing before it counts. */
+  forgetLog(): void {
+    this.terms = undefined;
+    this.markIndex = 0;
   }
 
   setIdentity(identity: GroupIdentity): void {
@@ -204,9 +211,8 @@ export class GroupLog {
     if (terms === undefined || index > terms.lastIndex) {
       this.begin({ index, term });
     } else if (index > terms.compactedIndex) {
-      // A compaction leaves what follows; a snapshot has replaced a log of which this position was no part.
-      if (terms.termAt(index) === term) this.compactTo(index);
-      else this.begin({ index, term });
+      assert(terms.termAt(index) === term, `group ${this.groupId} is compacted to what it has not`);
+      this.compactTo(index);
     } else if (index === terms.compactedIndex && terms.compacted.term !== term) {
       const rebased = new LogTerms({ index, term });
       for (let i = index + 1; i <= terms.lastIndex; i++) {

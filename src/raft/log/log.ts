@@ -23,6 +23,7 @@ import { encodeIdentity, type GroupIdentity, GroupLog } from './group-log.ts';
 import { readEntries } from './read.ts';
 import {
   BATCH,
+  BEGINNING,
   CHANGE,
   COMMAND,
   HARD_STATE,
@@ -72,7 +73,7 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-const BEGINNING: LogPosition = { index: 0, term: 0 };
+const NOWHERE: LogPosition = { index: 0, term: 0 };
 /** Of tombstones. */
 const FIRST_WRITTEN = 1;
 const REWRITTEN = 0;
@@ -195,13 +196,13 @@ export class RaftLog {
   }
 
   /** Begins the log of a new group, empty and with its first configuration. */
-  create(groupId: GroupId, identity: GroupIdentity, start: LogPosition = BEGINNING): GroupLog {
+  create(groupId: GroupId, identity: GroupIdentity, start: LogPosition = NOWHERE): GroupLog {
     assert(!this.groups.has(groupId), `group ${groupId} exists`);
     assert(identity.replicaId > this.removedReplica(groupId), 'P32: replica ids are never reused');
     const group = new GroupLog(groupId);
     group.resetTo(start, identity);
     this.groups.set(groupId, group);
-    this.stageMark(group);
+    this.stageMark(group, BEGINNING);
     return group;
   }
 
@@ -224,8 +225,8 @@ export class RaftLog {
   /** The log of the group begins anew after `start`: a snapshot has replaced what came before (P31). What it holds
    * beyond stays if it holds that very position. */
   reset(group: GroupLog, start: LogPosition, identity: GroupIdentity): void {
-    group.resetTo(start, identity);
-    this.stageMark(group);
+    const isKept = group.resetTo(start, identity);
+    this.stageMark(group, isKept ? MARK : BEGINNING);
     this.removal.start();
   }
 
@@ -438,7 +439,7 @@ export class RaftLog {
       const payload = staged.payloads[count] as Uint8Array;
       writeRecord(writer, segment.number, offset, kind, group.groupId, term, index, payload);
       if (kind === HARD_STATE) group.hardStateSegment = segment.number;
-      else if (kind === MARK) group.markSegment = segment.number;
+      else if (kind === MARK || kind === BEGINNING) group.markSegment = segment.number;
       else if (kind === TOMBSTONE) this.buried(group.groupId, term, segment.number);
       else group.place(staged.entries[count] as Entry, segment.number, offset);
       count++;
@@ -468,12 +469,12 @@ export class RaftLog {
     this.staged.push(TOMBSTONE, group, replicaId, writing, EMPTY_BYTES, undefined);
   }
 
-  private stageMark(group: GroupLog): void {
+  private stageMark(group: GroupLog, kind: number = MARK): void {
     const { identity, terms } = group;
     assert(identity !== undefined && terms !== undefined, 'a group without a beginning');
     const { index, term } = terms.compacted;
     group.markIndex = index;
-    this.staged.push(MARK, group, term, index, encodeIdentity(identity), undefined);
+    this.staged.push(kind, group, term, index, encodeIdentity(identity), undefined);
   }
 
   private fail(error: Error): void {

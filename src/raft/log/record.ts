@@ -22,6 +22,8 @@ export const CHANGE = 3;
 export const HARD_STATE = 4;
 /** The log of this group begins after (term, index); payload: its identity and configuration (group-log.ts). */
 export const MARK = 5;
+/** As MARK, but nothing that was written of the group before counts any more: a snapshot has replaced its log. */
+export const BEGINNING = 7;
 /** The replica whose id stands in place of the term was removed: neither it nor an older one of this group comes to life
  * again here (P32). Index 1: all that the log held of it ends here; 0: written again, before its segment went. */
 export const TOMBSTONE = 6;

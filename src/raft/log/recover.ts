@@ -9,6 +9,7 @@ import type { GroupId, ReplicaId } from '../types.ts';
 import { decodeIdentity, GroupLog } from './group-log.ts';
 import {
   BATCH,
+  BEGINNING,
   CHANGE,
   COMMAND,
   emptyRecordView,
@@ -194,7 +195,9 @@ function adopt(
       group.hardState = readHardState(new ByteReader(bytes, payloadStart), term);
       group.hardStateSegment = segment;
       break;
+    case BEGINNING:
     case MARK:
+      if (kind === BEGINNING) group.forgetLog();
       group.adoptMark(index, term, decodeIdentity(bytes.slice(payloadStart, payloadEnd)), segment);
       break;
     default:

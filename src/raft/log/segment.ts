@@ -11,7 +11,7 @@ import { DbError } from '../../base/errors.ts';
 import { crc32c } from '../../base/crc32c.ts';
 import type { OpenFile } from '../../runtime/runtime.ts';
 
-/** 2: tombstones. */
+/** 2: tombstones, and logs that begin anew. */
 export const FORMAT_VERSION = 2;
 export const SEGMENT_HEADER_BYTES = 64;
 

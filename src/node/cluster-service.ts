@@ -1,6 +1,7 @@
 // The Cluster service (rpc/proto/cluster.proto): what a node answers to `meridian init`, `meridian cluster status` and to
 // nodes that found a cluster, whether it waits or is a member already; and the other end of it.
 
+import { DbError } from '../base/errors.ts';
 import { clusterClient, type ClusterClient } from '../rpc/client.ts';
 import { RpcError, type StatusName } from '../rpc/error.ts';
 import type {
@@ -20,7 +21,7 @@ import {
   type RefusalKind,
 } from './bootstrap.ts';
 import type { Member } from './identity.ts';
-import type { NodeStatus } from './status.ts';
+import type { ConsistencyAnswer, NodeStatus } from './status.ts';
 
 /** A node, waiting or not, as the service sees it. */
 export interface ClusterNode {
@@ -28,6 +29,9 @@ export interface ClusterNode {
   adopt(adoption: Adoption): Promise<void>;
   found(nodes: number): Promise<Founded>;
   status(): NodeStatus;
+  /** Both reject with a DbError when it can't be done. */
+  transferLeadership(to: number): Promise<void>;
+  checkConsistency(): Promise<ConsistencyAnswer>;
 }
 
 /** `node` is asked at each call: a waiting node becomes a member. */
@@ -44,6 +48,13 @@ export function clusterHandlers(node: () => ClusterNode): Handlers<typeof Cluste
       return { clusterId, members: members.map(toWire) };
     }),
     status: unary(() => ({ json: JSON.stringify(node().status()) })),
+    transfer: unary(async ({ toNodeId }) => {
+      await refusing(node().transferLeadership(toNodeId));
+      return {};
+    }),
+    check: unary(async () => ({
+      json: JSON.stringify(await refusing(node().checkConsistency())),
+    })),
   };
 }
 
@@ -120,9 +131,9 @@ async function refusing<T>(running: Promise<T>): Promise<T> {
   try {
     return await running;
   } catch (error) {
-    throw error instanceof BootstrapRefusal
-      ? new RpcError(STATUS[error.kind], error.message)
-      : error;
+    if (error instanceof BootstrapRefusal) throw new RpcError(STATUS[error.kind], error.message);
+    if (error instanceof DbError) throw new RpcError('FAILED_PRECONDITION', error.message);
+    throw error;
   }
 }
 

@@ -129,8 +129,8 @@ class StartingNode {
       return undefined;
     }
     const identity = await this.atHome(adopted, addresses);
-    let status = (): NodeStatus => startingStatus(identity);
-    this.clusterNode = this.memberNode(identity, addresses, () => status());
+    const member = this.memberNode(identity, addresses);
+    this.clusterNode = member;
     const network = this.openNetwork(identity, addresses);
     closing.add(() => network.close());
     // From here on the database lets go of it, also when it can't be opened.
@@ -141,7 +141,12 @@ class StartingNode {
       lock,
     });
     closing.add(() => database.close());
-    status = () => database.status();
+    this.clusterNode = {
+      ...member,
+      status: () => database.status(),
+      transferLeadership: (to) => database.transferLeadership(to),
+      checkConsistency: () => database.checkConsistency(),
+    };
     const pgwire = await this.openSql(database);
     closing.add(() => pgwire.close());
     this.serveKeyValues(database);
@@ -196,6 +201,7 @@ class StartingNode {
       adopt: (adoption) => bootstrap.adopt(adoption),
       found: (nodes) => bootstrap.found(nodes),
       status: () => waitingStatus(),
+      ...withoutRanges(WAITING),
     };
     options.waits?.(rpc);
     const stopped = options.stopped?.then(() => undefined);
@@ -212,16 +218,14 @@ class StartingNode {
     return { ...identity, members };
   }
 
-  private memberNode(
-    identity: NodeIdentity,
-    addresses: Addresses,
-    status: () => NodeStatus,
-  ): ClusterNode {
+  /** Until the database is open. */
+  private memberNode(identity: NodeIdentity, addresses: Addresses): ClusterNode {
     return {
       describe: () => describeNode(identity.clusterId, addresses, identity),
       adopt: async (adoption) => requireSame(identity, adoption),
       found: () => Promise.reject(belongs(identity)),
-      status,
+      status: () => startingStatus(identity),
+      ...withoutRanges('starts'),
     };
   }
 
@@ -322,6 +326,14 @@ function waitingStatus(): NodeStatus {
     reason: WAITING,
     ranges: [],
   };
+}
+
+function withoutRanges(
+  reason: string,
+): Pick<ClusterNode, 'transferLeadership' | 'checkConsistency'> {
+  const refuse = (): Promise<never> =>
+    Promise.reject(new DbError('57P03', `the node leads nothing: it ${reason}`));
+  return { transferLeadership: refuse, checkConsistency: refuse };
 }
 
 function startingStatus({ nodeId, clusterId, members }: NodeIdentity): NodeStatus {

@@ -7,11 +7,14 @@ import { RpcError, toRpcError } from './error.ts';
 import {
   type AdoptRequest,
   type AdoptResponse,
+  type CheckResponse,
   ClusterDefinition,
   type DescribeResponse,
   type InitRequest,
   type InitResponse,
   type StatusResponse,
+  type TransferRequest,
+  type TransferResponse,
 } from './generated/cluster.ts';
 import { type MessageType, methodDefinition, type ServiceShape } from './service.ts';
 import type { TlsMaterial } from './tls.ts';
@@ -31,6 +34,8 @@ export interface ClusterClient {
   adopt(request: AdoptRequest): Promise<AdoptResponse>;
   init(request: InitRequest): Promise<InitResponse>;
   status(): Promise<StatusResponse>;
+  transfer(request: TransferRequest): Promise<TransferResponse>;
+  check(): Promise<CheckResponse>;
   close(): void;
 }
 
@@ -42,6 +47,8 @@ export function clusterClient(address: string, options: ClientOptions): ClusterC
     adopt: (request) => client.call(ClusterDefinition, methods.adopt, request),
     init: (request) => client.call(ClusterDefinition, methods.init, request),
     status: () => client.call(ClusterDefinition, methods.status, {}),
+    transfer: (request) => client.call(ClusterDefinition, methods.transfer, request),
+    check: () => client.call(ClusterDefinition, methods.check, {}),
     close: () => client.close(),
   };
 }

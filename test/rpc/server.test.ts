@@ -171,6 +171,8 @@ describe('a service', () => {
         status: unary(() => {
           throw new Error('out of luck');
         }),
+        transfer: unary(() => ({})),
+        check: unary(() => ({ json: '{}' })),
       },
       protoFiles,
     );
@@ -197,6 +199,8 @@ describe('a service', () => {
         adopt: () => {},
         init: () => {},
         status: () => {},
+        transfer: () => {},
+        check: () => {},
       },
       protoFiles,
     );

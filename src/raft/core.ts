@@ -235,6 +235,12 @@ export class RaftCore {
     return this.leadership?.isDue === true || this.hasAnything;
   }
 
+  /** Whether ready() has more to say than it could as well say with the next proposal, or at the next tick: to a leader's
+   * members, that something has committed. */
+  get isUrgent(): boolean {
+    return this.leadership?.isUrgent === true || this.hasAnything;
+  }
+
   private get hasAnything(): boolean {
     const { log, standing, membership, follower, outbox } = this;
     return (

@@ -44,6 +44,8 @@ export class Rounds {
   private readonly parts: RoundsParts;
   private queue: RaftGroup[] = [];
   private isDue = false;
+  /** Somebody in the queue waits for the next round. */
+  private isAwaited = false;
   /** Rounds whose write is in flight: the next one starts after it. */
   private writing = 0;
 
@@ -57,10 +59,20 @@ export class Rounds {
 
   /** The group has something for the next round. */
   enqueue(group: RaftGroup): void {
-    if (!group.isQueued) {
-      group.isQueued = true;
-      this.queue.push(group);
-    }
+    this.enqueueForLater(group);
+    this.isAwaited = true;
+    this.schedule();
+  }
+
+  /** It joins a round that others ask for, or that of the next tick: that something has committed is told to members
+   * with what they are sent next, not with messages, answers and rounds of its own. */
+  enqueueForLater(group: RaftGroup): void {
+    if (group.isQueued) return;
+    group.isQueued = true;
+    this.queue.push(group);
+  }
+
+  private schedule(): void {
     if (this.isDue || this.writing > 0) return;
     this.isDue = true;
     this.parts.timers.soon(this.runDue);
@@ -77,6 +89,7 @@ export class Rounds {
     const { log, sender, begun } = this.parts;
     const { queue } = this;
     this.queue = [];
+    this.isAwaited = false;
     const written: Written[] = [];
     try {
       for (const group of queue) this.take(group, written);
@@ -142,9 +155,6 @@ export class Rounds {
       // What was proposed meanwhile is queued already; a won election has an entry of its own to write.
       touched(group);
     }
-    if (this.queue.length > 0 && this.writing === 0 && !this.isDue) {
-      this.isDue = true;
-      this.parts.timers.soon(this.runDue);
-    }
+    if (this.isAwaited) this.schedule();
   }
 }

@@ -400,7 +400,8 @@ export class RaftScheduler {
     this.succession.observe(group);
     if (core.configuration !== group.seenConfiguration) this.membersChanged(group);
     this.delivery.committed(group, core.takeCommitted());
-    if (core.hasReady) this.rounds.enqueue(group);
+    if (core.isUrgent) this.rounds.enqueue(group);
+    else if (core.hasReady) this.rounds.enqueueForLater(group);
   };
 
   private membersChanged(group: RaftGroup): void {

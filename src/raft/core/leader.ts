@@ -36,6 +36,23 @@ export class Leader {
     return (this.isFeedDue || this.isHeartbeatDue) && this.peers.length > 0;
   }
 
+  /** Whether flush() has more to say than that something has committed, which can travel with what is said next. */
+  get isUrgent(): boolean {
+    if (this.isHeartbeatDue) return this.peers.length > 0;
+    return this.isFeedDue && this.peers.some((peer) => this.isWanted(peer));
+  }
+
+  private isWanted(peer: Progress): boolean {
+    switch (peer.state) {
+      case 'snapshot':
+        return false;
+      case 'probe':
+        return !peer.isAsked;
+      case 'replicate':
+        return peer.isPoked || (peer.nextIndex <= this.parts.log.lastIndex && this.hasRoom(peer));
+    }
+  }
+
   /** Nothing waits for a member or from one. */
   get isQuiescent(): boolean {
     const { committed, lastIndex } = this.parts.log;

@@ -13,6 +13,8 @@ const SHORT_MICROS = 5000;
 /** How late Node's timers may be, with a busy loop: the last stretch is spun. */
 const SPIN_MICROS = 1500;
 const SLEEP_MICROS_MIN = 1000;
+/** Turns that soon() gives between two looks for input. */
+const SOON_TURNS = 4;
 
 class ShortWait implements Disposable {
   readonly dueMicros: number;
@@ -60,6 +62,7 @@ export class NodeTimers implements Timers {
   #coarse: NodeJS.Timeout | undefined;
   #coarseDueMicros = 0;
   #soon: (() => void)[] = [];
+  #isRunningSoon = false;
 
   after(micros: number, run: () => void): Disposable {
     if (!(micros < SHORT_MICROS)) return new LongWait(Math.min(micros, LONGEST_MICROS), run);
@@ -70,10 +73,22 @@ export class NodeTimers implements Timers {
   }
 
   soon(run: () => void): void {
-    if (this.#soon.push(run) === 1) setImmediate(this.#runSoon);
+    if (this.#soon.push(run) === 1 && !this.#isRunningSoon) setImmediate(this.#runSoon);
   }
 
+  /** What asks for another turn meanwhile gets it at once, a few times: a put passes several rooms, each of which
+   * gathers a turn's input, and looking for input in between would only cost (bench: put). */
   readonly #runSoon = (): void => {
+    this.#isRunningSoon = true;
+    try {
+      for (let turn = 0; turn < SOON_TURNS && this.#soon.length > 0; turn++) this.#runBatch();
+    } finally {
+      this.#isRunningSoon = false;
+      if (this.#soon.length > 0) setImmediate(this.#runSoon);
+    }
+  };
+
+  #runBatch(): void {
     const batch = this.#soon;
     this.#soon = [];
     let done = 0;
@@ -84,9 +99,9 @@ export class NodeTimers implements Timers {
       }
     } finally {
       // One that throws takes nobody with it.
-      for (let i = done; i < batch.length; i++) this.soon(batch[i] as () => void);
+      for (let i = done; i < batch.length; i++) this.#soon.push(batch[i] as () => void);
     }
-  };
+  }
 
   /** Sleeps or spins until the next short wait, which is so far away. */
   #arm(micros: number): void {

@@ -150,6 +150,8 @@ class StartingNode {
     const pgwire = await this.openSql(database);
     closing.add(() => pgwire.close());
     this.serveKeyValues(database);
+    // Not before all doors are open: who asks wants to come in.
+    status = () => database.status();
     this.health = () => database.health();
     this.metrics = async () => [
       ...(await database.metrics()),

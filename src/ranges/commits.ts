@@ -21,7 +21,8 @@ import type { LockWaits } from './lock-waits.ts';
 import { PendingCommit } from './pending-commit.ts';
 import { RecentTransactions } from './recent-transactions.ts';
 import type { ProposalOutcome, ReplicaParts } from './replica-parts.ts';
-import { Session, type Sessions } from './sessions.ts';
+import { Session } from './session.ts';
+import { type Sessions } from './sessions.ts';
 import { parseTxnId, randomTxnId } from './txn-id.ts';
 
 export class Commits {

@@ -4,7 +4,8 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { Refusal, Span } from './api.ts';
 import type { LockWait } from './lock-owner.ts';
 import type { LockTable } from './lock-table.ts';
-import type { Session, Sessions } from './sessions.ts';
+import type { Session } from './session.ts';
+import type { Sessions } from './sessions.ts';
 
 /** Undefined: the lock is held. */
 export type LockOutcome = Refusal | undefined;

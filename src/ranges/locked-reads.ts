@@ -25,7 +25,8 @@ import type { LockOutcome, LockWaits } from './lock-waits.ts';
 import { RangeScan } from './range-scan.ts';
 import type { RowLoader } from './row-loader.ts';
 import { copyOf, detach, fromVersion, newRowSlice, noRow } from './row-slice.ts';
-import { Session, type Sessions } from './sessions.ts';
+import { Session } from './session.ts';
+import { type Sessions } from './sessions.ts';
 
 export class LockedReads {
   private readonly gate: Gate;

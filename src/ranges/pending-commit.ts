@@ -3,7 +3,7 @@
 import { MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { CommitAnswer, Span, Write } from './api.ts';
 import type { InFlight } from './in-flight.ts';
-import type { Session } from './sessions.ts';
+import type { Session } from './session.ts';
 
 export class PendingCommit implements InFlight {
   /** Undefined: outside any transaction, without locks. */

@@ -3,7 +3,7 @@
 // and at what it held, so that one old table that the garbage collector has promoted keeps all later sessions, and what
 // they reach, alive until the next full collection (bench: point, INSERT: two kilobytes promoted for each row).
 
-import type { Session } from './sessions.ts';
+import type { Session } from './session.ts';
 
 const BUCKETS_MIN = 1024;
 /** Ids count upwards, or are random: their last digits tell them apart. */

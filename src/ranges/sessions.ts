@@ -2,34 +2,11 @@
 // leader's term. A wound, a change of leadership or generation, or its end kills the session, and every later request
 // that quotes it is refused.
 
-import type { CommitAnswer, LockSession, Refusal, TxnRef } from './api.ts';
+import type { LockSession, Refusal, TxnRef } from './api.ts';
 import { SESSIONS_MAX } from './limits.ts';
-import { LockOwner } from './lock-owner.ts';
 import type { LockTable } from './lock-table.ts';
+import { Session } from './session.ts';
 import { SessionTable } from './session-table.ts';
-
-export class Session {
-  readonly owner: LockOwner;
-  readonly token: LockSession;
-  /** What a single locked read answers: made once. */
-  readonly rowAnswer: { readonly kind: 'row'; readonly session: LockSession };
-
-  /** Of the commit under way, for an attempt that is sent again (P20). */
-  commit: Promise<CommitAnswer> | undefined = undefined;
-  /** In the session table. */
-  next: Session | undefined = undefined;
-
-  constructor(txn: TxnRef, token: LockSession) {
-    this.owner = new LockOwner(txn.id, txn.age);
-    this.token = token;
-    this.rowAnswer = { kind: 'row', session: token };
-  }
-
-  /** Whether its locks still protect what was read under them; to be asked again after every await. */
-  get isLive(): boolean {
-    return this.owner.state === 'active' || this.owner.state === 'committing';
-  }
-}
 
 const WOUNDED: Refusal = {
   kind: 'wounded',

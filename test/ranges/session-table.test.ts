@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { timestamp } from '../../src/clock/timestamp.ts';
 import { SessionTable } from '../../src/ranges/session-table.ts';
-import { Session } from '../../src/ranges/sessions.ts';
+import { Session } from '../../src/ranges/session.ts';
 
 let sessions = 0;
 

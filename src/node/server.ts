@@ -141,17 +141,16 @@ class StartingNode {
       lock,
     });
     closing.add(() => database.close());
+    const pgwire = await this.openSql(database);
+    closing.add(() => pgwire.close());
+    this.serveKeyValues(database);
+    // Not before all doors are open: who asks wants to come in.
     this.clusterNode = {
       ...member,
       status: () => database.status(),
       transferLeadership: (to) => database.transferLeadership(to),
       checkConsistency: () => database.checkConsistency(),
     };
-    const pgwire = await this.openSql(database);
-    closing.add(() => pgwire.close());
-    this.serveKeyValues(database);
-    // Not before all doors are open: who asks wants to come in.
-    status = () => database.status();
     this.health = () => database.health();
     this.metrics = async () => [
       ...(await database.metrics()),

@@ -81,9 +81,16 @@ export class CoreLog {
     return this.terms.lastPositionWithin(Math.min(index, this.terms.lastIndex), term);
   }
 
-  /** Whether the position is in this log; what is committed is the same in every log. */
+  /** Whether the position is in this log. What is committed is the same in every log, also where this one no longer
+   * reaches. */
   matches(index: number, term: number): boolean {
-    return index <= this.committed || this.terms.termAt(index) === term;
+    const known = this.terms.termAt(index);
+    if (index > this.committed) return known === term;
+    assert(
+      known === undefined || known === term,
+      `entry ${index} is committed with term ${known}, and said to be of term ${term}`,
+    );
+    return true;
   }
 
   /** Takes a leader's entries, which follow a position that matches. An entry that conflicts is removed with all after
@@ -94,7 +101,7 @@ export class CoreLog {
     let at = 0;
     while (at < entries.length) {
       const { index, term } = entries[at] as Entry;
-      if (index > this.committed && terms.termAt(index) !== term) break;
+      if (!this.matches(index, term)) break;
       at++;
     }
     if (at === entries.length) return undefined;

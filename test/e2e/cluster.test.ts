@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import type * as Api from '../../src/index.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   freeBasePort,
@@ -50,7 +51,7 @@ async function queryAny(urls: readonly string[], text: string): Promise<Record<s
   }
 }
 
-describe('meridian cluster', () => {
+describe('meridian cluster', { timeout: 180_000 }, () => {
   let dir: string;
   const cluster = (...args: string[]): ReturnType<typeof runCommand> =>
     runCommand('cluster', ...args, '--dir', dir);
@@ -145,7 +146,29 @@ describe('meridian cluster', () => {
   });
 });
 
-describe('meridian start --join, meridian init', () => {
+describe('startCluster()', () => {
+  it('is the same from a program', { timeout: 180_000 }, async () => {
+    const { startCluster } = (await import(
+      new URL('../../dist/src/index.js', import.meta.url).href
+    )) as typeof Api;
+    const basePort = await freeBasePort(1);
+    const options = { directory: join(directory.path, 'cluster'), nodes: 1, basePort };
+    const cluster = await startCluster(options);
+    try {
+      expect(await cluster.url()).toBe(`postgres://root@127.0.0.1:${basePort}/defaultdb`);
+      await query(await cluster.url(), 'CREATE TABLE t (id int PRIMARY KEY)');
+      await cluster.kill(1);
+      expect((await cluster.status())[0]).toMatchObject({ process: 'gone' });
+      await expect(cluster.url()).rejects.toMatchObject({ code: '57P03' });
+      await cluster.restart(1);
+      expect(await query(await cluster.url(), 'SELECT * FROM t')).toEqual([]);
+    } finally {
+      await cluster.stop();
+    }
+  });
+});
+
+describe('meridian start --join, meridian init', { timeout: 180_000 }, () => {
   const rpcOf = (ports: NodePorts): string => `127.0.0.1:${ports.rpc}`;
 
   function start(

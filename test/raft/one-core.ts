@@ -148,3 +148,10 @@ export class One {
     return this.step({ ...usual, term, lastIndex, lastTerm, ...more });
   }
 }
+
+/** A leader whose first entry is committed. */
+export function leader(options: OneOptions = {}): One {
+  const one = new One(options).elect().acknowledge(2);
+  one.settle();
+  return one;
+}

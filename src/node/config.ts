@@ -19,6 +19,8 @@ export interface NodeConfig {
   readonly logSegmentBytes: number;
   /** Entries of the log that are applied before a flush lets it be cut. */
   readonly entriesPerFlush: number;
+  /** Bytes of the log that are. */
+  readonly bytesPerFlush: number;
   /** Free space below which writes are refused. */
   readonly minFreeBytes: number;
   /** Of Raft; the same on all nodes of a cluster. */
@@ -46,6 +48,7 @@ export function defaultConfig(dataDirectory: string): NodeConfig {
     cacheBytes: DEFAULT_CACHE_BYTES,
     logSegmentBytes: 16 * MIB,
     entriesPerFlush: 100_000,
+    bytesPerFlush: 128 * MIB,
     minFreeBytes: DEFAULT_MIN_FREE_BYTES,
     timing: DEFAULT_TIMING,
     consistencyCheckMicros: 600_000_000,

@@ -239,6 +239,8 @@ export async function openDatabase(
       shard,
       range: RANGE,
       entriesPerFlush: config.entriesPerFlush,
+      bytesPerFlush: config.bytesPerFlush,
+      bytesBetween: (after, last) => range.group.bytesBetween(after, last),
       appliedIndex: () => replica.appliedIndex,
       truncate: (index) => scheduler.truncate(range.group, Math.min(index, range.group.delivered)),
       broken,

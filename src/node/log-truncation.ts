@@ -16,6 +16,10 @@ export interface LogTruncationParts {
   readonly range: number;
   /** A flush writes the memtable out, so it is not done for little. */
   readonly entriesPerFlush: number;
+  /** Nor does the log grow longer than this beyond what is flushed, however few entries make it. */
+  readonly bytesPerFlush: number;
+  /** Of the log's entries in (after, last]. */
+  bytesBetween(after: number, last: number): number;
   appliedIndex(): number;
   truncate(index: number): void;
   broken(error: unknown): void;
@@ -69,9 +73,14 @@ export class LogTruncation {
     this.#timer = this.#parts.timers.after(LOOK_MICROS, () => {
       if (this.#stopped) return;
       this.#looks += 1;
-      const behind = this.#parts.appliedIndex() - this.#truncatedTo;
+      const { entriesPerFlush, bytesPerFlush } = this.#parts;
+      const applied = this.#parts.appliedIndex();
+      const behind = applied - this.#truncatedTo;
       const due =
-        behind >= this.#parts.entriesPerFlush || (behind > 0 && this.#looks >= LOOKS_PER_FLUSH);
+        behind >= entriesPerFlush ||
+        (behind > 0 &&
+          (this.#looks >= LOOKS_PER_FLUSH ||
+            this.#parts.bytesBetween(this.#truncatedTo, applied) >= bytesPerFlush));
       if (due) this.flush().catch((error: unknown) => this.#parts.broken(error));
       this.#schedule();
     });

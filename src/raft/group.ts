@@ -159,6 +159,11 @@ export class RaftGroup {
     this.seenTerm = core.term;
   }
 
+  /** Bytes of the log's entries in (after, last]. */
+  bytesBetween(after: number, last: number): number {
+    return this.log.terms?.bytesBetween(after, last) ?? 0;
+  }
+
   get isLeader(): boolean {
     return this.core.role === 'leader';
   }

@@ -12,7 +12,11 @@ interface Bench {
   readonly look: () => void;
 }
 
-function bench(applied: () => number, flush: () => Promise<readonly AppliedRange[]>): Bench {
+function bench(
+  applied: () => number,
+  flush: () => Promise<readonly AppliedRange[]>,
+  entryBytes = 100,
+): Bench {
   const cuts: number[] = [];
   const broken: unknown[] = [];
   let due: () => void = () => undefined;
@@ -29,6 +33,8 @@ function bench(applied: () => number, flush: () => Promise<readonly AppliedRange
     shard: { flush } as Shard,
     range: RANGE,
     entriesPerFlush: 10,
+    bytesPerFlush: 5_000,
+    bytesBetween: (after, last) => (last - after) * entryBytes,
     appliedIndex: applied,
     truncate: (index) => cuts.push(index),
     broken: (error) => broken.push(error),
@@ -39,6 +45,25 @@ function bench(applied: () => number, flush: () => Promise<readonly AppliedRange
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('the log is cut (P30)', () => {
+  it('after few entries when they are large', async () => {
+    let applied = 0;
+    const flushed = { range: RANGE, appliedIndex: 4, installed: undefined, isInstalling: false };
+    const { truncation, cuts, look } = bench(
+      () => applied,
+      async () => [flushed],
+      1_000,
+    );
+    truncation.start();
+    applied = 4;
+    look();
+    await settle();
+    expect(cuts).toEqual([]);
+    applied = 5;
+    look();
+    await settle();
+    expect(cuts).toEqual([4]);
+  });
+
   it('at what the flush made durable of its own range, not at what is applied', async () => {
     let applied = 0;
     const { truncation, cuts, look } = bench(

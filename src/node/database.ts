@@ -14,6 +14,7 @@ import {
   RaftScheduler,
   type SchedulerObserver,
 } from '../raft/scheduler.ts';
+import type { RetentionBounds } from '../raft/retention.ts';
 import type { Ranges } from '../ranges/api.ts';
 import { Router } from '../ranges/router.ts';
 import { Turns } from '../ranges/turns.ts';
@@ -53,6 +54,8 @@ export interface DatabaseOptions {
   /** Of the data directory, when the caller has it already; closing lets go of it. */
   readonly lock?: Disposable;
   readonly observer?: SchedulerObserver;
+  /** How much of the log is kept for members that lag behind; left out: as usual. */
+  readonly retention?: RetentionBounds;
 }
 
 /** What the key-value door works with. */
@@ -149,6 +152,7 @@ export async function openDatabase(
       timing: config.timing,
       log: { ...DEFAULT_SCHEDULER_OPTIONS.log, segmentBytes: config.logSegmentBytes },
       ...(options.observer === undefined ? {} : { observer: options.observer }),
+      ...(options.retention === undefined ? {} : { retention: options.retention }),
     });
     scheduler.onFailure(broken);
     // After the scheduler, which answers what was proposed before.

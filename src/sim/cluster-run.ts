@@ -7,6 +7,7 @@ import { checkRegisters, formatViolation } from './checkers/register.ts';
 import { Clients } from './cluster/clients.ts';
 import { Cluster } from './cluster/cluster.ts';
 import type { ClusterNode } from './cluster/cluster-node.ts';
+import { DatabaseSubject } from './cluster/database-subject.ts';
 import { ClusterFaults } from './cluster/faults.ts';
 import { type ClusterShape, type PlanName, shapeOf } from './cluster/plans.ts';
 import { RaftSubject } from './cluster/raft-subject.ts';
@@ -27,12 +28,17 @@ const RECOVERY_MICROS_MAX = 15 * SECOND;
 const SETTLING_MICROS_MAX = 30 * SECOND;
 const LEASE_CHECK_MICROS = 500;
 
+/** What nodes say of themselves that is counted. */
+const SAID: ReadonlySet<string> = new Set(['installed a snapshot', 'sent a snapshot']);
+
 export interface ClusterRunOptions {
   readonly seed: number;
   /** Simulated. */
   readonly seconds: number;
   readonly plan?: PlanName;
   readonly nodes?: number;
+  /** Nodes with storage and all, in place of Raft alone. */
+  readonly whole?: boolean;
   /** Known bugs to switch on. */
   readonly bugs?: ReadonlySet<string>;
   /** What the plan would have otherwise. */
@@ -67,13 +73,10 @@ export async function runCluster(options: ClusterRunOptions): Promise<ClusterRun
   const random = world.random.fork('run');
   const shape = { ...shapeOf(options.plan ?? 'any', random, options.nodes), ...options.shape };
   const notes = new Notes();
-  const run = new ClusterRun(
-    options,
-    world,
-    shape,
-    new RaftSubject(world, shape, notes.add),
-    notes,
-  );
+  const run =
+    options.whole === true
+      ? new ClusterRun(options, world, shape, new DatabaseSubject(world, shape, notes.add), notes)
+      : new ClusterRun(options, world, shape, new RaftSubject(world, shape, notes.add), notes);
   try {
     return await run.run();
   } catch (error) {
@@ -125,6 +128,7 @@ class ClusterRun<Node extends ClusterNode> {
       nodes: shape.nodes,
       uncertaintyMicros: shape.uncertaintyMicros,
       onLog: (node, level, message, fields) => {
+        if (SAID.has(message)) notes.add(message);
         const at = (world.nowMicros / SECOND).toFixed(6);
         options.onLog?.(node, level, `${at} node ${node} ${message} ${JSON.stringify(fields)}`);
       },
@@ -134,7 +138,7 @@ class ClusterRun<Node extends ClusterNode> {
     this.#clients = new Clients(world, this.#cluster, {
       clients: CLIENTS,
       groups: subject.groups,
-      hotGroupsMax: shape.hotGroupsMax,
+      hotGroupsMax: Math.min(subject.groups, shape.hotGroupsMax),
       registersPerGroup: REGISTERS,
     });
     this.#faults = new ClusterFaults(world, network, this.#cluster, shape.faults);

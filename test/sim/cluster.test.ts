@@ -46,7 +46,7 @@ const BUGS: readonly (readonly [bug: string, plan: PlanName, first: number, comp
       'raft.ack-before-sync',
       'restarts',
       1,
-      /state-machine safety|leader completeness|linearizable/,
+      /damaged|log holds entries|state-machine safety|leader completeness/,
     ],
     ['raft.skip-term-check', 'elections', 1, /election safety/],
     ['raft.forget-vote', 'restarts', 1, /election safety/],

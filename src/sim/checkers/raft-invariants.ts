@@ -3,6 +3,7 @@
 
 import { assert } from '../../base/assert.ts';
 import { hashBytes } from '../../base/bytes.ts';
+import type { RaftGroup } from '../../raft/group.ts';
 import { type Entry, type GroupId, nodeOf, type ReplicaId, replicaIdOn } from '../../raft/types.ts';
 import { demand } from '../violation.ts';
 
@@ -12,6 +13,14 @@ export interface LogView {
   readonly lastIndex: number;
   /** Undefined: not in the log, or no longer. */
   termAt(index: number): number | undefined;
+}
+
+export function logView(core: RaftGroup['core'], log: RaftGroup['log']): LogView {
+  return {
+    replica: core.replicaId,
+    lastIndex: core.lastIndex,
+    termAt: (index) => log.terms?.termAt(index),
+  };
 }
 
 /** An entry that some replica has delivered, and so must be what every replica ever delivers at its index. */

@@ -2,10 +2,9 @@
 // members change, and whatever is committed or led is looked at.
 
 import { configurationOf, membersOf } from '../../raft/configuration.ts';
-import type { RaftGroup } from '../../raft/group.ts';
 import { DEFAULT_SCHEDULER_OPTIONS, type SchedulerOptions } from '../../raft/scheduler.ts';
 import { nodeOf, type ReplicaId, replicaIdOn } from '../../raft/types.ts';
-import { type LogView, nameOf, RaftInvariants } from '../checkers/raft-invariants.ts';
+import { logView, nameOf, RaftInvariants } from '../checkers/raft-invariants.ts';
 import type { Machine } from '../machine.ts';
 import type { SeededRandom } from '../random.ts';
 import { demand } from '../violation.ts';
@@ -159,12 +158,4 @@ export class RaftSubject implements Subject<RaftNode> {
       );
     }
   }
-}
-
-function logView(core: RaftGroup['core'], log: RaftGroup['log']): LogView {
-  return {
-    replica: core.replicaId,
-    lastIndex: core.lastIndex,
-    termAt: (index) => log.terms?.termAt(index),
-  };
 }

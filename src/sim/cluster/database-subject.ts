@@ -1,0 +1,176 @@
+// A cluster of whole nodes (database-node.ts): one range, with a replica on each. Leadership is handed over now and then,
+// and replicas are compared, while everything else goes wrong.
+
+import { defaultConfig } from '../../node/config.ts';
+import { openDatabase } from '../../node/database.ts';
+import { type Member, writeIdentity } from '../../node/identity.ts';
+import type { ConsistencyAnswer } from '../../node/status.ts';
+import { DbError } from '../../base/errors.ts';
+import { initParser } from '../../sql/parse/grammar.ts';
+import { nodeOf } from '../../raft/types.ts';
+import { logView, RaftInvariants } from '../checkers/raft-invariants.ts';
+import type { Machine } from '../machine.ts';
+import type { SeededRandom } from '../random.ts';
+import { demand, Violation } from '../violation.ts';
+import { Life, type World } from '../world.ts';
+import type { Cluster } from './cluster.ts';
+import { DatabaseNode } from './database-node.ts';
+import type { ClusterShape } from './plans.ts';
+import type { Subject } from './subject.ts';
+
+const SECOND = 1_000_000;
+const CONSISTENCY_MICROS = 10 * SECOND;
+const HAND_OVER_MICROS_MAX = 8 * SECOND;
+const COMPARING_MICROS_MAX = 30 * SECOND;
+
+export class DatabaseSubject implements Subject<DatabaseNode> {
+  readonly groups = 1;
+  onElected: (node: number) => void = () => {};
+  onHandOver: (node: number) => void = () => {};
+  readonly #world: World;
+  readonly #random: SeededRandom;
+  readonly #shape: ClusterShape;
+  readonly #note: (kind: string) => void;
+  readonly #invariants = new RaftInvariants();
+  #cluster!: Cluster<DatabaseNode>;
+  #period = 0;
+
+  constructor(world: World, shape: ClusterShape, note: (kind: string) => void) {
+    this.#world = world;
+    this.#random = world.random.fork('database');
+    this.#shape = shape;
+    this.#note = note;
+  }
+
+  get elections(): number {
+    return this.#invariants.elections;
+  }
+
+  /** Every node knows from the start who belongs to the cluster. */
+  async prepare(cluster: Cluster<DatabaseNode>): Promise<void> {
+    // WebAssembly is compiled outside of simulated time: before it begins.
+    await initParser();
+    this.#cluster = cluster;
+    const members = cluster.seats.map(({ machine: { node } }): Member => {
+      const at = (port: number): string => `127.0.0.1:${port + 10 * (node - 1)}`;
+      return { nodeId: node, rpc: at(7433), sql: at(7432), http: at(7434) };
+    });
+    let left = members.length;
+    for (const { machine } of cluster.seats) {
+      const files = machine.disk.files(new Life(machine.node));
+      const identity = { clusterId: 'c0ffee', nodeId: machine.node, shards: 1, members };
+      writeIdentity(files, 'data', identity).then(
+        () => {
+          left -= 1;
+        },
+        (error: unknown) => this.#world.fail(error),
+      );
+    }
+    await this.#world.run(() => left === 0, SECOND);
+  }
+
+  async open(machine: Machine, life: Life, broken: (error: Error) => void): Promise<DatabaseNode> {
+    const runtime = machine.runtime(life);
+    const config = {
+      ...defaultConfig('data'),
+      cacheBytes: 64 << 10,
+      minFreeBytes: 8 << 20,
+      logSegmentBytes: 64 << 10,
+      entriesPerFlush: 40,
+      timing: this.#shape.timing,
+      consistencyCheckMicros: CONSISTENCY_MICROS,
+    };
+    const database = await openDatabase(runtime, config, {
+      shardEntry: machine.shardEntry(),
+      broken,
+      retention: this.#shape.retention,
+      observer: {
+        onLeader: ({ groupId, term, core, log }) => {
+          this.#invariants.onLeader(groupId, term, logView(core, log));
+          this.onElected(nodeOf(core.replicaId));
+        },
+        onCommittedEntries: ({ groupId, term, core }, entries) => {
+          this.#invariants.onCommitted(groupId, core.replicaId, term, entries);
+        },
+      },
+    });
+    return new DatabaseNode(runtime, database);
+  }
+
+  begin(): void {
+    if (this.#shape.membership.weights.transfer > 0) this.#handOverLater();
+  }
+
+  pause(): void {
+    this.#period += 1;
+  }
+
+  #handOverLater(): void {
+    const period = this.#period;
+    this.#world.after(this.#random.below(HAND_OVER_MICROS_MAX), undefined, () => {
+      if (this.#period !== period) return;
+      this.#handOver().catch((error: unknown) => this.#world.fail(error));
+      this.#handOverLater();
+    });
+  }
+
+  async #handOver(): Promise<void> {
+    const seat = this.#cluster.seats.find(({ node }) => node?.holdsLease() === true);
+    if (seat === undefined) return;
+    const to = 1 + this.#random.below(this.#cluster.seats.length);
+    this.onHandOver(seat.machine.node);
+    const outcome = await this.#cluster.ask(seat.machine.node, (node) =>
+      node.database.transferLeadership(to).then(
+        () => 'transferred',
+        (error: unknown) => {
+          if (error instanceof DbError) return 'failed';
+          throw error;
+        },
+      ),
+    );
+    this.#note(`transfer ${typeof outcome === 'string' ? outcome : outcome.kind}`);
+  }
+
+  async tidy(): Promise<boolean> {
+    return true;
+  }
+
+  difference(): string | undefined {
+    const committed = this.#invariants.committedIndex(1);
+    for (const { node, machine } of this.#cluster.seats) {
+      if (node === undefined) return `node ${machine.node} is not up`;
+      const { appliedIndex, broken } = node.range;
+      if (broken !== undefined) return `node ${machine.node} differs from others: ${broken}`;
+      if (appliedIndex !== committed) {
+        return `node ${machine.node} has applied ${appliedIndex} of ${committed}`;
+      }
+    }
+    return undefined;
+  }
+
+  /** All replicas hold the same rows. */
+  async judge(): Promise<void> {
+    let answer: ConsistencyAnswer | undefined;
+    const ask = async (): Promise<void> => {
+      while (answer === undefined) {
+        const node = this.#cluster.running.find((one) => one.holdsLease());
+        const told = await node?.database.checkConsistency().catch((error: unknown) => {
+          if (error instanceof DbError) return undefined;
+          throw error;
+        });
+        if (told !== undefined && told.kind !== 'undecided') answer = told;
+        else await this.#world.sleep(100_000);
+      }
+    };
+    ask().catch((error: unknown) => this.#world.fail(error));
+    const world = this.#world;
+    await world.run(() => answer !== undefined, world.nowMicros + COMPARING_MICROS_MAX);
+    if (answer === undefined) throw new Violation('the replicas could not be compared');
+    const { kind } = answer;
+    demand(kind === 'consistent', `the replicas hold different rows: ${JSON.stringify(answer)}`);
+    const all = this.#cluster.seats.length;
+    if (kind === 'consistent') {
+      demand(answer.replicas === all, `only ${answer.replicas} of ${all} replicas were compared`);
+    }
+  }
+}

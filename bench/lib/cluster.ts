@@ -12,8 +12,22 @@ export interface ClusterNode {
   readonly http: string;
   pid(): number;
   kill(): Promise<void>;
+  /** SIGTERM, and its end. */
+  stop(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
   restart(): void;
+}
+
+/** For those who want to stand between the nodes, or watch their processes. */
+export interface ClusterHooks {
+  /** Called once before the first start, with the nodes' RPC addresses. */
+  prepare(members: readonly string[]): Promise<void>;
+  /** What a process gets in front of our program, at each start. */
+  launch(id: number): {
+    readonly arguments: readonly string[];
+    readonly environment: Readonly<Record<string, string>>;
+  };
+  spawned(id: number, child: ChildProcess): void;
 }
 
 export interface Cluster {
@@ -29,6 +43,7 @@ class Node implements ClusterNode {
   readonly sql: string;
   readonly http: string;
   private readonly arguments: readonly string[];
+  private readonly hooks: ClusterHooks | undefined;
   private child: ChildProcess | undefined;
   private log = '';
 
@@ -38,8 +53,10 @@ class Node implements ClusterNode {
     ports: readonly number[],
     join_: string,
     more: readonly string[],
+    hooks: ClusterHooks | undefined,
   ) {
     this.id = id;
+    this.hooks = hooks;
     [this.sql, this.rpc, this.http] = ports.map((port) => `127.0.0.1:${port}`) as [
       string,
       string,
@@ -55,9 +72,13 @@ class Node implements ClusterNode {
 
   restart(): void {
     const extra = (process.env['BENCH_NODE_ARGS'] ?? '').split(' ').filter((a) => a !== '');
-    const child = spawn(process.execPath, [...extra, CLI, ...this.arguments], {
+    const launch = this.hooks?.launch(this.id);
+    const before = [...extra, ...(launch?.arguments ?? [])];
+    const child = spawn(process.execPath, [...before, CLI, ...this.arguments], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...launch?.environment },
     });
+    this.hooks?.spawned(this.id, child);
     const keep = (chunk: Buffer): void => {
       this.log = (this.log + chunk.toString()).slice(-20_000);
     };
@@ -91,13 +112,17 @@ export async function startCluster(
   directory: string,
   count = 3,
   more: readonly string[] = [],
+  hooks?: ClusterHooks,
 ): Promise<Cluster> {
   const ports: number[][] = [];
   for (let i = 0; i < count; i++) {
     ports.push([await freePort(), await freePort(), await freePort()]);
   }
   const members = ports.map(([, rpc]) => `127.0.0.1:${rpc}`);
-  const nodes = ports.map((own, i) => new Node(i + 1, directory, own, members.join(','), more));
+  await hooks?.prepare(members);
+  const nodes = ports.map(
+    (own, i) => new Node(i + 1, directory, own, members.join(','), more, hooks),
+  );
   try {
     await initialise(members[0] as string);
     await findLeader(members);

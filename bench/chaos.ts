@@ -196,6 +196,9 @@ async function main(args: readonly string[]): Promise<number> {
   return isWell ? 0 : 1;
 }
 
+// The nodes go when this process exits, and only then.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {

@@ -107,17 +107,21 @@ export class Faults {
 
   async cutLink(): Promise<void> {
     const [a, b] = this.#pair();
-    await this.#during([this.#fleet.links.cut(a, b, this.#cutKind())], 300, 8000);
+    const kind = this.#cutKind();
+    this.#tell(kind, a, b);
+    await this.#during([this.#fleet.links.cut(a, b, kind)], 300, 8000);
   }
 
   async stallLink(): Promise<void> {
     const [from, to] = this.#pair();
+    this.#tell('from', from, 'to', to);
     await this.#during([this.#fleet.links.stall(from, to)], 300, 8000);
   }
 
   async isolate(): Promise<void> {
     const node = this.#anyNode();
     const kind = this.#cutKind();
+    this.#tell(kind, node);
     const { links } = this.#fleet;
     await this.#during(
       this.#others(node).map((other) => links.cut(node, other, kind)),
@@ -128,6 +132,7 @@ export class Faults {
 
   async stallNode(how: 'deaf' | 'mute'): Promise<void> {
     const node = this.#anyNode();
+    this.#tell(node);
     const { links } = this.#fleet;
     await this.#during(
       this.#others(node).map((other) =>
@@ -140,6 +145,7 @@ export class Faults {
 
   async cutAll(): Promise<void> {
     const kind = this.#cutKind();
+    this.#tell(kind);
     const { links, ids } = this.#fleet;
     const pairs = ids.flatMap((a) => ids.filter((b) => b > a).map((b) => [a, b] as const));
     await this.#during(
@@ -154,6 +160,7 @@ export class Faults {
     const leader = this.#watcher.leader;
     if (leader === undefined) return;
     const target = this.#oneOf(this.#others(leader));
+    this.#tell('to', target);
     await this.#fleet
       .channel(leader)
       .transfer(target, TRANSFER_MILLIS)
@@ -183,11 +190,17 @@ export class Faults {
     const nodes = chosen.filter((id) => this.#fleet.isFree(id)).slice(0, count);
     if (nodes.length === 0) return;
     const releases = nodes.map((id) => this.#fleet.take(id));
+    this.#tell(...nodes);
     try {
       await act(nodes);
     } finally {
       for (const release of releases) release();
     }
+  }
+
+  /** How it is done, and who leads meanwhile. */
+  #tell(...how: readonly (string | number)[]): void {
+    this.#say(`  ${how.join(' ')}, leader ${this.#watcher.leader ?? 'unknown'}`);
   }
 
   #counted(name: string): void {

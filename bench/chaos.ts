@@ -153,7 +153,7 @@ async function recovered(availability: Availability, violations: Violations): Pr
 
 function summarize(
   { millis, seed, directory }: Settings,
-  { clients, watcher, history, violations }: Evidence,
+  { fleet, clients, watcher, history, violations }: Evidence,
   faults: Faults,
   availability: Availability,
 ): void {
@@ -164,7 +164,7 @@ function summarize(
   const lines = [
     `minutes        ${(millis / 60_000).toFixed(1)} (seed ${seed})`,
     `faults         ${total}: ${kinds.map(([name, count]) => `${name} ${count}`).join(', ')}`,
-    `transfers      ${faults.transfers} of them done`,
+    `transfers      ${faults.transfers} of them done; ${fleet.snapshots} snapshots installed`,
     `terms          ${watcher.terms} with a leader that was seen, the last ${watcher.term}`,
     `operations     ${operations}: ${acknowledged} done, ${refused} refused, ${unknown} writes unknown`,
     `errors         ${[...errors].map(([name, count]) => `${name} ${count}`).join(', ') || 'none'}`,

@@ -11,6 +11,8 @@ const REGISTERS = 32;
 const APPENDS_PERCENT = 20;
 const WRITES_PERCENT = 60;
 const DEADLINE_MILLIS = 2000;
+/** Values are filled up with blanks to any length up to it: logs must grow long enough to be cut. */
+const VALUE_BYTES_MAX = 1024;
 const THINK_MILLIS_MAX = 40;
 const LEADER_METADATUM = 'meridian-leader';
 const AFTER_FAILURE_MILLIS = 20;
@@ -115,7 +117,8 @@ export class Clients {
     const key = `${REGISTER_PREFIX}${random.below(REGISTERS)}`;
     const value = this.#values++;
     const operation = this.#history.call(`${name} at node ${node}`, key, 'write', value);
-    const outcome = await this.#put(node, key, String(value), () => this.#history.done(operation));
+    const text = String(value).padEnd(random.below(VALUE_BYTES_MAX));
+    const outcome = await this.#put(node, key, text, () => this.#history.done(operation));
     if (outcome.kind === 'failed') this.#history.failed(operation);
     if (outcome.kind !== 'done') throw outcome.error;
   }
@@ -146,7 +149,10 @@ export class Clients {
       return { kind: isRefusal(error) ? 'failed' : 'unknown', error };
     }
     done();
-    this.#availability.accepted(invokedAt, `the write of ${value} to ${key} at node ${node}`);
+    this.#availability.accepted(
+      invokedAt,
+      `the write of ${value.trim()} to ${key} at node ${node}`,
+    );
     return { kind: 'done' };
   }
 

@@ -11,6 +11,7 @@ import type { Violations } from './violations.ts';
 
 const REDIRECT = new URL('redirect.js', import.meta.url).href;
 const NODES = 3;
+const SNAPSHOT_INSTALLED = 'installed a snapshot';
 const READY = 'Meridian is ready';
 const TAIL_CHARS = 4000;
 const ERROR_LINE = /^\S+Z error /;
@@ -29,6 +30,7 @@ class Member {
   isToEnd = false;
   /** One fault at a time. */
   isBusy = false;
+  snapshots = 0;
   /** Told of all that it says. */
   readonly listeners = new Set<(chunk: string) => void>();
 
@@ -85,6 +87,11 @@ export class Fleet {
 
   get ids(): readonly number[] {
     return this.#members.map(({ id }) => id);
+  }
+
+  /** That nodes said they installed. */
+  get snapshots(): number {
+    return this.#members.reduce((sum, { snapshots }) => sum + snapshots, 0);
   }
 
   /** Who listens where, as nodes name each other. */
@@ -211,6 +218,7 @@ function watch(
     line = lines.pop() as string;
     for (const one of lines) {
       if (ERROR_LINE.test(one)) violations.add(`node ${member.id} says: ${one}`);
+      if (one.includes(SNAPSHOT_INSTALLED)) member.snapshots += 1;
       if (!one.includes(READY)) continue;
       member.isReady = true;
       changed();

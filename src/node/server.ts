@@ -5,7 +5,7 @@ import { AssertionError } from '../base/assert.ts';
 import { DbError } from '../base/errors.ts';
 import { protoFiles as kvFiles } from '../doors/kv/generated/descriptors.ts';
 import { KvDefinition } from '../doors/kv/generated/kv.ts';
-import { createKvService } from '../doors/kv/service.ts';
+import { createKvHandlers } from '../doors/kv/service.ts';
 import { KvStore } from '../doors/kv/store.ts';
 import { type HttpServer, type Metric, startHttp } from '../doors/http/server.ts';
 import { startPgWire } from '../doors/pgwire/server.ts';
@@ -295,12 +295,12 @@ class StartingNode {
   private serveKeyValues(database: Database): void {
     const { timers } = this.runtime;
     const { kv } = database;
-    const { definition, implementation } = createKvService({
+    const handlers = createKvHandlers({
       store: new KvStore({ transactions: kv.transactions, timers }),
       timers,
       leaderAddress: () => kv.leader()?.rpc,
     });
-    this.rpc.addMethods(KvDefinition, definition, kvFiles, implementation);
+    this.rpc.addService(KvDefinition, handlers, kvFiles);
   }
 
   private watchHealth(): void {

@@ -1,83 +1,106 @@
-// A bidirectional call as both of its ends see it. grpc-js has two unlike classes for them, which differ in how they
-// end: a client's call has a status, a server's is "cancelled", also after it ended well.
+// A call with messages both ways, as both of its ends see it: an HTTP/2 stream that carries gRPC. The messages are bytes:
+// their owner encodes and decodes them, so that it decides when. Calls to this node begin in server-call.ts, calls to
+// others in client-call.ts.
 
-import type { PeerCertificate } from 'node:tls';
-import type { ClientDuplexStream, ServerDuplexStream } from '@grpc/grpc-js';
-import { type Client, type MethodDefinition, status } from '@grpc/grpc-js';
-import { statusName } from './error.ts';
+import type { Http2Stream } from 'node:http2';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { Refusal } from './hello.ts';
-import { type MethodShape, methodDefinition, type ServiceShape } from './service.ts';
+import {
+  COPIED_BYTES_MAX,
+  MESSAGE_BYTES_MAX,
+  MessageDecoder,
+  MessageError,
+  prefixed,
+  prefixOf,
+} from './messages.ts';
 
 /** How a call ended: OK, or why not. */
 export type Ending = Refusal;
 
 export interface Call {
-  /** `written` when the transport took it: until then it is in our memory. Not called when the call breaks first. */
-  write(message: Buffer, written: () => void): void;
+  /** False: there is much on its way; onDrain tells when there is not. `written` when the transport took the message:
+   * until then it is in our memory. Not called when the call breaks first. */
+  write(message: Uint8Array, written?: () => void): boolean;
   /** One handler; nothing comes before there is one. */
   onMessage(handler: (message: Buffer) => void): void;
   /** The other side sends nothing more. */
   onEnd(handler: () => void): void;
+  onDrain(handler: () => void): void;
   /** Once, however it ended. */
   onOver(handler: (ending: Ending) => void): void;
+  /** No message comes until resume(). */
   pause(): void;
   resume(): void;
+  readonly isOver: boolean;
   /** The client's side sends nothing more; the server's ends the call. */
   end(): void;
   /** Ends it for both. Only a server can tell the other side why. */
   fail(refusal: Refusal): void;
   certificate(): PeerCertificate | undefined;
+  /** HOST:PORT */
   peer(): string;
 }
 
-const raw = {
-  encode: (message: Buffer) => ({ finish: () => message }),
-  decode: (bytes: Uint8Array) => bytes as Buffer,
-};
-
-/** The method with its messages left in bytes: their owner encodes and decodes them, so that it decides when. */
-export function rawMethod(
-  service: ServiceShape,
-  method: MethodShape,
-): MethodDefinition<Buffer, Buffer> {
-  return methodDefinition(service, method, raw, raw);
-}
-
-export function startCall(channel: Client, method: MethodDefinition<Buffer, Buffer>): Call {
-  return new ClientCall(
-    channel.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize),
-  );
-}
-
-export function serverCall(call: ServerDuplexStream<Buffer, Buffer>): Call {
-  return new ServerCall(call);
-}
-
-abstract class AnyCall<
-  S extends ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
-> {
+export abstract class Http2Call<S extends Http2Stream> implements Call {
   protected readonly stream: S;
-  private ending: Ending | undefined;
+  protected ending: Ending | undefined;
+  private readonly decoder = new MessageDecoder();
+  /** Arrived while paused. */
+  private readonly arrived: Buffer[] = [];
+  private isPaused = false;
+  private hasEnded = false;
+  private messageHandler: (message: Buffer) => void = () => {};
+  private endHandler: () => void = () => {};
   private overHandler: ((ending: Ending) => void) | undefined;
 
   constructor(stream: S) {
     this.stream = stream;
+    // What it means is said when it closes.
+    stream.on('error', () => {});
   }
 
-  write(message: Buffer, written: () => void): void {
-    if (this.ending === undefined && !this.stream.writableEnded) {
-      this.stream.write(message, (error: unknown) => {
-        if (error === null || error === undefined) written();
-      });
+  get isOver(): boolean {
+    return this.ending !== undefined;
+  }
+
+  write(message: Uint8Array, written?: () => void): boolean {
+    const { stream } = this;
+    if (this.ending !== undefined || stream.writableEnded) return true;
+    const { length } = message;
+    if (length > MESSAGE_BYTES_MAX) {
+      const reason = `a message of ${length} bytes is larger than ${MESSAGE_BYTES_MAX}`;
+      this.fail({ status: 'RESOURCE_EXHAUSTED', reason });
+      return true;
     }
+    const done =
+      written === undefined
+        ? undefined
+        : (error: unknown): void => {
+            if (error === null || error === undefined) written();
+          };
+    if (length <= COPIED_BYTES_MAX) return stream.write(prefixed(message), done);
+    stream.cork();
+    stream.write(prefixOf(length));
+    const hasRoom = stream.write(message, done);
+    stream.uncork();
+    return hasRoom;
   }
 
   onMessage(handler: (message: Buffer) => void): void {
-    this.stream.on('data', handler);
+    this.messageHandler = handler;
+    this.stream.on('data', (chunk: Buffer) => this.take(chunk));
+    this.stream.on('end', () => {
+      this.hasEnded = true;
+      this.deliver();
+    });
   }
 
   onEnd(handler: () => void): void {
-    this.stream.on('end', handler);
+    this.endHandler = handler;
+  }
+
+  onDrain(handler: () => void): void {
+    this.stream.on('drain', handler);
   }
 
   onOver(handler: (ending: Ending) => void): void {
@@ -87,15 +110,28 @@ abstract class AnyCall<
   }
 
   pause(): void {
+    this.isPaused = true;
     this.stream.pause();
   }
 
   resume(): void {
-    this.stream.resume();
+    this.isPaused = false;
+    this.deliver();
+    if (!this.isPaused) this.stream.resume();
   }
 
   end(): void {
     if (!this.stream.writableEnded) this.stream.end();
+  }
+
+  abstract fail(refusal: Refusal): void;
+
+  certificate(): PeerCertificate | undefined {
+    return certificateOf(this.stream);
+  }
+
+  peer(): string {
+    return peerOf(this.stream);
   }
 
   protected over(ending: Ending): void {
@@ -103,58 +139,41 @@ abstract class AnyCall<
     this.ending = ending;
     this.overHandler?.(ending);
   }
-}
 
-class ClientCall extends AnyCall<ClientDuplexStream<Buffer, Buffer>> implements Call {
-  constructor(stream: ClientDuplexStream<Buffer, Buffer>) {
-    super(stream);
-    // Its status says the same.
-    stream.on('error', () => {});
-    stream.on('status', ({ code, details }) => {
-      this.over({ status: statusName(code), reason: details });
-    });
-  }
-
-  fail(refusal: Refusal): void {
-    this.stream.cancel();
-    this.over(refusal);
-  }
-
-  certificate(): PeerCertificate | undefined {
-    return this.stream.getAuthContext()?.sslPeerCertificate;
-  }
-
-  peer(): string {
-    return this.stream.getPeer();
-  }
-}
-
-class ServerCall extends AnyCall<ServerDuplexStream<Buffer, Buffer>> implements Call {
-  #failed: Refusal | undefined;
-
-  constructor(stream: ServerDuplexStream<Buffer, Buffer>) {
-    super(stream);
-    stream.on('error', () => {});
-    stream.on('cancelled', () => {
-      if (this.#failed !== undefined) this.over(this.#failed);
-      else if (stream.writableFinished) this.over({ status: 'OK', reason: 'it ended' });
-      else this.over({ status: 'CANCELLED', reason: 'the connection or the call was broken' });
-    });
-  }
-
-  fail(refusal: Refusal): void {
-    this.#failed = refusal;
-    if (!this.stream.writableEnded) {
-      this.stream.emit('error', { code: status[refusal.status], details: refusal.reason });
+  private take(chunk: Buffer): void {
+    if (this.ending !== undefined) return;
+    try {
+      const messages = this.decoder.take(chunk);
+      for (let i = 0; i < messages.length; i++) {
+        const message = messages[i] as Buffer;
+        if (this.isPaused) this.arrived.push(message);
+        else this.messageHandler(message);
+      }
+    } catch (error) {
+      if (!(error instanceof MessageError)) throw error;
+      this.fail({ status: error.status, reason: error.message });
     }
-    this.over(refusal);
   }
 
-  certificate(): PeerCertificate | undefined {
-    return this.stream.getAuthContext().sslPeerCertificate;
+  private deliver(): void {
+    const { arrived } = this;
+    while (arrived.length > 0 && !this.isPaused) this.messageHandler(arrived.shift() as Buffer);
+    if (!this.hasEnded || this.isPaused || this.ending !== undefined) return;
+    this.hasEnded = false;
+    this.endHandler();
   }
+}
 
-  peer(): string {
-    return this.stream.getPeer();
-  }
+/** What the other side has shown, and our CA has signed. */
+export function certificateOf(stream: Http2Stream): PeerCertificate | undefined {
+  const socket = stream.session?.socket as TLSSocket | undefined;
+  if (socket?.encrypted !== true || !socket.authorized) return undefined;
+  const certificate = socket.getPeerCertificate();
+  return certificate.raw === undefined ? undefined : certificate;
+}
+
+/** HOST:PORT */
+export function peerOf(stream: Http2Stream): string {
+  const socket = stream.session?.socket;
+  return `${socket?.remoteAddress}:${socket?.remotePort}`;
 }

@@ -1,10 +1,9 @@
 // Keeps one stream to a peer open: dials, shakes hands, and after each failure waits longer before the next try, up to
 // a bound and with chance in it, so that the nodes of a cluster don't all come at once.
 
-import type { Client, MethodDefinition } from '@grpc/grpc-js';
 import type { NodeId, Runtime } from '../runtime/runtime.ts';
-import { type Call, type Ending, startCall } from './call.ts';
-import { openChannel } from './channel.ts';
+import type { Call, Ending } from './call.ts';
+import { startCall } from './client-call.ts';
 import { encodeEnvelope } from './frame-queue.ts';
 import { Envelope } from './generated/peer.ts';
 import { cardOf, helloTo, type NodeCard, type Refusal, refusalOf } from './hello.ts';
@@ -20,7 +19,8 @@ export interface DiallerOptions {
   readonly nodeId: NodeId;
   readonly address: string;
   readonly tls: TlsMaterial | undefined;
-  readonly method: MethodDefinition<Buffer, Buffer>;
+  /** Of the method that is called. */
+  readonly path: string;
   /** The handshake is done; messages go to what is returned. */
   opened(call: Call, peer: NodeCard): (message: Buffer) => void;
   /** It was open. */
@@ -36,7 +36,6 @@ type State =
   | { readonly kind: 'stopped' };
 
 interface Attempt {
-  readonly channel: Client;
   readonly call: Call;
   readonly handshake: Disposable;
 }
@@ -72,21 +71,20 @@ export class Dialler {
   }
 
   #dial(): void {
-    const { address, tls, method, nodeId, self, runtime } = this.#options;
-    let channel: Client;
+    const { address, tls, path, nodeId, self, runtime } = this.#options;
+    let call: Call;
     try {
-      channel = openChannel(address, tls);
+      call = startCall(address, path, tls, runtime.timers);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.failed({ status: 'INVALID_ARGUMENT', reason }, true);
       this.#wait();
       return;
     }
-    const call = startCall(channel, method);
     const handshake = runtime.timers.after(HANDSHAKE_MICROS_MAX, () => {
       call.fail({ status: 'DEADLINE_EXCEEDED', reason: 'it does not answer' });
     });
-    const attempt: Attempt = { channel, call, handshake };
+    const attempt: Attempt = { call, handshake };
     this.#state = { kind: 'dialling', attempt };
 
     let take = (message: Buffer): void => {
@@ -120,9 +118,8 @@ export class Dialler {
     return this.#options.opened(call, cardOf(hello));
   }
 
-  #over({ channel, handshake }: Attempt, ending: Ending): void {
+  #over({ handshake }: Attempt, ending: Ending): void {
     handshake[Symbol.dispose]();
-    channel.close();
     const { kind } = this.#state;
     if (kind === 'stopped') return;
     if (kind === 'open') this.#options.lost(ending);

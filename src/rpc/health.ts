@@ -1,6 +1,5 @@
 // gRPC's standard health service: Check answers once, Watch tells every change.
 
-import { type ServerWritableStream, status } from '@grpc/grpc-js';
 import {
   type HealthCheckRequest,
   type HealthCheckResponse,
@@ -8,8 +7,9 @@ import {
   type HealthDefinition,
 } from './generated/health.ts';
 import type { Handlers } from './service.ts';
+import type { TypedStream } from './typed-stream.ts';
 
-type Watcher = ServerWritableStream<HealthCheckRequest, HealthCheckResponse>;
+type Watcher = TypedStream<HealthCheckRequest, HealthCheckResponse>;
 
 /** The whole server, as clients that name no service ask for it. */
 export const WHOLE_SERVER = '';
@@ -23,15 +23,14 @@ export class Health {
       const { service } = call.request;
       const state = this.#stateOf(service);
       if (state === ServingStatus.SERVICE_UNKNOWN) {
-        callback({ code: status.NOT_FOUND, details: `there is no service '${service}'` });
+        callback({ status: 'NOT_FOUND', reason: `there is no service '${service}'` });
       } else {
         callback(null, { status: state });
       }
     },
-    watch: (call) => {
-      const { service } = call.request;
+    watch: ({ service }, call) => {
       this.#watchers.set(call, service);
-      call.on('cancelled', () => this.#watchers.delete(call));
+      call.onOver(() => this.#watchers.delete(call));
       call.write({ status: this.#stateOf(service) });
     },
   };

@@ -3,9 +3,9 @@
 //
 // This room may know base and runtime: it carries bytes, and decides nothing about who leads or who is dead.
 
-import type { Client, ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
+import type { Client } from '@grpc/grpc-js';
 import type { ByteStream, Network, NodeId, Runtime } from '../runtime/runtime.ts';
-import { type Call, rawMethod, serverCall } from './call.ts';
+import type { Call } from './call.ts';
 import { openChannel } from './channel.ts';
 import { RpcError } from './error.ts';
 import { protoFiles } from './generated/descriptors.ts';
@@ -22,7 +22,7 @@ import { LimitedLog } from './limited-log.ts';
 import { Peer, type PeerContext, type PeerStatus } from './peer.ts';
 import { acceptPeerStream, openPeerStream, type StreamContext } from './peer-streams.ts';
 import type { RpcServer } from './server.ts';
-import { methodDefinition, unary } from './service.ts';
+import { type Handlers, methodDefinition, pathOf, RawHandler, unary } from './service.ts';
 import type { TlsMaterial } from './tls.ts';
 
 const HANDSHAKE_MICROS_MAX = 5_000_000;
@@ -31,8 +31,6 @@ const DEFAULT_BUFFER_BYTES_MAX: number = 16 * 1024 * 1024;
 const STOPPING: Refusal = { status: 'UNAVAILABLE', reason: 'this node stops' };
 
 const { methods } = PeerDefinition;
-const connectMethod = rawMethod(PeerDefinition, methods.connect);
-const openMethod = rawMethod(PeerDefinition, methods.open);
 const knockMethod = methodDefinition(PeerDefinition, methods.knock, Hello, Hello);
 
 export interface PeerAddress {
@@ -79,7 +77,7 @@ export class GrpcNetwork implements Network {
       limitedLog: this.#limitedLog,
       self,
       tls,
-      method: connectMethod,
+      path: pathOf(PeerDefinition, methods.connect),
       bufferBytesMax: options.bufferBytesMax ?? DEFAULT_BUFFER_BYTES_MAX,
       deliver: (from, frame) => this.#onFrame(from, frame),
     };
@@ -87,7 +85,7 @@ export class GrpcNetwork implements Network {
       timers: runtime.timers,
       self,
       tls,
-      method: openMethod,
+      path: pathOf(PeerDefinition, methods.open),
       refused: (refusal, nodeId, where) => this.#logRefused(refusal, nodeId, where),
     };
     this.setPeers(options.peers);
@@ -95,21 +93,21 @@ export class GrpcNetwork implements Network {
 
   /** Peers that dial this node come in through the server. */
   register(server: RpcServer): void {
-    const definition = { connect: connectMethod, open: openMethod, knock: knockMethod };
-    server.addMethods(PeerDefinition, definition, protoFiles, {
-      connect: (call: ServerDuplexStream<Buffer, Buffer>) => this.#accept(serverCall(call)),
-      open: (call: ServerDuplexStream<Buffer, Buffer>) => {
-        acceptPeerStream(this.#streamContext, this.#openCalls, serverCall(call), this.#onStream);
-      },
-      knock: unary((hello: Hello, call: ServerUnaryCall<Hello, Hello>) => {
-        const certificate = { shown: call.getAuthContext().sslPeerCertificate };
-        const refusal = this.#judge(hello, certificate, call.getPeer());
+    const handlers: Handlers<typeof PeerDefinition> = {
+      connect: new RawHandler((call) => this.#accept(call)),
+      open: new RawHandler((call) => {
+        acceptPeerStream(this.#streamContext, this.#openCalls, call, this.#onStream);
+      }),
+      knock: unary((hello: Hello, call) => {
+        const certificate = { shown: call.certificate() };
+        const refusal = this.#judge(hello, certificate, call.peer());
         if (refusal !== undefined) throw new RpcError(refusal.status, refusal.reason);
         this.#onKnock(cardOf(hello));
         this.#peers.get(hello.nodeId)?.hurry();
         return helloTo(hello.nodeId, this.#self);
       }),
-    });
+    };
+    server.addService(PeerDefinition, handlers, protoFiles);
   }
 
   /** Dials, and goes on dialling, every peer with a higher id; asks the others to dial. */

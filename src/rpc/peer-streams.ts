@@ -1,11 +1,10 @@
 // Streams of bulk data between nodes: each a call on a connection of its own. Who opens one is gRPC's client, whose
 // flow-control window is ours to set; a server's is not, so large data is pulled by who wants it.
 
-import type { MethodDefinition } from '@grpc/grpc-js';
 import type { ByteStream, NodeId, Timers } from '../runtime/runtime.ts';
 import { CallStream, encodeStreamMessage } from './byte-stream.ts';
-import { type Call, type Ending, startCall } from './call.ts';
-import { openChannel } from './channel.ts';
+import type { Call, Ending } from './call.ts';
+import { startCall } from './client-call.ts';
 import { RpcError } from './error.ts';
 import { StreamMessage } from './generated/peer.ts';
 import { helloTo, type NodeCard, type Refusal, refusalOf } from './hello.ts';
@@ -17,7 +16,8 @@ export interface StreamContext {
   readonly timers: Timers;
   readonly self: NodeCard;
   readonly tls: TlsMaterial | undefined;
-  readonly method: MethodDefinition<Buffer, Buffer>;
+  /** Of the method that is called. */
+  readonly path: string;
   /** We found the other side wrong. */
   refused(refusal: Refusal, nodeId: NodeId, where: string): void;
 }
@@ -32,10 +32,9 @@ export function openPeerStream(
   address: string,
   purpose: string,
 ): Promise<ByteStream> {
-  const { timers, self, tls, method } = context;
+  const { timers, self, tls, path } = context;
   return new Promise((resolve, reject) => {
-    const channel = openChannel(address, tls);
-    const call = startCall(channel, method);
+    const call = startCall(address, path, tls, timers);
     const stream = new CallStream(call, false);
     open.add(call);
     const handshake = timers.after(HANDSHAKE_MICROS_MAX, () => {
@@ -59,7 +58,6 @@ export function openPeerStream(
     call.onOver((ending: Ending) => {
       handshake[Symbol.dispose]();
       open.delete(call);
-      channel.close();
       stream.over(ending);
       // Nothing when it was resolved before.
       reject(

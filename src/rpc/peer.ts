@@ -1,6 +1,5 @@
 // Another node, as this one sees it: the one stream to it, whoever dialled it, and what is said about it in the log.
 
-import type { MethodDefinition } from '@grpc/grpc-js';
 import type { NodeId, Runtime } from '../runtime/runtime.ts';
 import type { Call, Ending } from './call.ts';
 import { Dialler } from './dialler.ts';
@@ -15,7 +14,8 @@ export interface PeerContext {
   readonly limitedLog: LimitedLog;
   readonly self: NodeCard;
   readonly tls: TlsMaterial | undefined;
-  readonly method: MethodDefinition<Buffer, Buffer>;
+  /** Of the method that is called. */
+  readonly path: string;
   readonly bufferBytesMax: number;
   deliver(from: NodeId, frame: Uint8Array): void;
 }
@@ -107,14 +107,14 @@ export class Peer {
   }
 
   #createDialler(): Dialler {
-    const { runtime, self, tls, method } = this.#context;
+    const { runtime, self, tls, path } = this.#context;
     return new Dialler({
       runtime,
       self,
       nodeId: this.nodeId,
       address: this.address,
       tls,
-      method,
+      path,
       opened: (call, card) => this.#open(call, card),
       lost: (ending) => {
         if (this.#connection !== undefined) this.#over(this.#connection.call, ending);

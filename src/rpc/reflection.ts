@@ -1,6 +1,6 @@
 // gRPC's standard reflection service, so that clients such as grpcurl can list and describe what a server offers.
 
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import {
   type ServerReflectionDefinition,
   type ServerReflectionRequest,
@@ -15,17 +15,15 @@ export class Reflection {
   readonly #files = new Map<string, ProtoFile>();
 
   readonly handlers: Handlers<ServerReflectionDefinition> = {
-    serverReflectionInfo: (
-      call: ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>,
-    ) => {
-      call.on('data', (request: ServerReflectionRequest) => {
+    serverReflectionInfo: (call) => {
+      call.onMessage((request) => {
         call.write({
           validHost: request.host,
           originalRequest: request,
           messageResponse: this.#answer(request),
         });
       });
-      call.on('end', () => call.end());
+      call.onEnd(() => call.end());
     },
   };
 

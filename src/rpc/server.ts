@@ -1,27 +1,40 @@
 // The port at which a node is spoken to over gRPC, by its peers and by clients. Services are added by whoever has them;
-// health and reflection are always there.
+// health and reflection are always there. It speaks gRPC by hand over Node's HTTP/2: grpc-js's server costs as much again
+// for each call as HTTP/2 does (bench: put).
 
 import {
-  Server,
-  type ServiceDefinition,
-  type UntypedServiceImplementation,
-  logVerbosity,
-  setLogVerbosity,
-} from '@grpc/grpc-js';
+  createSecureServer,
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { type Address, formatAddress } from '../base/address.ts';
 import { DbError } from '../base/errors.ts';
 import type { Timers } from '../runtime/runtime.ts';
-import { KEEPALIVE, MESSAGE_BYTES_MAX } from './channel.ts';
 import { protoFiles } from './generated/descriptors.ts';
 import { HealthDefinition } from './generated/health.ts';
 import { ServerReflectionDefinition } from './generated/reflection.ts';
 import { Health } from './health.ts';
 import { Reflection } from './reflection.ts';
-import { type Handlers, type ProtoFile, serviceDefinition, type ServiceShape } from './service.ts';
-import { requireReachable, serverCredentials, type TlsMaterial } from './tls.ts';
-
-// What goes wrong is told to whoever asked for it; grpc-js would print it as well.
-setLogVerbosity(logVerbosity.NONE);
+import { keepAlive } from './keepalive.ts';
+import { isGrpc, refuse, ServerCall } from './server-call.ts';
+import {
+  type Handlers,
+  type MethodShape,
+  pathOf,
+  type ProtoFile,
+  RawHandler,
+  type ServerStreamHandler,
+  type ServiceShape,
+  type StreamHandler,
+  type UnaryHandler,
+} from './service.ts';
+import { requireReachable, serverTls, type TlsMaterial } from './tls.ts';
+import { TypedStream } from './typed-stream.ts';
+import { ServedUnary, type UnaryMethod } from './unary-call.ts';
 
 /** How long calls may take to end when the server closes. */
 const GRACE_MICROS = 500_000;
@@ -37,11 +50,10 @@ export class RpcServer {
   readonly health: Health = new Health();
   readonly #reflection = new Reflection();
   readonly #options: RpcServerOptions;
-  readonly #server = new Server({
-    ...KEEPALIVE,
-    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
-    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
-  });
+  /** By path. */
+  readonly #methods = new Map<string, Serve>();
+  readonly #sessions = new Set<ServerHttp2Session>();
+  #server: Http2Server | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: RpcServerOptions) {
@@ -61,17 +73,10 @@ export class RpcServer {
     handlers: Handlers<S>,
     files: readonly ProtoFile[],
   ): void {
-    this.addMethods(service, serviceDefinition(service), files, handlers);
-  }
-
-  /** A service whose messages are not those of its .proto file. */
-  addMethods(
-    service: ServiceShape,
-    methods: ServiceDefinition,
-    files: readonly ProtoFile[],
-    handlers: object,
-  ): void {
-    this.#server.addService(methods, handlers as UntypedServiceImplementation);
+    for (const [key, method] of Object.entries(service.methods)) {
+      const handler = (handlers as Readonly<Record<string, unknown>>)[key];
+      this.#methods.set(pathOf(service, method), serverOf(method, handler, this.#options.timers));
+    }
     this.#reflection.add(service.fullName, files);
     this.health.set(service.fullName, true);
   }
@@ -80,30 +85,98 @@ export class RpcServer {
   async listen(): Promise<Address> {
     const { address, tls } = this.#options;
     requireReachable(formatAddress(address), tls);
-    const port = await new Promise<number>((resolve, reject) => {
-      this.#server.bindAsync(formatAddress(address), serverCredentials(tls), (error, bound) => {
-        if (error === null) resolve(bound);
-        else reject(cannotListen(address, error));
-      });
+    const options = { settings: { enablePush: false }, maxSessionMemory: SESSION_MEGABYTES_MAX };
+    const server =
+      tls === undefined
+        ? createServer(options)
+        : createSecureServer({ ...options, ...serverTls(tls) });
+    this.#server = server;
+    server.on('session', (session) => this.#opened(session));
+    // The session closes, and what it carried breaks.
+    server.on('sessionError', () => {});
+    server.on('stream', this.#serve);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(cannotListen(address, error)));
+      server.listen(address.port, address.host, resolve);
     });
-    return { host: address.host, port };
+    return { host: address.host, port: (server.address() as AddressInfo).port };
   }
+
+  #opened(session: ServerHttp2Session): void {
+    this.#sessions.add(session);
+    session.once('close', () => this.#sessions.delete(session));
+    keepAlive(session, this.#options.timers);
+  }
+
+  readonly #serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
+    const path = headers[':path'] ?? '';
+    const serve = this.#methods.get(path);
+    if (serve !== undefined && isGrpc(stream, headers)) {
+      serve(stream, headers);
+      return;
+    }
+    stream.on('error', () => {});
+    refuse(stream, { status: 'UNIMPLEMENTED', reason: `there is no method ${path}` });
+  };
 
   /** Calls may end for a moment, then they are broken. */
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
       this.health.close();
-      const timer = this.#options.timers.after(GRACE_MICROS, () => {
-        this.#server.forceShutdown();
+      if (this.#server === undefined) {
         resolve();
+        return;
+      }
+      const timer = this.#options.timers.after(GRACE_MICROS, () => {
+        for (const session of this.#sessions) session.destroy();
       });
-      this.#server.tryShutdown(() => {
+      this.#server.close(() => {
         timer[Symbol.dispose]();
         resolve();
       });
+      for (const session of this.#sessions) session.close();
     });
     return this.#closed;
   }
+}
+
+type Serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+/** What one connection may have us hold, many calls of the largest messages: more is refused. */
+const SESSION_MEGABYTES_MAX = 1024;
+
+function serverOf(method: MethodShape, handler: unknown, timers: Timers): Serve {
+  const { requestType, responseType, requestStream, responseStream } = method;
+  const decode = (bytes: Buffer): unknown => requestType.decode(bytes);
+  const encode = (response: unknown): Uint8Array => responseType.encode(response).finish();
+  if (handler instanceof RawHandler) {
+    return (stream, headers) => handler.handle(new ServerCall(stream, headers, timers));
+  }
+  if (!requestStream && !responseStream) {
+    const handle = handler as UnaryHandler<unknown, unknown>;
+    const unary: UnaryMethod<unknown, unknown> = { decode, encode, handle };
+    return (stream, headers) => void new ServedUnary(stream, headers, timers, unary);
+  }
+  return (http2Stream, headers) => {
+    const call = new ServerCall(http2Stream, headers, timers);
+    const stream = new TypedStream(call, decode, encode);
+    if (requestStream) (handler as StreamHandler<unknown, unknown>)(stream);
+    else serveOne(stream, handler as ServerStreamHandler<unknown, unknown>);
+  };
+}
+
+/** The only request of a call is in before its handler begins. */
+function serveOne<Q, R>(stream: TypedStream<Q, R>, handler: ServerStreamHandler<Q, R>): void {
+  const requests: Q[] = [];
+  stream.onMessage((message) => {
+    if (requests.push(message) > 1) {
+      stream.fail({ status: 'INTERNAL', reason: 'there is more than one message' });
+    }
+  });
+  stream.onEnd(() => {
+    if (requests.length === 1) handler(requests[0] as Q, stream);
+    else stream.fail({ status: 'INTERNAL', reason: 'the message is missing' });
+  });
 }
 
 function cannotListen(address: Address, error: Error): DbError {

@@ -1,18 +1,11 @@
-// What a .proto file says of a service, as grpc-js wants it. The generated definitions know messages and names; here
-// they get types for handlers, and serializers that don't copy.
+// What a .proto file says of a service: the generated definitions know messages and names; here they get types for
+// handlers, and serializers that don't copy.
 
-import {
-  type handleBidiStreamingCall,
-  type handleClientStreamingCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  type MethodDefinition,
-  type sendUnaryData,
-  type ServerUnaryCall,
-  type ServiceDefinition,
-  status,
-} from '@grpc/grpc-js';
-import { RpcError, type StatusName } from './error.ts';
+import type { MethodDefinition } from '@grpc/grpc-js';
+import type { Call } from './call.ts';
+import { RpcError } from './error.ts';
+import type { TypedStream } from './typed-stream.ts';
+import type { Answer, UnaryCall } from './unary-call.ts';
 
 export interface MessageType<T> {
   encode(message: T): { finish(): Uint8Array };
@@ -42,15 +35,26 @@ export interface ProtoFile {
 
 type MessageOf<T> = T extends { decode(bytes: Uint8Array): infer M } ? M : never;
 
-type HandlerOf<M extends MethodShape, Q, R> = M['requestStream'] extends true
-  ? M['responseStream'] extends true
-    ? handleBidiStreamingCall<Q, R>
-    : handleClientStreamingCall<Q, R>
-  : M['responseStream'] extends true
-    ? handleServerStreamingCall<Q, R>
-    : handleUnaryCall<Q, R>;
+export type UnaryHandler<Q, R> = (call: UnaryCall<Q>, answer: Answer<R>) => void;
+export type ServerStreamHandler<Q, R> = (request: Q, stream: TypedStream<Q, R>) => void;
+export type StreamHandler<Q, R> = (stream: TypedStream<Q, R>) => void;
 
-/** One handler of grpc-js for each method. */
+/** A streaming call whose messages stay bytes: its handler decodes and encodes them. */
+export class RawHandler {
+  readonly handle: (call: Call) => void;
+
+  constructor(handle: (call: Call) => void) {
+    this.handle = handle;
+  }
+}
+
+type HandlerOf<M extends MethodShape, Q, R> = M['requestStream'] extends true
+  ? StreamHandler<Q, R> | RawHandler
+  : M['responseStream'] extends true
+    ? ServerStreamHandler<Q, R>
+    : UnaryHandler<Q, R>;
+
+/** One handler for each method. */
 export type Handlers<S extends ServiceShape> = {
   readonly [K in keyof S['methods']]: HandlerOf<
     S['methods'][K],
@@ -59,6 +63,11 @@ export type Handlers<S extends ServiceShape> = {
   >;
 };
 
+export function pathOf(service: ServiceShape, method: Pick<MethodShape, 'name'>): string {
+  return `/${service.fullName}/${method.name}`;
+}
+
+/** A unary method as grpc-js's clients want it. */
 export function methodDefinition<Q, R>(
   service: ServiceShape,
   method: Omit<MethodShape, 'requestType' | 'responseType'>,
@@ -66,7 +75,7 @@ export function methodDefinition<Q, R>(
   responseType: MessageType<R>,
 ): MethodDefinition<Q, R> {
   return {
-    path: `/${service.fullName}/${method.name}`,
+    path: pathOf(service, method),
     requestStream: method.requestStream,
     responseStream: method.responseStream,
     requestSerialize: (message) => serialize(requestType, message),
@@ -76,16 +85,7 @@ export function methodDefinition<Q, R>(
   };
 }
 
-export function serviceDefinition(service: ServiceShape): ServiceDefinition {
-  const definition: Record<string, MethodDefinition<unknown, unknown>> = {};
-  for (const [key, method] of Object.entries(service.methods)) {
-    const { requestType, responseType } = method;
-    definition[key] = methodDefinition(service, method, requestType, responseType);
-  }
-  return definition;
-}
-
-function serialize<T>(type: MessageType<T>, message: T): Buffer {
+export function serialize<T>(type: MessageType<T>, message: T): Buffer {
   const bytes = type.encode(message).finish();
   // Ours are Buffers already.
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -93,18 +93,17 @@ function serialize<T>(type: MessageType<T>, message: T): Buffer {
 
 /** A handler that answers with a promise; RpcErrors keep their status, other errors are INTERNAL. */
 export function unary<Q, R>(
-  answer: (request: Q, call: ServerUnaryCall<Q, R>) => R | Promise<R>,
-): handleUnaryCall<Q, R> {
-  return (call, callback) => {
+  answer: (request: Q, call: UnaryCall<Q>) => R | Promise<R>,
+): UnaryHandler<Q, R> {
+  return (call, done) => {
     new Promise<R>((resolve) => resolve(answer(call.request, call))).then(
-      (response) => callback(null, response),
-      (error: unknown) => failUnary(callback, error),
+      (response) => done(null, response),
+      (error: unknown) => failUnary(done, error),
     );
   };
 }
 
-function failUnary<R>(callback: sendUnaryData<R>, error: unknown): void {
-  const name: StatusName = error instanceof RpcError ? error.status : 'INTERNAL';
-  const details = error instanceof Error ? error.message : String(error);
-  callback({ code: status[name], details });
+function failUnary<R>(done: Answer<R>, error: unknown): void {
+  const status = error instanceof RpcError ? error.status : 'INTERNAL';
+  done({ status, reason: error instanceof Error ? error.message : String(error) });
 }

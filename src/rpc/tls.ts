@@ -4,7 +4,8 @@
 // Without certificates only this machine is spoken to.
 
 import type { PeerCertificate } from 'node:tls';
-import { type ChannelCredentials, credentials, ServerCredentials } from '@grpc/grpc-js';
+import type { SecureClientSessionOptions, SecureServerOptions } from 'node:http2';
+import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import { isLoopback, parseAddress } from '../base/address.ts';
 import { DbError } from '../base/errors.ts';
 
@@ -20,21 +21,33 @@ const ANY_NODE = 'meridian-node';
 /** What is asked for in TLS's server name, which must be no IP address. Nothing depends on it. */
 export const SERVER_NAME = 'meridian-node.internal';
 
-export function serverCredentials(tls: TlsMaterial | undefined): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  const pair = { private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.cert) };
-  return ServerCredentials.createSsl(Buffer.from(tls.ca), [pair], true);
+/** Who doesn't show a certificate of the CA is not let in. */
+export function serverTls({ ca, cert, key }: TlsMaterial): SecureServerOptions {
+  const material = { ca: Buffer.from(ca), cert: Buffer.from(cert), key: Buffer.from(key) };
+  return { ...material, requestCert: true, rejectUnauthorized: true };
 }
 
 /** For calls to nodes; which node it is, is looked at when it has said so. */
+export function clientTls({ ca, cert, key }: TlsMaterial): SecureClientSessionOptions {
+  const material = { ca: Buffer.from(ca), cert: Buffer.from(cert), key: Buffer.from(key) };
+  return {
+    ...material,
+    servername: SERVER_NAME,
+    checkServerIdentity: (_host, certificate) => whyNoNode(certificate),
+  };
+}
+
 export function nodeCredentials(tls: TlsMaterial | undefined): ChannelCredentials {
   if (tls === undefined) return credentials.createInsecure();
   return credentials.createSsl(Buffer.from(tls.ca), Buffer.from(tls.key), Buffer.from(tls.cert), {
-    checkServerIdentity: (_host, certificate) =>
-      nodeNames(certificate).length > 0
-        ? undefined
-        : new Error(`its certificate (${describe(certificate)}) is no node's`),
+    checkServerIdentity: (_host, certificate) => whyNoNode(certificate),
   });
+}
+
+function whyNoNode(certificate: PeerCertificate): Error | undefined {
+  return nodeNames(certificate).length > 0
+    ? undefined
+    : new Error(`its certificate (${describe(certificate)}) is no node's`);
 }
 
 /** DbError where TLS would be needed and there are no certificates. */

@@ -1,8 +1,9 @@
 // Why a request was not carried out, as gRPC says it.
 
-import { Metadata, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { DbError } from '../../base/errors.ts';
 import type { CommitAnswer } from '../../ranges/api.ts';
+import type { CallFailure } from './calls.ts';
 
 export interface KvFailure {
   readonly code: status;
@@ -65,12 +66,11 @@ function notServing(message: string, leaderAddress: LeaderAddress): KvFailure {
   };
 }
 
-export function errorOf({ code, message, leader }: KvFailure): {
-  code: status;
-  details: string;
-  metadata: Metadata;
-} {
-  const metadata = new Metadata();
-  if (leader !== undefined) metadata.set(LEADER_METADATUM, leader);
-  return { code, details: message, metadata };
+/** As a call's end. */
+export function endOf({ code, message, leader }: KvFailure): CallFailure {
+  return {
+    status: status[code] as keyof typeof status,
+    reason: message,
+    metadata: leader === undefined ? undefined : { [LEADER_METADATUM]: leader },
+  };
 }

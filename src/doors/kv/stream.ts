@@ -1,7 +1,7 @@
 // One client's stream of operations: many in a message, many messages under way, answers as they come, all answers of
 // a turn in one message. A client that does not take its answers is not read from.
 
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import type { CommitAnswer } from '../../ranges/api.ts';
 import type { Timers } from '../../runtime/runtime.ts';
 import {
@@ -11,6 +11,7 @@ import {
   type StreamRequest,
   type StreamResponse,
 } from './generated/kv.ts';
+import type { CallStream } from './calls.ts';
 import type { KvFailure } from './failures.ts';
 import type { KvStore } from './store.ts';
 
@@ -18,7 +19,7 @@ import type { KvStore } from './store.ts';
 const UNDERWAY_MAX = 4096;
 const NOTHING = new Uint8Array(0);
 
-type Call = ServerDuplexStream<StreamRequest, StreamResponse>;
+type Call = CallStream<StreamRequest, StreamResponse>;
 type WhyNot = (told: Exclude<CommitAnswer, { kind: 'committed' }> | Error) => KvFailure;
 
 export class KvStream {
@@ -44,20 +45,17 @@ export class KvStream {
 
   start(): void {
     const { call } = this;
-    call.on('data', (request: StreamRequest) => {
+    call.onMessage((request) => {
       for (const operation of request.operations) this.carryOut(operation);
       this.pauseOrGoOn();
     });
-    call.on('end', () => {
+    call.onEnd(() => {
       this.hasEnded = true;
       this.endWhenDone();
     });
-    call.on('drain', () => {
+    call.onDrain(() => {
       this.isFull = false;
       this.pauseOrGoOn();
-    });
-    call.on('error', () => {
-      this.hasEnded = true;
     });
   }
 
@@ -113,7 +111,7 @@ export class KvStream {
     this.isDue = false;
     const { answers, call } = this;
     this.answers = [];
-    if (call.cancelled) return;
+    if (call.isOver) return;
     if (!call.write({ answers })) this.isFull = true;
     this.pauseOrGoOn();
     this.endWhenDone();
@@ -128,7 +126,7 @@ export class KvStream {
   }
 
   private endWhenDone(): void {
-    if (this.hasEnded && this.underway === 0 && !this.isDue && !this.call.cancelled) {
+    if (this.hasEnded && this.underway === 0 && !this.isDue && !this.call.isOver) {
       this.call.end();
     }
   }

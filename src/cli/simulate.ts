@@ -52,9 +52,10 @@ const DATABASE: Simulation = {
 };
 
 const RAFT: Simulation = {
-  summary: 'a cluster of 3, 5 or 7 nodes with Raft groups, with everything that may go wrong',
+  summary: 'a cluster of 3, 5 or 7 nodes, with everything that may go wrong',
   options: {
     nodes: { value: '3|5|7', help: 'how many nodes (default: by the seed)' },
+    whole: { value: undefined, help: 'nodes with storage and all, in place of Raft alone' },
     plan: {
       value: 'NAME',
       help: `what goes wrong: ${Object.keys(PLANS).join(', ')} (default any)`,
@@ -64,11 +65,18 @@ const RAFT: Simulation = {
     const nodes = options.whole('nodes', 1, 7);
     const plan = options.text('plan') ?? 'any';
     if (!isPlan(plan)) throw new UsageError(`there is no plan '${plan}'`);
+    const whole = options.flag('whole');
     return {
-      again: `${nodes === undefined ? '' : ` --nodes ${nodes}`} --plan ${plan}`,
+      again: `${nodes === undefined ? '' : ` --nodes ${nodes}`}${whole ? ' --whole' : ''} --plan ${plan}`,
       run: async (seed, common) =>
         tellCluster(
-          await runCluster({ seed, plan, ...(nodes === undefined ? {} : { nodes }), ...common }),
+          await runCluster({
+            seed,
+            plan,
+            whole,
+            ...(nodes === undefined ? {} : { nodes }),
+            ...common,
+          }),
         ),
     };
   },
@@ -188,7 +196,7 @@ function tellCluster(report: ClusterRunReport): Totals {
       reads,
       elections,
       crashes,
-      'snapshots sent': notes['snapshot sent'] ?? 0,
+      'snapshots sent': (notes['snapshot sent'] ?? 0) + (notes['sent a snapshot'] ?? 0),
     },
     faults: report.faults,
   };

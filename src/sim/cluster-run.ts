@@ -19,7 +19,6 @@ import { World } from './world.ts';
 
 const SECOND = 1_000_000;
 const CLIENTS = 6;
-const REGISTERS = 3;
 /** Things go wrong for about so long, between times in which all is well. */
 const BAD_MICROS_MAX = 20 * SECOND;
 /** When all is well, every group takes a write within this time. */
@@ -139,7 +138,7 @@ class ClusterRun<Node extends ClusterNode> {
       clients: CLIENTS,
       groups: subject.groups,
       hotGroupsMax: Math.min(subject.groups, shape.hotGroupsMax),
-      registersPerGroup: REGISTERS,
+      registersPerGroup: subject.registersPerGroup,
     });
     this.#faults = new ClusterFaults(world, network, this.#cluster, shape.faults);
     subject.onElected = (node) => this.#faults.elected(node);
@@ -248,14 +247,15 @@ class ClusterRun<Node extends ClusterNode> {
 
   async #lastReads(): Promise<void> {
     const world = this.#world;
-    let left = this.#subject.groups * REGISTERS;
+    const { groups, registersPerGroup } = this.#subject;
+    let left = groups * registersPerGroup;
     const read = async (group: number, register: number): Promise<void> => {
       while (!(await this.#clients.read('last look', { group, register })))
         await world.sleep(20_000);
       left -= 1;
     };
     for (let group = 1; group <= this.#subject.groups; group++) {
-      for (let register = 0; register < REGISTERS; register++) {
+      for (let register = 0; register < registersPerGroup; register++) {
         read(group, register).catch((error: unknown) => world.fail(error));
       }
     }

@@ -25,6 +25,16 @@ describe('meridian simulate', () => {
     expect(second).toContain(line);
   });
 
+  it('prints the same trace for the same cluster in two processes', async () => {
+    const [alone, second] = await Promise.all([
+      simulate('raft', '--seed', '42', '--seconds', '20', '--whole'),
+      simulate('raft', '--seed', '41', '--seeds', '2', '--seconds', '20', '--whole'),
+    ]);
+    const line = alone.find((text) => text.startsWith('seed 42:'));
+    expect(line).toMatch(/trace [0-9a-f]{16}$/);
+    expect(second).toContain(line);
+  });
+
   it('says how to run a failing seed again, and fails', async () => {
     const failing = simulate(
       '--seed',

@@ -9,6 +9,7 @@ import { registerName } from './cluster-node.ts';
 import type { Cluster } from './cluster.ts';
 
 const PAUSE_MICROS_MAX = 150_000;
+const HOT_REGISTERS = 3;
 const HOT_MICROS_MAX = 4_000_000;
 
 export interface ClientOptions {
@@ -66,13 +67,19 @@ export class Clients<Node extends ClusterNode> {
     while (!this.#isOver) {
       const register = {
         group: 1 + this.#random.below(this.#hot()),
-        register: this.#random.below(this.#options.registersPerGroup),
+        register: this.#register(),
       };
       if (this.#random.oneIn(2)) await this.write(name, register);
       else await this.read(name, register);
       if (!this.#random.oneIn(3)) await this.#world.sleep(this.#random.below(PAUSE_MICROS_MAX));
     }
     this.#busy -= 1;
+  }
+
+  /** One of a few, mostly: many ask for the same. */
+  #register(): number {
+    const { registersPerGroup } = this.#options;
+    return this.#random.below(this.#random.oneIn(4) ? registersPerGroup : HOT_REGISTERS);
   }
 
   /** How many of the groups are in use. */

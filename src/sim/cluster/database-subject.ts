@@ -25,6 +25,8 @@ const COMPARING_MICROS_MAX = 30 * SECOND;
 
 export class DatabaseSubject implements Subject<DatabaseNode> {
   readonly groups = 1;
+  /** Many: what is written once and never again stays as it was made of. */
+  readonly registersPerGroup = 100;
   onElected: (node: number) => void = () => {};
   onHandOver: (node: number) => void = () => {};
   readonly #world: World;
@@ -140,7 +142,7 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
     for (const { node, machine } of this.#cluster.seats) {
       if (node === undefined) return `node ${machine.node} is not up`;
       const { appliedIndex, broken } = node.range;
-      if (broken !== undefined) return `node ${machine.node} differs from others: ${broken}`;
+      demand(broken === undefined, `node ${machine.node} differs from others: ${broken}`);
       if (appliedIndex !== committed) {
         return `node ${machine.node} has applied ${appliedIndex} of ${committed}`;
       }

@@ -21,6 +21,7 @@ const SEGMENT_BYTES = 16 << 10;
 
 export class RaftSubject implements Subject<RaftNode> {
   readonly groups: number;
+  readonly registersPerGroup = 3;
   onElected: (node: number) => void = () => {};
   onHandOver: (node: number) => void = () => {};
   readonly #world: World;

@@ -8,6 +8,7 @@ import type { Cluster } from './cluster.ts';
 export interface Subject<Node extends ClusterNode> {
   /** How many groups have registers: their numbers begin at 1. */
   readonly groups: number;
+  readonly registersPerGroup: number;
   readonly elections: number;
   /** Told of each. */
   onElected: (node: number) => void;

@@ -93,9 +93,10 @@ async function* once(text: string): AsyncGenerator<string> {
   yield text;
 }
 
-function connectError(url: string, error: Error & { code?: string }): string {
+function connectError(url: string, error: Error & { code?: string; hint?: string }): string {
   if (error.code === 'ECONNREFUSED') {
     return `nobody listens at ${url}; start a node with 'meridian start --data DIR'`;
   }
-  return `can't connect to ${url}: ${error.message}`;
+  const hint = error.hint === undefined ? '' : `\n${error.hint}`;
+  return `can't connect to ${url}: ${error.message}${hint}`;
 }

@@ -27,8 +27,19 @@ describe('meridian simulate', () => {
 
   it('prints the same trace for the same cluster in two processes', async () => {
     const [alone, second] = await Promise.all([
-      simulate('raft', '--seed', '42', '--seconds', '20', '--whole'),
-      simulate('raft', '--seed', '41', '--seeds', '2', '--seconds', '20', '--whole'),
+      simulate('raft', '--seed', '42', '--seconds', '10', '--nodes', '3', '--whole'),
+      simulate(
+        'raft',
+        '--seed',
+        '41',
+        '--seeds',
+        '2',
+        '--seconds',
+        '10',
+        '--nodes',
+        '3',
+        '--whole',
+      ),
     ]);
     const line = alone.find((text) => text.startsWith('seed 42:'));
     expect(line).toMatch(/trace [0-9a-f]{16}$/);

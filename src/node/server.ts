@@ -11,6 +11,7 @@ import { type HttpServer, type Metric, startHttp } from '../doors/http/server.ts
 import { startPgWire } from '../doors/pgwire/server.ts';
 import { protoFiles } from '../rpc/generated/descriptors.ts';
 import { ClusterDefinition } from '../rpc/generated/cluster.ts';
+import { PeerDefinition } from '../rpc/generated/peer.ts';
 import { RpcError } from '../rpc/error.ts';
 import { WHOLE_SERVER } from '../rpc/health.ts';
 import { GrpcNetwork } from '../rpc/network.ts';
@@ -114,6 +115,7 @@ class StartingNode {
       return this.clusterNode;
     });
     this.rpc.addService(ClusterDefinition, handlers, protoFiles);
+    for (const later of [PeerDefinition, KvDefinition]) this.rpc.expectService(later);
     const rpcAddress = await this.rpc.listen();
     closing.add(() => this.rpc.close());
     const http = await this.openHttp();

@@ -2,6 +2,7 @@
 // delay another's frames, and by hand over Node's HTTP/2: every put passes here several times (bench: put).
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
+import type { Socket } from 'node:net';
 import { formatAddress, parseAddress } from '../base/address.ts';
 import type { Timers } from '../runtime/runtime.ts';
 import { type Call, Http2Call } from './call.ts';
@@ -9,6 +10,9 @@ import { statusName } from './error.ts';
 import type { Refusal } from './hello.ts';
 import { keepAlive } from './keepalive.ts';
 import { clientTls, requireReachable, type TlsMaterial } from './tls.ts';
+
+/** For what is still to be sent when a call is over. */
+const LINGER_MICROS = 500_000;
 
 /** How much a sender may be ahead of us. */
 const WINDOW_BYTES = 1024 * 1024;
@@ -34,7 +38,7 @@ export function startCall(
     'content-type': 'application/grpc',
     te: 'trailers',
   });
-  return new ClientCall(session, stream, address);
+  return new ClientCall(session, stream, address, timers);
 }
 
 class ClientCall extends Http2Call<ClientHttp2Stream> {
@@ -44,7 +48,12 @@ class ClientCall extends Http2Call<ClientHttp2Stream> {
   private told: Refusal | undefined;
   private broken = 'the connection was broken';
 
-  constructor(session: ClientHttp2Session, stream: ClientHttp2Stream, address: string) {
+  constructor(
+    session: ClientHttp2Session,
+    stream: ClientHttp2Stream,
+    address: string,
+    timers: Timers,
+  ) {
     super(stream);
     this.session = session;
     this.address = address;
@@ -55,6 +64,10 @@ class ClientCall extends Http2Call<ClientHttp2Stream> {
     };
     stream.on('response', heard);
     stream.on('trailers', heard);
+    let socket: Socket | undefined;
+    session.once('connect', (_session, connected) => {
+      socket = connected as Socket;
+    });
     const failed = (error: Error): void => {
       this.broken = error.message;
     };
@@ -63,8 +76,15 @@ class ClientCall extends Http2Call<ClientHttp2Stream> {
     stream.on('close', () => {
       this.over(this.told ?? { status: 'UNAVAILABLE', reason: this.broken });
       // What is still to be sent, such as the stream's end, leaves first.
-      if (session.connecting) session.destroy();
-      else session.close();
+      if (session.connecting) {
+        session.destroy();
+        return;
+      }
+      session.close();
+      // It waits for the other end to agree, which may hear nothing.
+      if (socket === undefined || socket.destroyed) return;
+      const linger = timers.after(LINGER_MICROS, () => socket?.destroy());
+      socket.once('close', () => linger[Symbol.dispose]());
     });
   }
 

@@ -10,7 +10,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { type Address, formatAddress } from '../base/address.ts';
 import { DbError } from '../base/errors.ts';
 import type { Timers } from '../runtime/runtime.ts';
@@ -53,6 +53,7 @@ export class RpcServer {
   /** By path. */
   readonly #methods = new Map<string, Serve>();
   readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #sockets = new Set<Socket>();
   #server: Http2Server | undefined;
   #closed: Promise<void> | undefined;
 
@@ -81,6 +82,16 @@ export class RpcServer {
     this.health.set(service.fullName, true);
   }
 
+  /** Until it is added, who asks for it shall try again: it is coming. */
+  expectService(service: ServiceShape): void {
+    for (const method of Object.values(service.methods)) {
+      this.#methods.set(pathOf(service, method), (stream) => {
+        stream.on('error', () => {});
+        refuse(stream, { status: 'UNAVAILABLE', reason: 'the node does not serve this yet' });
+      });
+    }
+  }
+
   /** Where it is reached: with the port that it got. */
   async listen(): Promise<Address> {
     const { address, tls } = this.#options;
@@ -91,6 +102,10 @@ export class RpcServer {
         ? createServer(options)
         : createSecureServer({ ...options, ...serverTls(tls) });
     this.#server = server;
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     server.on('session', (session) => this.#opened(session));
     // The session closes, and what it carried breaks.
     server.on('sessionError', () => {});
@@ -128,7 +143,8 @@ export class RpcServer {
         return;
       }
       const timer = this.#options.timers.after(GRACE_MICROS, () => {
-        for (const session of this.#sessions) session.destroy();
+        // A session that closes waits for the other end to agree, which may hear nothing.
+        for (const socket of this.#sockets) socket.destroy();
       });
       this.#server.close(() => {
         timer[Symbol.dispose]();

@@ -1,6 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { type Client, status } from '@grpc/grpc-js';
+import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { formatAddress } from '../../src/base/address.ts';
 import { protoFiles as kvFiles } from '../../src/doors/kv/generated/descriptors.ts';
@@ -189,6 +190,27 @@ describe('a service', () => {
     const hasty = clusterClient(address, { timers, timeoutMicros: 1000 });
     await expect(hasty.describe()).rejects.toMatchObject({ status: 'DEADLINE_EXCEEDED' });
     hasty.close();
+  });
+
+  it('is to be tried again while it is expected', async () => {
+    server.expectService(ClusterDefinition);
+    const client = clusterClient(address, { timers });
+    await expect(client.status()).rejects.toMatchObject({ status: 'UNAVAILABLE' });
+    client.close();
+  });
+
+  it('is closed also to those who no longer listen', async () => {
+    const [host, port] = address.split(':');
+    const socket = connect({ host: host as string, port: Number(port), allowHalfOpen: true });
+    socket.on('error', () => {});
+    const greeted = new Promise((resolve) => socket.once('data', resolve));
+    // The preface of HTTP/2 and empty settings; then nothing, not even the connection's end.
+    socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    socket.write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]));
+    await greeted;
+    socket.pause();
+    await server.close();
+    socket.destroy();
   });
 
   it('is not there when the server has closed, and calls that hang do not keep it', async () => {

@@ -138,6 +138,8 @@ export class Fleet {
   /** As an operator stops it: it hands its leadership over. */
   async retire(id: number): Promise<void> {
     this.#member(id).isToEnd = true;
+    this.#member(id).isReady = false;
+    this.#changed();
     await this.#node(id).stop();
     this.#changed();
   }

@@ -47,7 +47,7 @@ export class RaftCore {
   private leadership: Leader | undefined;
 
   constructor(options: CoreOptions) {
-    const { replicaId, hardState, terms, tuning, configuration, configurationIndex } = options;
+    const { replicaId, hardState, terms, tuning, appliedIndex } = options;
     assert(replicaId > 0, 'replica ids begin at 1');
     // A snapshot may have brought a term that was not written otherwise: its sender had entered it.
     const term = Math.max(hardState.term, terms.compacted.term);
@@ -55,10 +55,8 @@ export class RaftCore {
     this.replicaId = replicaId;
     this.standing = new Standing(hardState, tuning, (bound) => options.random(bound));
     this.standing.enter(term);
-    const { changes, appliedIndex } = options;
-    this.membership = new Membership(replicaId, configuration, configurationIndex, changes);
-    // A change that has taken effect has committed.
-    const committed = Math.max(hardState.commit, configurationIndex);
+    this.membership = new Membership(options);
+    const committed = Math.max(hardState.commit, this.membership.committedIn(terms));
     this.log = new CoreLog(terms, committed, appliedIndex);
     this.membership.committed(this.log.committed);
     const { standing, log, membership, outbox } = this;
@@ -97,6 +95,11 @@ export class RaftCore {
   /** Of the change that made the configuration. */
   get configurationIndex(): number {
     return this.membership.index;
+  }
+
+  /** Of that change's entry; 0: not known. */
+  get configurationTerm(): number {
+    return this.membership.term;
   }
 
   /** Set by the driver before tick() and step(): no promise to a leader stands in the way (P2). While false this
@@ -260,7 +263,8 @@ export class RaftCore {
     if (!this.hasAnything) return undefined;
     return {
       softState: standing.takeSoftState(),
-      hardState: standing.takeHardState(log.committed),
+      // Of what is not synced a torn write may leave this record and not the entries, but others of an earlier term.
+      hardState: standing.takeHardState(Math.min(log.committed, log.stable)),
       entries: log.takeFresh(),
       committed: log.takeCommitted(),
       messages: outbox.takeNow(),
@@ -440,6 +444,13 @@ export class RaftCore {
   private lead(): void {
     assert(this.standing.role === 'candidate', 'only a candidate becomes leader');
     this.standing.become('leader', this.replicaId);
+    const { log, membership } = this;
+    // Who is elected has every entry that has committed. Followers must hear of this one with the next change.
+    assert(
+      membership.index <= log.lastIndex,
+      'a leader lacks the change that made its configuration',
+    );
+    log.committed = Math.max(log.committed, membership.index);
     this.leadership = new Leader(this.parts);
     // An entry of the own term, by which entries of earlier terms commit (Raft paper, sections 5.4.2 and 8).
     this.append('command', NO_BYTES);

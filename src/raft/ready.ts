@@ -42,6 +42,11 @@ export interface Ready {
    * replica whose log has the next change must know this one, also after a torn write, or it could win an election by
    * the voters of two changes ago. */
   readonly configuration:
-    | { readonly configuration: Configuration; readonly index: number }
+    | {
+        readonly configuration: Configuration;
+        readonly index: number;
+        /** Of the change's entry; 0: not known. */
+        readonly term: number;
+      }
     | undefined;
 }

@@ -228,7 +228,7 @@ export class RaftScheduler {
     assert(identity.replicaId === replicaId, `replica ${identity.replicaId} of group ${groupId}`);
     const appliedIndex = options.lacksState === true ? terms.compactedIndex : options.appliedIndex;
     checkApplied(log, appliedIndex);
-    const { configuration, configurationIndex } = identity;
+    const { configuration, configurationIndex, configurationTerm = 0 } = identity;
     if (membersOf(configuration).some((replica) => nodeOf(replica) !== nodeId)) {
       requireSaneTiming(this.options.timing, (clock.latest() - clock.earliest()) / 2); // P6
     }
@@ -236,6 +236,7 @@ export class RaftScheduler {
       replicaId,
       configuration,
       configurationIndex,
+      configurationTerm,
       hardState: this.hardStateOf(log),
       terms: terms.copy(),
       changes: log.changes,
@@ -408,8 +409,7 @@ export class RaftScheduler {
     const { core, options } = group;
     const { configuration, configurationIndex } = core;
     group.seenConfiguration = configuration;
-    const { replicaId } = options;
-    this.log.appendIdentity(group.log, { replicaId, configuration, configurationIndex });
+    this.log.appendIdentity(group.log, currentIdentity(group));
     this.watch.membersChanged(group);
     options.onChange?.(configuration, configurationIndex);
   }
@@ -420,14 +420,13 @@ export class RaftScheduler {
 
   private adopt(group: RaftGroup): void {
     const mark = group.installed as SnapshotMark;
-    const { core, log, options } = group;
+    const { core, log } = group;
     group.installed = undefined;
     group.isInstalling = false;
     group.lacksState = false;
     core.snapshotInstalled(mark);
-    const { configuration, configurationIndex } = core;
-    const identity = { replicaId: options.replicaId, configuration, configurationIndex };
-    if (mark.index >= log.firstIndex) this.log.reset(log, mark, identity);
+    const { configuration } = core;
+    if (mark.index >= log.firstIndex) this.log.reset(log, mark, currentIdentity(group));
     core.compacted(log.firstIndex - 1);
     group.delivered = mark.index;
     if (group.committed < mark.index) group.committed = mark.index;
@@ -450,6 +449,11 @@ export class RaftScheduler {
     const message = this.stopped ?? 'the node stopped';
     for (const group of this.groups.values()) this.succession.abandon(group, message);
   }
+}
+
+function currentIdentity({ core, options }: RaftGroup): GroupIdentity {
+  const { configuration, configurationIndex, configurationTerm } = core;
+  return { replicaId: options.replicaId, configuration, configurationIndex, configurationTerm };
 }
 
 function identityOf(

@@ -19,7 +19,12 @@ import {
 type LogRecord =
   | { readonly kind: 'entry'; readonly entry: Entry }
   | { readonly kind: 'hardState'; readonly hardState: HardState }
-  | { readonly kind: 'identity'; readonly configuration: Configuration; readonly index: number }
+  | {
+      readonly kind: 'identity';
+      readonly configuration: Configuration;
+      readonly index: number;
+      readonly term: number;
+    }
   | { readonly kind: 'reset'; readonly mark: SnapshotMark }
   | { readonly kind: 'compact'; readonly index: number };
 
@@ -30,6 +35,7 @@ export class MemoryLog {
   hardState: HardState = NO_HARD_STATE;
   configuration: Configuration = EMPTY_CONFIGURATION;
   configurationIndex = 0;
+  configurationTerm = 0;
 
   get lastIndex(): number {
     return this.start.index + this.entries.length;
@@ -61,6 +67,7 @@ export class MemoryLog {
       case 'identity':
         this.configuration = record.configuration;
         this.configurationIndex = record.index;
+        this.configurationTerm = record.term;
         return;
       case 'compact':
         this.compactTo(record.index);
@@ -74,6 +81,7 @@ export class MemoryLog {
         if (mark.configurationIndex >= this.configurationIndex) {
           this.configuration = mark.configuration;
           this.configurationIndex = mark.configurationIndex;
+          this.configurationTerm = 0;
         }
       }
     }
@@ -165,6 +173,7 @@ export class Member {
       replicaId: this.id,
       configuration: log.configuration,
       configurationIndex: log.configurationIndex,
+      configurationTerm: log.configurationTerm,
       hardState: log.hardState,
       terms: log.terms(),
       changes: log.entries.filter(

@@ -16,10 +16,14 @@ import {
   isJoint,
   membersOf,
 } from '../configuration.ts';
+import type { Ready } from '../ready.ts';
+import type { LogTerms } from '../terms.ts';
 import type { Entry, ReplicaId } from '../types.ts';
+import type { CoreOptions } from './options.ts';
 
 interface LoggedChange {
   readonly index: number;
+  readonly term: number;
   readonly change: Change;
 }
 
@@ -28,6 +32,8 @@ export class Membership {
   configuration: Configuration;
   /** Of the change that made the configuration; changes at or below it are not made again. */
   index: number;
+  /** Of that change's entry; 0: not known. */
+  term: number;
   /** In the log, above `index`, in order. */
   private pending: LoggedChange[] = [];
   /** Since take() was last called. */
@@ -37,21 +43,30 @@ export class Membership {
   /** Nobody else has a say. */
   isOnlyVoter = false;
 
-  constructor(
-    self: ReplicaId,
-    configuration: Configuration,
-    index: number,
-    changes: readonly Entry[],
-  ) {
-    this.self = self;
+  constructor(options: CoreOptions) {
+    const {
+      replicaId,
+      configuration,
+      configurationIndex,
+      configurationTerm = 0,
+      changes,
+    } = options;
+    this.self = replicaId;
     this.configuration = configuration;
-    this.index = index;
+    this.index = configurationIndex;
+    this.term = configurationTerm;
     for (const entry of changes) this.logged(entry);
     this.deriveRoles();
   }
 
   get others(): readonly ReplicaId[] {
     return membersOf(this.configuration).filter((replica) => replica !== this.self);
+  }
+
+  /** Up to where the log is known to be committed, since a change that has taken effect is; 0: nothing is known. After a
+   * torn write, or a snapshot, the log may have another entry in its place. */
+  committedIn(terms: LogTerms): number {
+    return this.term > 0 && terms.termAt(this.index) === this.term ? this.index : 0;
   }
 
   /** Those whose votes a candidate needs, but for its own. */
@@ -96,7 +111,8 @@ export class Membership {
   /** An entry was appended to the log. */
   logged(entry: Entry): void {
     if (entry.kind !== 'change' || entry.index <= this.index) return;
-    this.pending.push({ index: entry.index, change: decodeChange(entry.data) });
+    const { index, term, data } = entry;
+    this.pending.push({ index, term, change: decodeChange(data) });
   }
 
   /** Entries from `index` on have gone from the log. */
@@ -118,11 +134,12 @@ export class Membership {
     const { pending } = this;
     let isChanged = false;
     while (pending.length > 0 && (pending[0] as LoggedChange).index <= index) {
-      const { index: at, change } = pending.shift() as LoggedChange;
+      const { index: at, term, change } = pending.shift() as LoggedChange;
       const result = applyChange(this.configuration, change);
       assert(result.kind === 'changed', `change ${at} has committed and can't be made`);
       this.configuration = result.configuration;
       this.index = at;
+      this.term = term;
       isChanged = true;
     }
     if (isChanged) this.changed();
@@ -134,15 +151,16 @@ export class Membership {
     if (index <= this.index && this.isKnown) return;
     this.configuration = configuration;
     this.index = index;
+    this.term = 0;
     this.pending = this.pending.filter((change) => change.index > index);
     this.changed();
   }
 
   /** When it has changed since it was last taken. */
-  take(): { readonly configuration: Configuration; readonly index: number } | undefined {
+  take(): Ready['configuration'] {
     if (!this.hasChanged) return undefined;
     this.hasChanged = false;
-    return { configuration: this.configuration, index: this.index };
+    return { configuration: this.configuration, index: this.index, term: this.term };
   }
 
   private changed(): void {

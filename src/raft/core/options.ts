@@ -12,6 +12,8 @@ export interface CoreOptions {
   readonly configuration: Configuration;
   /** Of the change entry that made the configuration; 0: the group began with it. May be beyond the log's end. */
   readonly configurationIndex: number;
+  /** Of that entry. Left out or 0: not known, and so neither whether the log has it, or another in its place. */
+  readonly configurationTerm?: number;
   readonly hardState: HardState;
   /** What the log holds, all of it synced. The core keeps it. */
   readonly terms: LogTerms;

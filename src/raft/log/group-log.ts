@@ -19,6 +19,8 @@ export interface GroupIdentity {
   readonly replicaId: ReplicaId;
   readonly configuration: Configuration;
   readonly configurationIndex: number;
+  /** Of that entry; left out: not known. */
+  readonly configurationTerm?: number;
 }
 
 /** The entries of one group that one segment holds are all at or below `lastIndex`. */
@@ -285,6 +287,7 @@ export function encodeIdentity(identity: GroupIdentity): Uint8Array {
   writer.u53(identity.replicaId);
   writer.u53(identity.configurationIndex);
   writeConfiguration(writer, identity.configuration);
+  writer.u53(identity.configurationTerm ?? 0);
   return writer.take();
 }
 
@@ -292,5 +295,8 @@ export function decodeIdentity(bytes: Uint8Array): GroupIdentity {
   const reader = new ByteReader(bytes);
   const replicaId = reader.u53();
   const configurationIndex = reader.u53();
-  return { replicaId, configuration: readConfiguration(reader), configurationIndex };
+  const identity = { replicaId, configuration: readConfiguration(reader), configurationIndex };
+  // Logs that were written before it was known end here.
+  const configurationTerm = reader.remaining === 0 ? 0 : reader.u53();
+  return configurationTerm === 0 ? identity : { ...identity, configurationTerm };
 }

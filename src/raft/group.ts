@@ -134,6 +134,8 @@ export class RaftGroup {
   wakefulness: Wakefulness = 'awake';
   /** @internal Ticks without anything to do. */
   quietTicks = 0;
+  /** @internal By follower: appends that tell nothing but the commit index. */
+  commitsToTell: Map<ReplicaId, OutgoingAppend> | undefined;
   /** @internal By follower; there are few, and rarely any. */
   lanes: Map<ReplicaId, ReadingLane> | undefined;
 

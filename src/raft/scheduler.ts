@@ -134,6 +134,7 @@ export class RaftScheduler {
       },
       runtime.log,
     );
+    const appends = new Appends({ log, sender, readsMax: options.logReadsMax, failed });
     this.watch = new Watch({
       timers,
       timing,
@@ -144,13 +145,16 @@ export class RaftScheduler {
         if (group.lacksState) this.installs.tick(group);
       },
       touched,
-      onTicked: () => this.rounds.run(),
+      onTicked: () => {
+        appends.tellCommits();
+        this.rounds.run();
+      },
       failed,
     });
     this.rounds = new Rounds({
       log,
       timers,
-      appends: new Appends({ log, sender, readsMax: options.logReadsMax, failed }),
+      appends,
       sender,
       membersChanged: (group) => this.membersChanged(group),
       replacing: (group, index) => this.succession.replaced(group, index),

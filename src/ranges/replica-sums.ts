@@ -21,6 +21,8 @@ interface Entry {
   waiters: ((sum: ReplicaSum) => void)[];
 }
 
+const REPLACED: ReplicaSum = { kind: 'void', reason: 'a snapshot has replaced the state' };
+
 /** Kept, or waited for; the oldest goes. */
 const SUMS_MAX = 8;
 
@@ -28,6 +30,9 @@ export class ReplicaSums {
   private readonly shard: Shard;
   private readonly span: Span;
   private entries: Entry[] = [];
+  /** A snapshot replaced the state, which shows nothing above it: commands of earlier ids may be among what it holds, and
+   * then they are never applied here. */
+  private replacedUpTo = Number.NEGATIVE_INFINITY;
 
   constructor(shard: Shard, span: Span) {
     this.shard = shard;
@@ -52,9 +57,16 @@ export class ReplicaSums {
     }
   }
 
+  /** Whoever waits for a command that the snapshot holds would wait for ever. */
+  stateReplaced(greatest: Timestamp): void {
+    this.replacedUpTo = greatest;
+    for (const entry of this.entries) if (entry.id <= greatest) settle(entry, REPLACED);
+  }
+
   /** Resolves once the command with this id was applied here and what it asks for is known. */
   wait(id: number): Promise<ReplicaSum> {
     const entry = this.entry(id);
+    if (entry.at === undefined && id <= this.replacedUpTo) settle(entry, REPLACED);
     if (entry.outcome !== undefined) return Promise.resolve(entry.outcome);
     return new Promise((resolve) => entry.waiters.push(resolve));
   }

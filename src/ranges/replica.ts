@@ -233,6 +233,7 @@ export class Replica {
   installed(appliedIndex: number, greatest: Timestamp): void {
     assert(this.state.kind === 'installing', 'it was being installed');
     this.commits.met(greatest);
+    this.sums.stateReplaced(greatest);
     this.pump.resume(appliedIndex);
     this.state = FOLLOWING;
     this.gate.close('no leader of the range is known');

@@ -162,6 +162,18 @@ describe('sums', () => {
     expect((await notYet).kind).toBe('done');
   });
 
+  it('are void when a snapshot that holds their entry replaces the state: it is never applied here', async () => {
+    const { sums, finish } = sumsOver();
+    const before = sums.wait(4);
+    const later = sums.wait(9);
+    sums.stateReplaced(timestamp(5));
+    expect((await before).kind).toBe('void');
+    expect((await sums.wait(5)).kind).toBe('void');
+    sums.compute(9, encoder.checksum(timestamp(9), 9));
+    finish();
+    expect((await later).kind).toBe('done');
+  });
+
   it('are forgotten, the oldest first, when there are too many', async () => {
     const { sums } = sumsOver();
     const oldest = sums.wait(0);

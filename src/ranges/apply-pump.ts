@@ -12,7 +12,7 @@ import { UNAPPLIED_BYTES_MAX } from './limits.ts';
 const WRITER_BYTES_KEPT_MAX = 1 << 20;
 /** So much is posted at once, less after a while. */
 const GATHER_BYTES = 256 * 1024;
-const GATHER_MICROS = 20_000;
+const GATHER_MICROS = 100_000;
 
 export class ApplyPump {
   private readonly range: RangeId;

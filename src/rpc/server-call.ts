@@ -23,7 +23,11 @@ export const HEADERS: OutgoingHttpHeaders = {
   ':status': constants.HTTP_STATUS_OK,
   'content-type': 'application/grpc+proto',
 };
-export const WITH_TRAILERS: ServerStreamResponseOptions = { waitForTrailers: true };
+/** Nobody who speaks gRPC looks at a date. */
+export const WITH_TRAILERS: ServerStreamResponseOptions & { readonly sendDate: false } = {
+  waitForTrailers: true,
+  sendDate: false,
+};
 export const OK_TRAILERS: OutgoingHttpHeaders = { 'grpc-status': '0' };
 
 function trailersOf({ status: name, reason, metadata }: Failure): OutgoingHttpHeaders {

@@ -68,16 +68,17 @@ export class ProposalQueue {
     return before - this.bytes;
   }
 
-  /** Answers everything from `firstIndex` on, the newest first. The bytes that this frees. */
-  refuseFrom(firstIndex: number, answer: ProposeAnswer): number {
-    const before = this.bytes;
-    while (this.head < this.indexes.length) {
-      if ((this.indexes[this.indexes.length - 1] as number) < firstIndex) break;
-      this.indexes.pop();
-      this.bytes -= this.sizes.pop() as number;
-      (this.answers.pop() as OnAnswer)(answer);
-    }
-    return before - this.bytes;
+  /** Takes everything from `firstIndex` on out into a queue of its own. */
+  splitFrom(firstIndex: number): ProposalQueue {
+    const split = new ProposalQueue();
+    let at = this.indexes.length;
+    while (at > this.head && (this.indexes[at - 1] as number) >= firstIndex) at--;
+    split.indexes = this.indexes.splice(at);
+    split.sizes = this.sizes.splice(at);
+    split.answers = this.answers.splice(at);
+    for (const size of split.sizes) split.bytes += size;
+    this.bytes -= split.bytes;
+    return split;
   }
 
   private shift(): OnAnswer {

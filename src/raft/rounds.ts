@@ -16,6 +16,8 @@ import type { IndexRange } from './types.ts';
 interface Written {
   readonly group: RaftGroup;
   readonly ready: Ready;
+  /** What follows from entries being replaced. */
+  readonly replaced: (() => void) | undefined;
 }
 
 export interface RoundsParts {
@@ -25,8 +27,9 @@ export interface RoundsParts {
   readonly sender: Sender;
   /** The members of the group are others than before. */
   readonly membersChanged: (group: RaftGroup) => void;
-  /** Entries from `index` on are about to be replaced. */
-  readonly replacing: (group: RaftGroup, index: number) => void;
+  /** Entries from `index` on are about to be replaced. The answer is to be called once that is synced: until then a
+   * crash may bring them back. */
+  readonly replacing: (group: RaftGroup, index: number) => (() => void) | undefined;
   readonly committed: (group: RaftGroup, range: IndexRange | undefined) => void;
   /** Everything else that follows when the core has changed. */
   readonly touched: (group: RaftGroup) => void;
@@ -115,19 +118,20 @@ export class Rounds {
     const ready = core.ready();
     if (ready !== undefined) {
       const { entries, hardState, messages } = ready;
+      let replaced: (() => void) | undefined;
       // Before entries, as a torn write may leave any beginning of this: no entry may be of a term that was not entered,
       // and a log that has the next change must know the configuration that it changes.
       if (hardState !== undefined) log.appendHardState(group.log, hardState);
       if (core.configuration !== group.seenConfiguration) membersChanged(group);
       if (entries.length > 0) {
         const first = entries[0]?.index as number;
-        if (first <= group.log.lastIndex) replacing(group, first);
+        if (first <= group.log.lastIndex) replaced = replacing(group, first);
         log.appendEntries(group.log, entries);
       }
       for (let i = 0; i < messages.length; i++) {
         appends.send(group, messages[i] as Ready['messages'][number]);
       }
-      written.push({ group, ready });
+      written.push({ group, ready, replaced });
       committed(group, ready.committed);
     }
     if (group.installed !== undefined) adopt(group);
@@ -148,9 +152,10 @@ export class Rounds {
     }
     sender.flush();
     for (let i = 0; i < written.length; i++) {
-      const { group, ready } = written[i] as Written;
+      const { group, ready, replaced } = written[i] as Written;
       if (group.isRemoved) continue;
       group.core.advance(ready);
+      replaced?.();
       if (ready.snapshot !== undefined || ready.readStates.length > 0) asked(group, ready);
       // What was proposed meanwhile is queued already; a won election has an entry of its own to write.
       touched(group);

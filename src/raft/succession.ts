@@ -1,6 +1,6 @@
 // Who leads a group, as this replica learns it: what begins and ends with that, and how it is handed over (P3).
 
-import type { RaftGroup, Transfer } from './group.ts';
+import type { LostProposals, RaftGroup, Transfer } from './group.ts';
 import type { ProposeAnswer } from './proposals.ts';
 import { ProposalQueue } from './proposals.ts';
 import type { ReplicaId } from './types.ts';
@@ -66,14 +66,24 @@ export class Succession {
     group.proposals = new ProposalQueue();
   }
 
-  /** Entries from `index` on have been replaced in this replica's log. Those that never left it are nowhere now, and so
-   * can't commit. Others may: whoever has them may yet be elected (Raft paper, figure 8). */
-  replaced(group: RaftGroup, index: number): void {
-    const refusal: ProposeAnswer = { kind: 'notLeader', leader: group.core.leader };
-    for (const { queue, sentIndex } of group.lost) {
-      this.parts.answered(queue.refuseFrom(Math.max(index, sentIndex + 1), refusal));
+  /** Entries from `index` on are replaced in this replica's log. Those that never left it, in a later leadership either,
+   * are nowhere once that is synced, and so can't commit: what is answered then refuses them. Others may: whoever has
+   * them may yet be elected (Raft paper, figure 8). */
+  replaced(group: RaftGroup, index: number): (() => void) | undefined {
+    const replaced: LostProposals[] = [];
+    let { sentIndex } = group;
+    for (const lost of [...group.lost].reverse()) {
+      sentIndex = Math.max(sentIndex, lost.sentIndex);
+      const queue = lost.queue.splitFrom(Math.max(index, sentIndex + 1));
+      if (queue.count > 0) replaced.unshift({ ...lost, queue, ticksLeft: Infinity });
     }
-    group.lost = group.lost.filter(({ queue }) => queue.count > 0);
+    if (replaced.length === 0) return undefined;
+    group.lost = [...group.lost, ...replaced].filter(({ queue }) => queue.count > 0);
+    return () => {
+      const refusal: ProposeAnswer = { kind: 'notLeader', leader: group.core.leader };
+      for (const { queue } of replaced) this.parts.answered(queue.abandon(refusal));
+      group.lost = group.lost.filter(({ queue }) => queue.count > 0);
+    };
   }
 
   /** A snapshot holds everything up to `index`: what that was can't be told any more. */

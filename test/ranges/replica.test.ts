@@ -543,7 +543,7 @@ describe('a replica that starts', () => {
     await rig.write(put('a', '1'));
     await rig.write(put('b', '2'));
     // Entries gather before they are posted.
-    await rig.pass(50_000);
+    await rig.pass(200_000);
     const applied = rig.replica.appliedIndex;
     expect(applied).toBe(2);
     // The shard kept the first entry only; applying the second again changes nothing.
@@ -590,7 +590,7 @@ describe('a replica that starts', () => {
       { index: 2, kind: 'change', data: Uint8Array.of(1, 2, 3) },
     ]);
     await rig.until(taken);
-    await rig.pass(50_000);
+    await rig.pass(200_000);
     expect(rig.replica.appliedIndex).toBe(2);
     expect(rig.failures).toEqual([]);
   });

@@ -25,7 +25,7 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     load: async () => (await import('./sql.ts')).sql,
   },
   simulate: {
-    summary: 'run a node in simulated time with faults, from a seed',
+    summary: 'run a node, or a cluster, in simulated time with faults, from a seed',
     load: async () => (await import('./simulate.ts')).simulate,
   },
 };

@@ -22,7 +22,7 @@ interface Simulation {
   /** Prepares runs with these options: `again` repeats them on a command line. */
   prepare(options: ParsedOptions): {
     readonly again: string;
-    run(seed: number, common: CommonOptions): Promise<Totals>;
+    readonly run: (seed: number, common: CommonOptions) => Promise<Totals>;
   };
 }
 

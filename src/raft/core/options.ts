@@ -4,7 +4,11 @@ import type { Configuration } from '../configuration.ts';
 import type { LogTerms } from '../terms.ts';
 import type { CoreTuning } from '../tuning.ts';
 import type { Entry, HardState, ReplicaId } from '../types.ts';
-import type { BugSwitch } from './parts.ts';
+
+/** Whether a bug on purpose shows itself now; never in production. */
+export interface BugSwitch {
+  sometimes(point: string): boolean;
+}
 
 export interface CoreOptions {
   readonly replicaId: ReplicaId;

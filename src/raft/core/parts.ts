@@ -2,15 +2,11 @@
 
 import type { CoreLog } from './log.ts';
 import type { Membership } from './membership.ts';
+import type { BugSwitch } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import type { Standing } from './standing.ts';
 import type { CoreTuning } from '../tuning.ts';
 import type { ReplicaId } from '../types.ts';
-
-/** Whether a bug on purpose shows itself now; never in production. */
-export interface BugSwitch {
-  sometimes(point: string): boolean;
-}
 
 export interface CoreParts {
   readonly self: ReplicaId;

@@ -66,6 +66,11 @@ export class Links {
     return this.#lane(from, to).bytes;
   }
 
+  /** Something is on the way, and stays there. */
+  isHolding(from: number, to: number): boolean {
+    return this.#lane(from, to).waiting.size > 0;
+  }
+
   isOpen(from: number, to: number): boolean {
     return this.#lane(from, to).isOpen && this.#link(from, to).resets === 0;
   }

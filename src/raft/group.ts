@@ -79,6 +79,14 @@ export interface ReadingLane {
   readonly waiting: OutgoingAppend[];
 }
 
+/** Undefined: ask again. */
+export type OnReadIndex = (index: number | undefined) => void;
+
+export interface ReadRequest {
+  readonly answer: OnReadIndex;
+  ticksLeft: number;
+}
+
 export class RaftGroup {
   readonly options: GroupOptions;
   readonly groupId: GroupId;
@@ -98,6 +106,9 @@ export class RaftGroup {
   sentIndex = 0;
   /** @internal */
   transfer: Transfer | undefined;
+
+  /** @internal By context; undefined: none. */
+  reads: Map<number, ReadRequest> | undefined;
 
   /** @internal It has something for the next round. */
   isQueued = false;

@@ -12,19 +12,19 @@
 // This room knows entries as bytes. What they mean, and when their effect may be seen, is the ranges' affair.
 
 import { assert } from '../base/assert.ts';
-import { DbError } from '../base/errors.ts';
 import type { ClockVerdict } from '../clock/skew-guard.ts';
 import { Appends } from './appends.ts';
-import { type Change, EMPTY_CONFIGURATION, membersOf } from './configuration.ts';
+import { checkApplied, hardStateOf, logOf } from './birth.ts';
+import { type Change, membersOf } from './configuration.ts';
 import { RaftCore } from './core.ts';
 import { Delivery } from './delivery.ts';
 import { pairFrame } from './frames.ts';
 import { type GroupOptions, RaftGroup } from './group.ts';
+import type { GroupIdentity } from './log/group-log.ts';
 import { Installs } from './installs.ts';
 import { Intake, NOT_LEADING } from './intake.ts';
 import { Lease } from './lease.ts';
 import { Liveness } from './liveness.ts';
-import type { GroupIdentity, GroupLog } from './log/group-log.ts';
 import { RaftLog } from './log/log.ts';
 import {
   DEFAULT_SCHEDULER_OPTIONS,
@@ -34,6 +34,7 @@ import {
 import { Pairs } from './pairs.ts';
 import { ElectionPromise } from './promise.ts';
 import type { OnAnswer, ProposeAnswer } from './proposals.ts';
+import { ReadRequests } from './read-requests.ts';
 import type { Ready, SnapshotMark } from './ready.ts';
 import { Receiver, type UnknownReplica } from './receiver.ts';
 import { cutOf } from './retention.ts';
@@ -42,7 +43,7 @@ import { Sender } from './sender.ts';
 import { Succession } from './succession.ts';
 import { requireSaneTiming } from './timing.ts';
 import type { CoreTuning } from './tuning.ts';
-import { type GroupId, type HardState, nodeOf, type ReplicaId } from './types.ts';
+import { type GroupId, nodeOf, type ReplicaId } from './types.ts';
 import { Watch } from './watch.ts';
 
 export {
@@ -71,6 +72,7 @@ export class RaftScheduler {
   private readonly pairs: Pairs;
   private readonly watch: Watch;
   private readonly installs: Installs;
+  private readonly reads: ReadRequests;
   /** Why nothing is taken any more. */
   private stopped: string | undefined;
   private failure: Error | undefined;
@@ -123,6 +125,7 @@ export class RaftScheduler {
       },
       touched,
     });
+    this.reads = new ReadRequests(electionTicks);
     this.pairs = new Pairs(
       this.live,
       {
@@ -142,6 +145,7 @@ export class RaftScheduler {
       group: (groupId) => this.groups.get(groupId),
       onTick: (group) => {
         this.succession.tick(group);
+        this.reads.tick(group);
         if (group.lacksState) this.installs.tick(group);
       },
       touched,
@@ -226,7 +230,7 @@ export class RaftScheduler {
       nodeOf(replicaId) === nodeId,
       `replica ${replicaId} belongs on node ${nodeOf(replicaId)}`,
     );
-    const log = this.logOf(options);
+    const log = logOf(this.log, options);
     const { identity, terms } = log;
     assert(identity !== undefined && terms !== undefined, 'the log knows every group it has');
     assert(identity.replicaId === replicaId, `replica ${identity.replicaId} of group ${groupId}`);
@@ -241,7 +245,7 @@ export class RaftScheduler {
       configuration,
       configurationIndex,
       configurationTerm,
-      hardState: this.hardStateOf(log),
+      hardState: hardStateOf(this.log, log, this.runtime.faults),
       terms: terms.copy(),
       changes: log.changes,
       appliedIndex,
@@ -258,37 +262,6 @@ export class RaftScheduler {
     return group;
   }
 
-  private logOf(options: GroupOptions): GroupLog {
-    const { groupId, replicaId, startAt, configuration = EMPTY_CONFIGURATION } = options;
-    const known = this.log.group(groupId);
-    if (startAt === undefined) {
-      const identity = { replicaId, configuration, configurationIndex: 0 };
-      return known ?? this.log.create(groupId, identity);
-    }
-    const identity = identityOf(replicaId, startAt);
-    if (known === undefined) return this.log.create(groupId, identity, startAt);
-    const { index, term, configurationIndex } = startAt;
-    if (index < known.firstIndex || known.terms?.termAt(index) === term) return known;
-    // The node stopped between the installation and the log's new beginning (P31).
-    const isNewer = configurationIndex >= (known.identity?.configurationIndex ?? 0);
-    this.log.reset(known, startAt, isNewer ? identity : (known.identity ?? identity));
-    return known;
-  }
-
-  private hardStateOf(log: GroupLog): HardState {
-    const { hardState } = log;
-    const term = log.terms?.lastTerm ?? 0;
-    if (hardState.term < term) {
-      // A snapshot of a term that was not written down yet.
-      const entered = { term, vote: 0, commit: log.firstIndex - 1 };
-      this.log.appendHardState(log, entered);
-      return entered;
-    }
-    // A bug on purpose, for the simulator to find: a vote is forgotten by a restart.
-    if (this.runtime.faults.sometimes('raft.forget-vote')) return { ...hardState, vote: 0 };
-    return hardState;
-  }
-
   /** This replica ceases to exist. Resolves once that is synced (P32): no message, however late, revives it. */
   async removeGroup(group: RaftGroup): Promise<void> {
     assert(this.groups.get(group.groupId) === group, `group ${group.groupId} does not run`);
@@ -296,7 +269,7 @@ export class RaftScheduler {
     this.groups.delete(group.groupId);
     group.isRemoved = true;
     group.lease.end();
-    this.succession.abandon(group, 'the replica was removed');
+    this.abandon(group, 'the replica was removed');
     this.log.remove(group.log);
     await this.log.sync();
   }
@@ -334,6 +307,17 @@ export class RaftScheduler {
     if (this.stopped !== undefined || group.isRemoved) return Promise.resolve('failed');
     this.watch.wakeUp(group);
     return this.succession.transfer(group, to);
+  }
+
+  /** Up to where this replica's state machine must have applied for a read to see everything that was committed when it
+   * was asked, whoever leads (thesis, section 6.4). Undefined: it could not be learned, ask again. */
+  readIndex(group: RaftGroup): Promise<number | undefined> {
+    if (this.stopped !== undefined || group.isRemoved) return Promise.resolve(undefined);
+    this.watch.wakeUp(group);
+    return new Promise((resolve) => {
+      this.reads.ask(group, resolve);
+      this.touched(group);
+    });
   }
 
   /** Asks for an election, if no promise stands in the way. */
@@ -418,8 +402,9 @@ export class RaftScheduler {
     options.onChange?.(configuration, configurationIndex);
   }
 
-  private asked(group: RaftGroup, { snapshot }: Ready): void {
+  private asked(group: RaftGroup, { snapshot, readStates }: Ready): void {
     if (snapshot !== undefined) this.installs.start(group, snapshot);
+    this.reads.answered(group, readStates);
   }
 
   private adopt(group: RaftGroup): void {
@@ -449,31 +434,18 @@ export class RaftScheduler {
     this.failureHandler(error);
   }
 
+  private abandon(group: RaftGroup, message: string): void {
+    this.succession.abandon(group, message);
+    this.reads.abandon(group);
+  }
+
   private abandonAll(): void {
     const message = this.stopped ?? 'the node stopped';
-    for (const group of this.groups.values()) this.succession.abandon(group, message);
+    for (const group of this.groups.values()) this.abandon(group, message);
   }
 }
 
 function currentIdentity({ core, options }: RaftGroup): GroupIdentity {
   const { configuration, configurationIndex, configurationTerm } = core;
   return { replicaId: options.replicaId, configuration, configurationIndex, configurationTerm };
-}
-
-function identityOf(
-  replicaId: ReplicaId,
-  { configuration, configurationIndex }: SnapshotMark,
-): GroupIdentity {
-  return { replicaId, configuration, configurationIndex };
-}
-
-/** What the state machine holds must be in the log or compacted away from it, without a gap. */
-function checkApplied(log: GroupLog, appliedIndex: number): void {
-  const { firstIndex, lastIndex } = log;
-  if (firstIndex - 1 <= appliedIndex && appliedIndex <= lastIndex) return;
-  throw new DbError(
-    'XX001',
-    `group ${log.groupId} has applied its log up to ${appliedIndex}, but the log holds entries ${firstIndex} to ${lastIndex}`,
-    { hint: 'The log and the store are of different times: restore both from the same backup.' },
-  );
 }

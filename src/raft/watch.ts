@@ -233,6 +233,7 @@ function isBusy(group: RaftGroup): boolean {
     group.proposals.count > 0 ||
     group.lost.length > 0 ||
     group.transfer !== undefined ||
+    group.reads !== undefined ||
     group.core.hasReady
   );
 }

@@ -111,6 +111,28 @@ describe('replication', () => {
   });
 });
 
+describe('a read index', () => {
+  it('tells any replica what it must have applied, and nothing to one that is cut off', async () => {
+    const cluster = await SchedulerCluster.start();
+    const leader = await cluster.leader();
+    await proposeAll(cluster, leader, numbers(5));
+    const ask = (node: Node): Promise<number | undefined> =>
+      cluster.wait(node.scheduler.readIndex(node.replica().group));
+    for (const node of cluster.nodes) expect(await ask(node)).toBe(6);
+    const [cut] = cluster.others(leader) as [Node];
+    cluster.isolate(cut);
+    expect(await ask(cut)).toBeUndefined();
+    cluster.network.heal();
+    cluster.isolate(leader);
+    // It takes itself for the leader still, and can't confirm it.
+    const stale = leader.scheduler.readIndex(leader.replica().group);
+    const next = await cluster.leader(1, cluster.others(leader));
+    await cluster.wait(next.propose(9));
+    expect(await cluster.wait(stale)).toBeUndefined();
+    expect(await ask(next)).toBeGreaterThan(6);
+  });
+});
+
 describe('rounds', () => {
   it('write for all groups with one sync, and send to each node one frame', async () => {
     const groups = 40;

@@ -1,6 +1,8 @@
 // Machines with a node each, whatever a node is made of: starting and ending them, and asking them from outside.
 
 import { assert } from '../../base/assert.ts';
+import { DbError } from '../../base/errors.ts';
+import { FileError } from '../../runtime/runtime.ts';
 import type { SimNetwork } from '../network.ts';
 import { Machine, type MachineParts } from '../machine.ts';
 import type { SeededRandom } from '../random.ts';
@@ -16,6 +18,9 @@ const PATIENCE_MICROS = 2_000_000;
 const RESTART_MICROS = 500_000;
 /** A start or stop that takes longer hangs. */
 const START_MICROS_MAX = 60_000_000;
+
+/** SQLSTATEs of a disk that fails. */
+const DISK_ERRORS: ReadonlySet<string> = new Set(['58030']);
 
 export interface ClusterParts<Node extends ClusterNode> {
   readonly world: World;
@@ -88,7 +93,7 @@ export class Cluster<Node extends ClusterNode> {
     const broken = (error: Error): void => {
       if (!life.alive) return;
       // A disk that fails must stop the node (P35); anything else is a defect.
-      if (machine.disk.settings.failOneIn === 0) world.fail(error);
+      if (!isOfDisk(error) || machine.disk.failures === 0) world.fail(error);
       this.#parts.note('node stopped by its disk');
       this.crash(seat, false);
       world.after(RESTART_MICROS, undefined, () => this.start(seat));
@@ -131,7 +136,9 @@ export class Cluster<Node extends ClusterNode> {
         if (life.alive) this.#end(seat, true);
       },
       (error: unknown) => {
-        if (life.alive && machine.disk.settings.failOneIn === 0) world.fail(error);
+        if (!life.alive) return;
+        if (isOfDisk(error) && machine.disk.failures > 0) this.#end(seat, true);
+        else world.fail(error);
       },
     );
   }
@@ -178,4 +185,9 @@ export class Cluster<Node extends ClusterNode> {
       if (life.alive) this.#parts.world.fail(error);
     });
   }
+}
+
+function isOfDisk(error: unknown): boolean {
+  if (error instanceof DbError) return DISK_ERRORS.has(error.code);
+  return error instanceof FileError;
 }

@@ -12,7 +12,7 @@ export interface KvFailure {
   readonly leader: string | undefined;
 }
 
-export const LEADER_METADATUM = 'meridian-leader';
+const LEADER_METADATUM = 'meridian-leader';
 
 /** The RPC address of the node that leads, when that is known and another. */
 export type LeaderAddress = () => string | undefined;

@@ -14,10 +14,12 @@ export {
 export type { Span } from '../storage/engine.ts';
 export type LockMode = 'shared' | 'exclusive';
 
+/** 128 bits in hex. */
+export type TxnId = string;
+
 /** Who asks. Age decides wound-wait: smaller is older; it survives retries (P21). */
 export interface TxnRef {
-  /** 128 random bits in hex. */
-  readonly id: string;
+  readonly id: TxnId;
   readonly age: Timestamp;
 }
 

@@ -10,9 +10,14 @@ import { put as putRow, Rig } from '../ranges/fixture.ts';
 interface Kv {
   readonly rig: Rig;
   readonly store: KvStore;
-  write(key: string, value: string | undefined): Promise<CommitAnswer>;
-  get(key: string, at?: number): Promise<string | undefined>;
-  scan(start: string, end: string, limit?: number, reverse?: boolean): Promise<string[]>;
+  readonly write: (key: string, value: string | undefined) => Promise<CommitAnswer>;
+  readonly get: (key: string, at?: number) => Promise<string | undefined>;
+  readonly scan: (
+    start: string,
+    end: string,
+    limit?: number,
+    reverse?: boolean,
+  ) => Promise<string[]>;
 }
 
 async function serving(): Promise<Kv> {

@@ -66,6 +66,8 @@ export interface Transaction extends ReadView {
 export interface Transactions {
   /** `retryOf` keeps the age of the attempt before (P21). */
   begin(retryOf?: Transaction): Transaction;
+  /** As if it were older than all others: whoever is in its way is wounded (P21). */
+  beginFirst(): Transaction;
   /** Strong unless a timestamp is given. */
   snapshot(at?: Timestamp): Snapshot;
   /** See Ranges.bulkWrite and clearSpan. */

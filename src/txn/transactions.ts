@@ -3,10 +3,11 @@
 
 import { DbError } from '../base/errors.ts';
 import type { IntervalClock } from '../clock/interval-clock.ts';
-import type { Timestamp } from '../clock/timestamp.ts';
+import { MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { CommitAnswer, Ranges, Write } from '../ranges/api.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { BlindWrites, Snapshot, Transaction, Transactions } from './api.ts';
+import type { Fence } from './fence.ts';
 import type { RunProgram } from './overlay-scan.ts';
 import { commitError, serializationFailure } from './refusals.ts';
 import type { TransactionSettings } from './settings.ts';
@@ -21,6 +22,8 @@ export interface TransactionParts {
   /** Runs a scan's program here, over rows that a transaction has written itself. */
   readonly runProgram: RunProgram;
   readonly settings: TransactionSettings;
+  /** Left out: nothing but the node itself bounds them. */
+  readonly fence?: Fence;
 }
 
 /** The longest duration is measured in so many ticks of one timer: no clock is read for it when one begins. */
@@ -33,6 +36,7 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
   readonly settings: TransactionSettings;
   private readonly runtime: Runtime;
   private readonly ids: TransactionIds;
+  private readonly fence: Fence | undefined;
   /** Each knows its place. Not a Set: see ranges/session-table.ts. */
   private readonly open: ReadWriteTransaction[] = [];
   private tick = 0;
@@ -48,6 +52,7 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
     this.ranges = parts.ranges;
     this.runProgram = parts.runProgram;
     this.settings = parts.settings;
+    this.fence = parts.fence;
     this.runtime = parts.runtime;
     this.ids = new TransactionIds(parts.runtime.random);
   }
@@ -57,8 +62,15 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
   }
 
   begin(retryOf?: Transaction): Transaction {
+    return this.beginAged(retryOf instanceof ReadWriteTransaction ? retryOf.age : undefined); // P21
+  }
+
+  beginFirst(): Transaction {
+    return this.beginAged(MIN_TIMESTAMP);
+  }
+
+  private beginAged(age: Timestamp | undefined): Transaction {
     this.demandOpen();
-    const age = retryOf instanceof ReadWriteTransaction ? retryOf.age : undefined; // P21
     const transaction = new ReadWriteTransaction(this, this.ids.next(), age, this.tick);
     transaction.place = this.open.push(transaction) - 1;
     if (this.timer === undefined) this.startTimer();
@@ -67,7 +79,7 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
 
   snapshot(at?: Timestamp): Snapshot {
     this.demandOpen();
-    const latest = this.clock.latest();
+    const latest = this.present();
     if (at !== undefined && at > latest) {
       throw new DbError('22023', 'cannot read at a timestamp in the future');
     }
@@ -83,6 +95,23 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
       writes,
       deadline: (latest + this.settings.commitDeadlineMicros) as Timestamp,
     });
+  }
+
+  /** now().latest, when it may be read at and committed at. What is asked of other nodes is not guarded by their clocks
+   * (P7). */
+  present(): Timestamp {
+    const latest = this.clock.latest();
+    const { fence } = this;
+    if (fence !== undefined && latest >= fence.end) fence.demand(latest);
+    if (this.clock.suspended !== undefined) throw suspended(this.clock.suspended);
+    return latest;
+  }
+
+  /** P20, and before the fence. */
+  commitDeadline(): Timestamp {
+    const deadline = (this.present() + this.settings.commitDeadlineMicros) as Timestamp;
+    const { fence } = this;
+    return fence === undefined || deadline < fence.end ? deadline : ((fence.end - 1) as Timestamp);
   }
 
   async bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<void> {
@@ -153,6 +182,12 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
       );
     }
   }
+}
+
+function suspended(reason: string): DbError {
+  return new DbError('57P03', `the clock can't be trusted: ${reason}`, {
+    hint: 'Try again in a moment, or at another node.',
+  });
 }
 
 function stopping(): DbError {

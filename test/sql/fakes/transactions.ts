@@ -31,6 +31,10 @@ export class FakeStore implements Transactions {
     return txn;
   }
 
+  beginFirst(): FakeTransaction {
+    return this.begin();
+  }
+
   snapshot(): Snapshot {
     return new FakeView(this, undefined);
   }

@@ -1,0 +1,36 @@
+// What requests cost the node that leads their range, reckoned from what is counted: microseconds of its main thread on
+// a machine on which nothing else runs (bench: point, tpcb, micro). Only their proportions matter: how much slower this
+// machine is, and what else the node does with its time, is learned (node/split-queue-capacity.ts).
+
+export const READ_WORK = 4;
+/** On top, when the row cache had it not. */
+export const LOADED_ROW_WORK = 4;
+export const SCAN_WORK = 30;
+export const COMMIT_WORK = 25;
+export const WRITTEN_ROW_WORK = 4;
+export const READ_BYTE_WORK = 0.003;
+/** Logged, sent to followers, applied. */
+export const WRITTEN_BYTE_WORK = 0.006;
+
+/** A commit that becomes one of two phases costs about twice as much again: prepare, decide, resolve. */
+export const CROSSED_COMMIT_FACTOR = 2;
+
+export function workOf(
+  reads: number,
+  loaded: number,
+  scans: number,
+  commits: number,
+  written: number,
+  readBytes: number,
+  writtenBytes: number,
+): number {
+  return (
+    reads * READ_WORK +
+    loaded * LOADED_ROW_WORK +
+    scans * SCAN_WORK +
+    commits * COMMIT_WORK +
+    written * WRITTEN_ROW_WORK +
+    readBytes * READ_BYTE_WORK +
+    writtenBytes * WRITTEN_BYTE_WORK
+  );
+}

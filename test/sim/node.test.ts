@@ -59,7 +59,7 @@ describe('bugs on purpose', () => {
     ['raft.ack-before-sync', 1, /damaged|lost|somebody knew|where .* should be|log holds entries/],
     ['ranges.release-before-visible', 1, /an update was lost|sum to/],
     ['ranges.ignore-in-flight', 10, /in one snapshot|a reader saw|sum to/],
-    ['clock.ignore-bound', 1, /somebody knew|should be|sum to/],
+    ['clock.ignore-bound', 15, /somebody knew|should be|sum to/],
     [
       'node.cut-log-unflushed',
       1,

@@ -20,6 +20,7 @@ import { snapshotPurpose, SnapshotReceiver } from '../ranges/snapshot-receiver.t
 import { SnapshotSender } from '../ranges/snapshot-sender.ts';
 import type { Turns } from '../ranges/turns.ts';
 import type { NodeId, Runtime } from '../runtime/runtime.ts';
+import { STATE_RECORD } from '../storage/range-records.ts';
 import type { RowCache } from '../storage/row-cache.ts';
 import type { AppliedRange, RangeId, Shard } from '../storage/shard.ts';
 import type { ConsistencyAnswer, RangeStatus } from './status.ts';
@@ -76,8 +77,8 @@ export class RangeHost {
     const { range, runtime, shard, scheduler, nodeId, applied, streams } = parts;
     const span = { start: EMPTY_BYTES, end: undefined };
     this.parts = parts;
-    const installed =
-      applied?.installed === undefined ? undefined : decodeHead(new ByteReader(applied.installed));
+    const record = applied?.records.get(STATE_RECORD);
+    const installed = record === undefined ? undefined : decodeHead(new ByteReader(record));
     const appliedIndex = applied?.appliedIndex ?? 0;
     // The group comes last: nothing is asked of it before this constructor is through.
     const lateGroup = (): RaftGroup => this.group;

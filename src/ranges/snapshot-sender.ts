@@ -93,7 +93,7 @@ export class SnapshotSender {
     origin.flushApplies();
     const snapshot = shard.readSnapshot(range, span, CHUNK_BYTES);
     try {
-      const index = await snapshot.appliedIndex;
+      const { appliedIndex: index } = await snapshot.taken;
       if (index < least) throw new Error(`entry ${least} is not applied here yet`);
       const mark = this.parts.mark(index);
       // Both may know of more than the snapshot has: all of it is true.

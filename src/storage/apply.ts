@@ -7,8 +7,13 @@ import { ByteReader, equalBytes, hashBytes } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import {
   COMMAND_CLEAR,
+  COMMAND_RECORDS,
   COMMAND_WRITES,
   CommandReader,
+  RECORD_APPLIED,
+  RECORD_COPY,
+  RECORD_DELETE,
+  RECORD_PUT,
   WRITE_DELETE,
   WRITE_NEW,
 } from './command-format.ts';
@@ -23,7 +28,14 @@ import {
   writeHeader,
   writeInverted,
 } from './mvcc.ts';
-import { appliedOp, RangeRecords } from './range-records.ts';
+import {
+  appliedOp,
+  copyRecords,
+  deleteRecordOp,
+  forgetOps,
+  putRecordOp,
+  RangeRecords,
+} from './range-records.ts';
 import type { AppliedRange, RangeId } from './shard.ts';
 import { storedSpan } from './stored-span.ts';
 import { TailKeys } from './tail-keys.ts';
@@ -54,7 +66,12 @@ export class Applier {
     return new Applier(engine, await RangeRecords.load(engine));
   }
 
-  /** What the engine holds of each range, whether it survives power loss or not. */
+  /** What the engine held of each range when it was opened. */
+  openedRanges(): AppliedRange[] {
+    return this.records.takeLoaded();
+  }
+
+  /** What the engine holds of each range, whether it survives power loss or not; without records. */
   appliedRanges(): AppliedRange[] {
     return this.records.all();
   }
@@ -81,7 +98,10 @@ export class Applier {
         this.bytesApplied += payload.length;
         const { command } = this;
         command.start(payload);
-        if (command.kind === COMMAND_WRITES) {
+        if (command.kind === COMMAND_RECORDS) {
+          await this.addRecords(batch);
+          if (command.startWrites()) while (command.nextWrite()) batch.add(command);
+        } else if (command.kind === COMMAND_WRITES) {
           while (command.nextWrite()) batch.add(command);
         } else if (command.kind === COMMAND_CLEAR) {
           // A clear reads what lies around its span, so what came before it must be there.
@@ -101,8 +121,35 @@ export class Applier {
     this.busy = false;
   }
 
+  private async addRecords(batch: VersionBatch): Promise<void> {
+    for (let one = this.command.nextRecord(); one !== undefined; one = this.command.nextRecord()) {
+      const { op, range, name, value, number } = one;
+      switch (op) {
+        case RECORD_PUT:
+          batch.ops.push(putRecordOp(range, name, value));
+          break;
+        case RECORD_DELETE:
+          batch.ops.push(deleteRecordOp(range, name));
+          break;
+        case RECORD_APPLIED:
+          batch.forgotten.delete(range);
+          batch.applied.set(range, number);
+          break;
+        case RECORD_COPY:
+          // It reads what the engine has, so what came before it must be there.
+          await this.write(batch);
+          batch.ops.push(...(await copyRecords(this.engine, range, name, number)));
+          break;
+        default:
+          batch.ops.push(...forgetOps(range));
+          batch.applied.delete(range);
+          batch.forgotten.add(range);
+      }
+    }
+  }
+
   private async write(batch: VersionBatch): Promise<void> {
-    if (batch.applied.size === 0) return;
+    if (batch.isEmpty) return;
     await batch.finish(this.engine, this.tails);
     for (const [range, index] of batch.applied) {
       batch.ops.push(appliedOp(range, index));
@@ -110,6 +157,7 @@ export class Applier {
     await this.engine.write(batch.ops);
     this.tails.settle();
     for (const [range, index] of batch.applied) this.records.advance(range, index);
+    for (const range of batch.forgotten) this.records.forget(range);
     batch.reset();
   }
 }
@@ -135,6 +183,8 @@ class VersionBatch {
   /** Filled by finish(); clears put theirs in before. */
   ops: EngineOp[] = [];
   readonly applied = new Map<RangeId, number>();
+  /** Ranges of which nothing is kept any more. */
+  readonly forgotten = new Set<RangeId>();
 
   private arena = new Arena();
   /** Engine keys of newest versions, one for each row. */
@@ -146,6 +196,10 @@ class VersionBatch {
   private readonly places = new KeyPlaces();
   /** Records that rows of this batch got before their last one: [place, record]. */
   private earlier: { readonly place: number; readonly record: Uint8Array }[] = [];
+
+  get isEmpty(): boolean {
+    return this.ops.length === 0 && this.keys.length === 0 && this.applied.size === 0;
+  }
 
   add(write: CommandReader): void {
     const source = write.reader.bytes;
@@ -194,6 +248,7 @@ class VersionBatch {
   reset(): void {
     this.ops = [];
     this.applied.clear();
+    this.forgotten.clear();
     this.arena = new Arena();
     this.keys = [];
     this.records = [];

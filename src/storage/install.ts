@@ -4,8 +4,8 @@
 
 import { assert } from '../base/assert.ts';
 import type { Engine, EngineOp, Span } from './engine.ts';
-import { beginOps, finishOps, type RangeRecords } from './range-records.ts';
-import type { RangeId } from './shard.ts';
+import { beginOps, finishOps, forgetOps, type RangeRecords, readRecords } from './range-records.ts';
+import type { AppliedRange, RangeId } from './shard.ts';
 import { readChunk } from './snapshot-chunk.ts';
 import { storedSpan } from './stored-span.ts';
 
@@ -55,7 +55,7 @@ export class Installs {
     const install = this.expect(range);
     let pieces: EngineOp[][];
     try {
-      pieces = readChunk(chunk, install.span, WRITE_BYTES);
+      pieces = readChunk(chunk, range, install.span, WRITE_BYTES);
     } catch (error) {
       install.broken = error instanceof Error ? error : new Error(String(error));
       throw install.broken;
@@ -69,7 +69,7 @@ export class Installs {
     return before;
   }
 
-  async finish(range: RangeId, appliedIndex: number, state: Uint8Array): Promise<void> {
+  async finish(range: RangeId, appliedIndex: number, state: Uint8Array): Promise<AppliedRange> {
     const install = this.expect(range);
     const own = state.slice();
     await install.written;
@@ -81,10 +81,29 @@ export class Installs {
         'an install was begun anew while it was finished',
       );
       await this.engine.write(finishOps(range, appliedIndex, own));
-      this.records.finished(range, appliedIndex, own);
+      this.records.finished(range, appliedIndex);
       this.running.delete(range);
     });
     await this.engine.flush();
+    const records = await readRecords(this.engine, range);
+    return { range, appliedIndex, records, isInstalling: false };
+  }
+
+  /** P32. `ready`: applies posted before are through. */
+  async drop(range: RangeId, span: Span | undefined, ready: Promise<void>): Promise<void> {
+    const own = span && { start: span.start.slice(), end: span.end?.slice() };
+    const before = this.running.get(range)?.written ?? Promise.resolve();
+    this.running.delete(range);
+    await Promise.all([ready, before]);
+    await this.exclusive(async () => {
+      const ops = forgetOps(range);
+      if (own !== undefined) {
+        const { latest, history } = await storedSpan(this.engine, own);
+        ops.push({ kind: 'deleteSpan', span: latest }, { kind: 'deleteSpan', span: history });
+      }
+      await this.engine.write(ops);
+      this.records.forget(range);
+    });
   }
 
   private async clear(range: RangeId, span: Span): Promise<void> {

@@ -138,11 +138,19 @@ class ShardClient implements Shard {
     });
   }
 
-  finishInstall(range: RangeId, appliedIndex: number, state: Uint8Array): Promise<void> {
+  finishInstall(range: RangeId, appliedIndex: number, state: Uint8Array): Promise<AppliedRange> {
     return this.request(protocol.REQUEST_INSTALL_FINISH, (out) => {
       out.u32(range);
       out.u53(appliedIndex);
       out.block(state);
+    });
+  }
+
+  drop(range: RangeId, span: Span | undefined): Promise<void> {
+    return this.request(protocol.REQUEST_DROP, (out) => {
+      out.u32(range);
+      out.u8(span === undefined ? 0 : 1);
+      if (span !== undefined) protocol.writeSpan(out, span);
     });
   }
 
@@ -260,6 +268,9 @@ class ShardClient implements Shard {
         case protocol.ANSWER_FLUSHED:
           this.answer(id, protocol.readRanges(reader));
           break;
+        case protocol.ANSWER_INSTALLED:
+          this.answer(id, protocol.readRanges(reader)[0]);
+          break;
         case protocol.ANSWER_NUMBER:
           this.answer(id, reader.u53());
           break;
@@ -267,8 +278,8 @@ class ShardClient implements Shard {
           this.answer(id, readUsage(reader));
           break;
         case protocol.ANSWER_SNAPSHOT: {
-          const appliedIndex = reader.u53();
-          (this.streams.get(id) as ClientSnapshot | undefined)?.began(appliedIndex);
+          const [taken] = protocol.readRanges(reader) as [AppliedRange];
+          (this.streams.get(id) as ClientSnapshot | undefined)?.began(taken);
           break;
         }
         case protocol.ANSWER_SNAPSHOT_CHUNK: {
@@ -361,20 +372,20 @@ class ClientScan extends ClientStream<ShardScanBatch> {
 }
 
 class ClientSnapshot extends ClientStream<Uint8Array> implements ShardSnapshot {
-  readonly appliedIndex: Promise<number>;
+  readonly taken: Promise<AppliedRange>;
   private begin: Pending | undefined;
 
   constructor() {
     super();
-    this.appliedIndex = new Promise((resolve, reject) => {
+    this.taken = new Promise((resolve, reject) => {
       this.begin = { resolve: resolve as (answer: unknown) => void, reject };
     });
     // Whoever waits for it gets the error; who does not must not bring the process down.
-    this.appliedIndex.catch(() => {});
+    this.taken.catch(() => {});
   }
 
-  began(appliedIndex: number): void {
-    this.begin?.resolve(appliedIndex);
+  began(taken: AppliedRange): void {
+    this.begin?.resolve(taken);
     this.begin = undefined;
   }
 

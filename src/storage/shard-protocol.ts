@@ -6,6 +6,7 @@ import type { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { DbError, type DbErrorFields } from '../base/errors.ts';
 import { FileError, type FileErrorKind } from '../runtime/runtime.ts';
 import type { Span } from './engine.ts';
+import { NO_RECORDS } from './range-records.ts';
 import type { AppliedRange } from './shard.ts';
 
 /** u32 range, u53 last index, block entries. */
@@ -32,6 +33,8 @@ export const REQUEST_INSTALL_CHUNK = 11;
 export const REQUEST_INSTALL_FINISH = 12;
 /** A span, u53 time. */
 export const REQUEST_CHECKSUM = 13;
+/** u32 range, u8 whether it has rows, [a span]. */
+export const REQUEST_DROP = 14;
 
 export const SCAN_REVERSE = 1;
 export const SCAN_HAS_END = 2;
@@ -56,29 +59,30 @@ export const ANSWER_ERROR = 8;
 /** Without a request: the shard has failed as a whole. An error. */
 export const ANSWER_FAILED = 9;
 
-/** u53 applied index: the snapshot is taken, its chunks follow. */
+/** Ranges, one: the snapshot is taken, its chunks follow. */
 export const ANSWER_SNAPSHOT = 10;
 /** u8 whether it is the last, block chunk. */
 export const ANSWER_SNAPSHOT_CHUNK = 11;
 /** u53 rows, u53 bytes, text sum. */
 export const ANSWER_CHECKSUM = 12;
+/** Ranges, one. */
+export const ANSWER_INSTALLED = 13;
 
 export const VERSION_FOUND = 1;
 export const VERSION_IS_ROW = 2;
 export const VERSION_IS_NEWEST = 4;
 
-const RANGE_INSTALLED = 1;
-const RANGE_INSTALLING = 2;
-
 export function writeRanges(writer: ByteWriter, ranges: readonly AppliedRange[]): void {
   writer.u32(ranges.length);
-  for (const { range, appliedIndex, installed, isInstalling } of ranges) {
+  for (const { range, appliedIndex, records, isInstalling } of ranges) {
     writer.u32(range);
     writer.u53(appliedIndex);
-    writer.u8(
-      (installed === undefined ? 0 : RANGE_INSTALLED) | (isInstalling ? RANGE_INSTALLING : 0),
-    );
-    if (installed !== undefined) writer.block(installed);
+    writer.u8(isInstalling ? 1 : 0);
+    writer.u32(records.size);
+    for (const [name, value] of records) {
+      writer.text(name);
+      writer.block(value);
+    }
   }
 }
 
@@ -87,9 +91,15 @@ export function readRanges(reader: ByteReader): AppliedRange[] {
   for (let left = reader.u32(); left > 0; left--) {
     const range = reader.u32();
     const appliedIndex = reader.u53();
-    const flags = reader.u8();
-    const installed = (flags & RANGE_INSTALLED) === 0 ? undefined : reader.block().slice();
-    ranges.push({ range, appliedIndex, installed, isInstalling: (flags & RANGE_INSTALLING) !== 0 });
+    const isInstalling = reader.u8() === 1;
+    let records: AppliedRange['records'] = NO_RECORDS;
+    const count = reader.u32();
+    if (count > 0) {
+      const read = new Map<string, Uint8Array>();
+      for (let i = 0; i < count; i++) read.set(reader.text(), reader.block().slice());
+      records = read;
+    }
+    ranges.push({ range, appliedIndex, records, isInstalling });
   }
   return ranges;
 }

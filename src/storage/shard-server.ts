@@ -105,7 +105,7 @@ class ShardServer {
       this.port.onClose(() => resolve());
     });
     const out = this.answers.begin(protocol.ANSWER_OPENED, 0);
-    protocol.writeRanges(out, this.applier.appliedRanges());
+    protocol.writeRanges(out, this.applier.openedRanges());
     this.port.onMessage((message) => this.receive(message));
     await closed;
     this.streams.close();
@@ -173,6 +173,7 @@ class ShardServer {
         case protocol.REQUEST_INSTALL_BEGIN:
         case protocol.REQUEST_INSTALL_CHUNK:
         case protocol.REQUEST_INSTALL_FINISH:
+        case protocol.REQUEST_DROP:
           this.install(kind, id, reader);
           break;
         default:
@@ -314,12 +315,16 @@ class ShardServer {
     const range = reader.u32();
     if (kind === protocol.REQUEST_INSTALL_BEGIN) {
       const span = protocol.readSpan(reader);
-      const ready = new Promise<void>((start, fail) => {
-        this.reads.push({ after: this.appliesPosted, start, fail });
-      });
-      const begun = this.installs.begin(range, span, ready);
+      const begun = this.installs.begin(range, span, this.onceApplied());
       this.work(id, async () => {
         await begun;
+        this.answers.begin(protocol.ANSWER_DONE, id);
+      });
+    } else if (kind === protocol.REQUEST_DROP) {
+      const span = reader.u8() === 0 ? undefined : protocol.readSpan(reader);
+      const dropped = this.installs.drop(range, span, this.onceApplied());
+      this.work(id, async () => {
+        await dropped;
         this.answers.begin(protocol.ANSWER_DONE, id);
       });
     } else if (kind === protocol.REQUEST_INSTALL_CHUNK) {
@@ -332,10 +337,17 @@ class ShardServer {
       const appliedIndex = reader.u53();
       const state = reader.block();
       this.work(id, async () => {
-        await this.installs.finish(range, appliedIndex, state);
-        this.answers.begin(protocol.ANSWER_DONE, id);
+        const installed = await this.installs.finish(range, appliedIndex, state);
+        protocol.writeRanges(this.answers.begin(protocol.ANSWER_INSTALLED, id), [installed]);
       });
     }
+  }
+
+  /** Every apply posted so far is through. Rejects when the shard fails before. */
+  private onceApplied(): Promise<void> {
+    return new Promise<void>((start, fail) => {
+      this.reads.push({ after: this.appliesPosted, start, fail });
+    });
   }
 
   private async flush(id: number): Promise<void> {

@@ -109,9 +109,8 @@ export class ShardStreams {
   ): void {
     this.start(id, () => {
       return new RunningSnapshot(this.engine, range, span, chunkBytes, credits, {
-        began: (appliedIndex) => {
-          const out = this.answers.begin(protocol.ANSWER_SNAPSHOT, id);
-          out.u53(appliedIndex);
+        began: (taken) => {
+          protocol.writeRanges(this.answers.begin(protocol.ANSWER_SNAPSHOT, id), [taken]);
         },
         chunk: (chunk, isLast) => {
           const out = this.answers.begin(protocol.ANSWER_SNAPSHOT_CHUNK, id);

@@ -48,19 +48,18 @@ export interface ShardScan {
 export interface AppliedRange {
   readonly range: RangeId;
   readonly appliedIndex: number;
-  /** What finishInstall() was given with the snapshot that the range's state began with; undefined when it began
-   * empty. */
-  readonly installed: Uint8Array | undefined;
+  /** What the range keeps beside its rows, by name (ranges/range-state.ts). */
+  readonly records: ReadonlyMap<string, Uint8Array>;
   /** A snapshot was being installed when the store was closed or died: what is there is no state of the range (P31). */
   readonly isInstalling: boolean;
 }
 
 /** A range's data at one applied index, in bounded memory. */
 export interface ShardSnapshot {
-  /** The index up to which entries are in it. Resolves once the snapshot is taken; rejects when the range is being
-   * installed itself. */
-  readonly appliedIndex: Promise<number>;
-  /** Packed versions, for installChunk() on another shard; undefined at the end. At most a few chunks are read ahead. */
+  /** The index up to which entries are in it, and the range's records as of then. Resolves once the snapshot is taken;
+   * rejects when the range is being installed itself. */
+  readonly taken: Promise<AppliedRange>;
+  /** Packed records and versions, for installChunk() on another shard; undefined at the end. At most a few chunks are read ahead. */
   next(): Promise<Uint8Array | undefined>;
   /** Stops early; idempotent. */
   close(): void;
@@ -86,12 +85,12 @@ export interface Shard {
   readonly opened: Promise<readonly AppliedRange[]>;
 
   /** Committed entries of one range, in order; visible to every request posted afterwards. `entries` are packed
-   * commands (ranges/command.ts) with their log indexes, as storage/apply.ts reads them. */
+   * commands (command-format.ts) with their log indexes, as storage/apply.ts reads them. */
   apply(range: RangeId, entries: Uint8Array, lastIndex: number): Promise<void>;
   /** Undefined: the key has versions, all above `at`. */
   get(keys: readonly Uint8Array[], at: Timestamp): Promise<readonly (Version | undefined)[]>;
   scan(request: ShardScanRequest): ShardScan;
-  /** Makes applied state durable; answers which index of each range surely is (P30). */
+  /** Makes applied state durable; answers which index of each range surely is (P30), without its records. */
   flush(): Promise<readonly AppliedRange[]>;
   approximateBytes(span: Span): Promise<number>;
 
@@ -102,9 +101,12 @@ export interface Shard {
   beginInstall(range: RangeId, span: Span): Promise<void>;
   /** In order; resolves when the shard has room for another. */
   installChunk(range: RangeId, chunk: Uint8Array): Promise<void>;
-  /** Makes it durable and takes the mark away in one step: the range is at `appliedIndex`. `state` is kept beside it
-   * and told by `opened`. */
-  finishInstall(range: RangeId, appliedIndex: number, state: Uint8Array): Promise<void>;
+  /** Makes it durable and takes the mark away in one step: the range is at `appliedIndex`, and `state` is its record of
+   * that name. Answers what was installed, records and all. */
+  finishInstall(range: RangeId, appliedIndex: number, state: Uint8Array): Promise<AppliedRange>;
+  /** P32: a replica that was removed, once its tombstone is durable: all that is kept of the range goes, and its rows in
+   * `span` do. Undefined: it never had any. */
+  drop(range: RangeId, span: Span | undefined): Promise<void>;
   /** Of what `span` holds at `at`, read in bounded memory. Two replicas that differ find their first differing key by
    * asking for halves of the span. It sees every apply() posted before. */
   checksum(span: Span, at: Timestamp): Promise<ShardChecksum>;

@@ -1,14 +1,16 @@
-// The format of what a range's snapshot consists of: [u8 format version], then versions as they lie in the engine
-// (mvcc.ts), each [u32 key length][key with its prefix][u32 length][record]. First all newest versions in the order of
-// their keys, then all older ones.
+// The format of what a range's snapshot consists of: [u8 format version], then pairs as they lie in the engine, each
+// [u32 key length][key with its prefix][u32 length][value]. First the range's named records (range-records.ts), then all
+// newest versions in the order of their keys (mvcc.ts), then all older ones.
 
 import { AssertionError } from '../base/assert.ts';
 import { type ByteWriter, ByteReader, compareBytes } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
 import type { EngineOp, Span } from './engine.ts';
 import { HEADER_BYTES, HISTORY_PREFIX, LATEST_PREFIX, TIMESTAMP_BYTES } from './mvcc.ts';
+import { isRecordOf } from './range-records.ts';
+import type { RangeId } from './shard.ts';
 
-const CHUNK_VERSION = 1;
+const CHUNK_VERSION = 2;
 /** Of a version, beside its key and record. */
 export const VERSION_OVERHEAD_BYTES = 8;
 
@@ -25,9 +27,14 @@ export function addVersion(out: ByteWriter, key: Uint8Array, record: Uint8Array)
 
 /**
  * The writes that a chunk stands for, in pieces of about `bytes` bytes; views into the chunk. Throws when anything in
- * it lies outside of the span: whatever a chunk says, nothing but the range's rows is touched by it.
+ * it is not the range's: whatever a chunk says, nothing but the range's rows and records is touched by it.
  */
-export function readChunk(chunk: Uint8Array, span: Span, bytes: number): EngineOp[][] {
+export function readChunk(
+  chunk: Uint8Array,
+  range: RangeId,
+  span: Span,
+  bytes: number,
+): EngineOp[][] {
   const reader = new ByteReader(chunk);
   const version = reader.u8();
   if (version !== CHUNK_VERSION) {
@@ -43,8 +50,9 @@ export function readChunk(chunk: Uint8Array, span: Span, bytes: number): EngineO
   while (reader.remaining > 0) {
     const key = reader.block();
     const value = reader.block();
-    if (!isVersionIn(span, key) || value.length < HEADER_BYTES) {
-      throw new AssertionError('a chunk of a snapshot holds what is no version of its range');
+    const isRows = isVersionIn(span, key) && value.length >= HEADER_BYTES;
+    if (!isRows && !isRecordOf(range, key)) {
+      throw new AssertionError('a chunk of a snapshot holds what is not of its range');
     }
     piece.push({ kind: 'put', key, value });
     if (reader.at - pieceStart < bytes) continue;

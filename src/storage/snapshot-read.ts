@@ -4,8 +4,8 @@
 import { ByteWriter } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
 import type { Engine, EngineSnapshot, Span } from './engine.ts';
-import { readAppliedIndex } from './range-records.ts';
-import type { RangeId } from './shard.ts';
+import { readAppliedIndex, readRecords, recordsSpan } from './range-records.ts';
+import type { AppliedRange, RangeId } from './shard.ts';
 import { addVersion, beginChunk, VERSION_OVERHEAD_BYTES } from './snapshot-chunk.ts';
 import { storedSpan } from './stored-span.ts';
 
@@ -13,7 +13,7 @@ import { storedSpan } from './stored-span.ts';
 const READ_BYTES_MAX = 256 << 10;
 
 export interface SnapshotOutput {
-  began(appliedIndex: number): void;
+  began(taken: AppliedRange): void;
   /** Valid only for as long as the call lasts; empty at the end of a snapshot that fills its chunks exactly. */
   chunk(bytes: Uint8Array, isLast: boolean): void;
   failed(error: unknown): void;
@@ -75,13 +75,14 @@ export class RunningSnapshot {
     if (appliedIndex === undefined) {
       throw new DbError('55006', `range ${this.range} is being installed from a snapshot here`);
     }
-    this.output.began(appliedIndex);
+    const records = await readRecords(this.snapshot, this.range);
+    this.output.began({ range: this.range, appliedIndex, records, isInstalling: false });
     const { latest, history } = await storedSpan(this.snapshot, this.span);
     const out = new ByteWriter(this.chunkBytes);
     beginChunk(out);
     const emptyBytes = out.length;
     const batchBytes = Math.min(READ_BYTES_MAX, this.chunkBytes);
-    for (const part of [latest, history]) {
+    for (const part of [recordsSpan(this.range), latest, history]) {
       for await (const { keys, values } of this.snapshot.scan(part, { batchBytes })) {
         for (let i = 0; i < keys.length; i++) {
           const key = keys[i] as Uint8Array;

@@ -47,7 +47,7 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 describe('the log is cut (P30)', () => {
   it('after few entries when they are large', async () => {
     let applied = 0;
-    const flushed = { range: RANGE, appliedIndex: 4, installed: undefined, isInstalling: false };
+    const flushed = { range: RANGE, appliedIndex: 4, records: new Map(), isInstalling: false };
     const { truncation, cuts, look } = bench(
       () => applied,
       async () => [flushed],
@@ -69,8 +69,8 @@ describe('the log is cut (P30)', () => {
     const { truncation, cuts, look } = bench(
       () => applied,
       async () => [
-        { range: 1, appliedIndex: 999, installed: undefined, isInstalling: false },
-        { range: RANGE, appliedIndex: 12, installed: undefined, isInstalling: false },
+        { range: 1, appliedIndex: 999, records: new Map(), isInstalling: false },
+        { range: RANGE, appliedIndex: 12, records: new Map(), isInstalling: false },
       ],
     );
     truncation.start();

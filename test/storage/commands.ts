@@ -4,8 +4,14 @@ import { ByteWriter, utf8 } from '../../src/base/bytes.ts';
 import {
   COMMAND_CLEAR,
   COMMAND_EMPTY,
+  COMMAND_RECORDS,
   COMMAND_VERSION,
   COMMAND_WRITES,
+  RECORD_APPLIED,
+  RECORD_COPY,
+  RECORD_DELETE,
+  RECORD_FORGET,
+  RECORD_PUT,
   WRITE_DELETE,
   WRITE_PUT,
 } from '../../src/storage/command-format.ts';
@@ -23,7 +29,28 @@ export type TestCommand =
       readonly start: Uint8Array;
       readonly end: Uint8Array | undefined;
     }
+  | {
+      readonly kind: 'records';
+      readonly steps: readonly TestStep[];
+      /** Of the same entry. */
+      readonly writes?: TestCommand;
+    }
   | { readonly kind: 'empty' };
+
+export type TestStep =
+  | { readonly op: 'put'; readonly range: number; readonly name: string; readonly value: string }
+  | { readonly op: 'delete'; readonly range: number; readonly name: string }
+  | { readonly op: 'applied'; readonly range: number; readonly index: number }
+  | { readonly op: 'copy'; readonly range: number; readonly name: string; readonly to: number }
+  | { readonly op: 'forget'; readonly range: number };
+
+const STEPS = {
+  put: RECORD_PUT,
+  delete: RECORD_DELETE,
+  applied: RECORD_APPLIED,
+  copy: RECORD_COPY,
+  forget: RECORD_FORGET,
+};
 
 export function packCommand(command: TestCommand): Uint8Array {
   const out = new ByteWriter();
@@ -43,6 +70,19 @@ export function packCommand(command: TestCommand): Uint8Array {
         out.block(key);
         if (value !== undefined) out.block(value);
       }
+      break;
+    case 'records':
+      out.u8(COMMAND_RECORDS);
+      out.u32(command.steps.length);
+      for (const step of command.steps) {
+        out.u8(STEPS[step.op]);
+        out.u32(step.range);
+        out.text('name' in step ? step.name : '');
+        if (step.op === 'put') out.block(utf8(step.value));
+        else if (step.op === 'applied') out.u53(step.index);
+        else if (step.op === 'copy') out.u32(step.to);
+      }
+      if (command.writes !== undefined) out.raw(packCommand(command.writes));
       break;
     case 'clear':
       out.u8(COMMAND_CLEAR);

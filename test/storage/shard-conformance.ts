@@ -21,9 +21,13 @@ export interface ShardHome {
 const RANGE = 5;
 const time = (t: number): Timestamp => t as Timestamp;
 const key = (n: number): Uint8Array => rowKey(100, String(n).padStart(6, '0'));
-/** A range that no snapshot was installed into. */
-export function appliedRange(range: number, appliedIndex: number): AppliedRange {
-  return { range, appliedIndex, installed: undefined, isInstalling: false };
+export function appliedRange(
+  range: number,
+  appliedIndex: number,
+  records: Readonly<Record<string, string>> = {},
+): AppliedRange {
+  const entries = Object.entries(records).map(([name, text]) => [name, utf8(text)] as const);
+  return { range, appliedIndex, records: new Map(entries), isInstalling: false };
 }
 const SCAN: ShardScanRequest = {
   span: { start: new Uint8Array(0), end: undefined },

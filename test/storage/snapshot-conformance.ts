@@ -22,7 +22,7 @@ export async function copyRange(
   chunkBytes = 1000,
 ): Promise<number> {
   const snapshot = from.readSnapshot(range, span, chunkBytes);
-  const appliedIndex = await snapshot.appliedIndex;
+  const { appliedIndex } = await snapshot.taken;
   await to.beginInstall(range, span);
   for (let chunk = await snapshot.next(); chunk !== undefined; chunk = await snapshot.next()) {
     await to.installChunk(range, chunk);
@@ -96,8 +96,8 @@ export function snapshotConformance(name: string, createHome: () => Promise<Shar
     it('says after a restart what was installed, and goes on from there', async () => {
       await fill(20, 10);
       await copyRange(source, target, RANGE);
-      const installed = { ...appliedRange(RANGE, index), installed: utf8('state') };
-      expect(await target.flush()).toEqual([installed]);
+      const installed = appliedRange(RANGE, index, { state: 'state' });
+      expect(await target.flush()).toEqual([appliedRange(RANGE, index)]);
       await target.close();
       target = (homes[1] as ShardHome).start();
       expect(await target.opened).toEqual([installed]);
@@ -110,14 +110,14 @@ export function snapshotConformance(name: string, createHome: () => Promise<Shar
       ];
       expect(fromUtf8(then[0]?.value as Uint8Array)).toBe('row 1 at 10');
       expect(fromUtf8(now[0]?.value as Uint8Array)).toBe('later');
-      expect(await target.flush()).toEqual([{ ...installed, appliedIndex: index + 1 }]);
+      expect(await target.flush()).toEqual([appliedRange(RANGE, index + 1)]);
     });
 
     it('takes its snapshot behind what was applied before, and keeps it while writes go on', async () => {
       void fill(200, 10);
       const snapshot = source.readSnapshot(RANGE, SPAN, 500);
       const then = index;
-      expect(await snapshot.appliedIndex).toBe(then);
+      expect((await snapshot.taken).appliedIndex).toBe(then);
       await applyAll({ kind: 'clear', at: 20, start: key(0), end: key(150) });
       await fill(50, 30);
       await target.beginInstall(RANGE, SPAN);
@@ -136,7 +136,7 @@ export function snapshotConformance(name: string, createHome: () => Promise<Shar
     it('gives up a snapshot that is closed, before its first chunk or later', async () => {
       await fill(200, 10);
       const unread = source.readSnapshot(RANGE, SPAN, 500);
-      const refused = expect(unread.appliedIndex).rejects.toThrow('closed');
+      const refused = expect(unread.taken).rejects.toThrow('closed');
       unread.close();
       await refused;
       const begun = source.readSnapshot(RANGE, SPAN, 500);
@@ -150,9 +150,7 @@ export function snapshotConformance(name: string, createHome: () => Promise<Shar
 
     it('lets an empty range through, at index 0', async () => {
       expect(await copyRange(source, target, RANGE)).toBe(0);
-      expect(await target.flush()).toEqual([
-        { ...appliedRange(RANGE, 0), installed: utf8('state') },
-      ]);
+      expect(await target.flush()).toEqual([appliedRange(RANGE, 0)]);
     });
 
     it('serves other ranges between chunks', async () => {
@@ -198,14 +196,14 @@ export function snapshotConformance(name: string, createHome: () => Promise<Shar
 
     it('refuses to read a range that is being installed, until that is over', async () => {
       await target.beginInstall(RANGE, SPAN);
-      await expect(target.readSnapshot(RANGE, SPAN, 500).appliedIndex).rejects.toMatchObject({
+      await expect(target.readSnapshot(RANGE, SPAN, 500).taken).rejects.toMatchObject({
         code: '55006',
       });
       await expect(target.readSnapshot(RANGE, SPAN, 500).next()).rejects.toMatchObject({
         code: '55006',
       });
       await target.finishInstall(RANGE, 7, utf8(''));
-      expect(await target.readSnapshot(RANGE, SPAN, 500).appliedIndex).toBe(7);
+      expect((await target.readSnapshot(RANGE, SPAN, 500).taken).appliedIndex).toBe(7);
     });
 
     it('remembers over a restart that an install was not finished, and begins it anew', async () => {
@@ -239,8 +237,8 @@ export function snapshotConformance(name: string, createHome: () => Promise<Shar
       const chunk = (await snapshot.next()) as Uint8Array;
       snapshot.close();
       await target.beginInstall(RANGE, { start: key(0), end: key(20) });
-      await expect(target.installChunk(RANGE, chunk)).rejects.toThrow('no version of its range');
-      await expect(target.finishInstall(RANGE, 1, utf8(''))).rejects.toThrow('no version');
+      await expect(target.installChunk(RANGE, chunk)).rejects.toThrow('not of its range');
+      await expect(target.finishInstall(RANGE, 1, utf8(''))).rejects.toThrow('not of its range');
       await expect(target.installChunk(OTHER, chunk)).rejects.toThrow('before the install');
       await target.beginInstall(RANGE, SPAN);
       await expect(target.installChunk(RANGE, Uint8Array.of(9))).rejects.toThrow('version 9');
@@ -248,6 +246,84 @@ export function snapshotConformance(name: string, createHome: () => Promise<Shar
       await target.installChunk(RANGE, chunk);
       await target.finishInstall(RANGE, index, utf8(''));
       expect((await drain(target, { span: SPAN })).rows.length).toBe(50);
+    });
+
+    it('keeps records beside rows, in one step with the entry that makes them', async () => {
+      await applyAll(put(10, key(1), 'one'), {
+        kind: 'records',
+        steps: [
+          { op: 'put', range: RANGE, name: 'state', value: 'of the left' },
+          { op: 'put', range: RANGE, name: 'r/1', value: 'ids' },
+          { op: 'put', range: RANGE, name: 'p/1', value: 'prepared' },
+        ],
+        writes: put(20, key(2), 'two'),
+      });
+      await applyAll({
+        kind: 'records',
+        steps: [
+          { op: 'copy', range: RANGE, name: 'r/', to: 9 },
+          { op: 'put', range: 9, name: 'state', value: 'of the right' },
+          { op: 'applied', range: 9, index: 1 },
+          { op: 'delete', range: RANGE, name: 'p/1' },
+        ],
+      });
+      expect((await drain(source, { span: SPAN })).rows.map(fromUtf8)).toEqual(['one', 'two']);
+      await source.apply(9, packEntries(2, [put(30, key(3), 'three')]), 2);
+      expect(await source.flush()).toEqual([appliedRange(RANGE, index), appliedRange(9, 2)]);
+      await source.close();
+      source = (homes[0] as ShardHome).start();
+      expect(await source.opened).toEqual([
+        appliedRange(RANGE, index, { 'r/1': 'ids', state: 'of the left' }),
+        appliedRange(9, 2, { 'r/1': 'ids', state: 'of the right' }),
+      ]);
+    });
+
+    it('takes the records of a range along, and those of no other', async () => {
+      await applyAll({
+        kind: 'records',
+        steps: [
+          { op: 'put', range: RANGE, name: 'state', value: 'as it was sent' },
+          { op: 'put', range: RANGE, name: 'p/1', value: 'prepared' },
+          { op: 'put', range: RANGE + 1, name: 'p/2', value: 'of another' },
+        ],
+      });
+      const gone = packEntries(1, [
+        { kind: 'records', steps: [{ op: 'put', range: RANGE, name: 'p/0', value: 'old' }] },
+      ]);
+      await target.apply(RANGE, gone, 1);
+      const snapshot = source.readSnapshot(RANGE, SPAN, 1000);
+      const sent = { state: 'as it was sent', 'p/1': 'prepared' };
+      expect(await snapshot.taken).toEqual(appliedRange(RANGE, index, sent));
+      await target.beginInstall(RANGE, SPAN);
+      for (let chunk = await snapshot.next(); chunk !== undefined; chunk = await snapshot.next()) {
+        await target.installChunk(RANGE, chunk);
+      }
+      const installed = appliedRange(RANGE, index, { ...sent, state: 'as it is here' });
+      expect(await target.finishInstall(RANGE, index, utf8('as it is here'))).toEqual(installed);
+      await target.close();
+      target = (homes[1] as ShardHome).start();
+      expect(await target.opened).toEqual([installed]);
+    });
+
+    it('drops a range with its rows, and nothing of its neighbours', async () => {
+      await fill(20, 10);
+      await applyAll({
+        kind: 'records',
+        steps: [
+          { op: 'put', range: RANGE, name: 'state', value: 'gone' },
+          { op: 'put', range: 9, name: 'state', value: 'forgotten' },
+          { op: 'applied', range: 9, index: 3 },
+        ],
+      });
+      await applyAll({ kind: 'records', steps: [{ op: 'forget', range: 9 }] });
+      await source.apply(OTHER, packEntries(1, [put(5, rowKey(200, 'right'), 'kept')]), 1);
+      await source.drop(RANGE, SPAN);
+      expect(await source.flush()).toEqual([appliedRange(OTHER, 1)]);
+      const { rows } = await drain(source, { span: { start: key(0), end: undefined } });
+      expect(rows.map(fromUtf8)).toEqual(['kept']);
+      await source.close();
+      source = (homes[0] as ShardHome).start();
+      expect(await source.opened).toEqual([appliedRange(OTHER, 1)]);
     });
 
     it('gives the same checksum for the same rows, however they came to be', async () => {

@@ -2,6 +2,7 @@
 // new, the version of that time is looked up among the older ones. Rows go to a sink without a promise or an object
 // for each of them.
 
+import { EMPTY_BYTES } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { EngineBatch, EngineReader, Span } from './engine.ts';
 import { headerIsTombstone, headerTimestamp, LATEST_PREFIX, prefixedSpan } from './mvcc.ts';
@@ -18,6 +19,8 @@ const HISTORY_READ_AHEAD_BYTES = 32 << 10;
 export class VersionScan {
   /** Of what the scan has met so far, tombstones included (P10). */
   newest: Timestamp = 0 as Timestamp;
+  /** The last one met: a view that lasts until the next step. */
+  lastKey: Uint8Array = EMPTY_BYTES;
   private readonly reader: EngineReader;
   private readonly batches: AsyncIterator<EngineBatch>;
   private readonly at: Timestamp;
@@ -45,6 +48,7 @@ export class VersionScan {
     if (next.done === true) return false;
     const { keys, values, isLast } = next.value;
     const older = await this.olderVersions(keys, values);
+    if (keys.length > 0) this.lastKey = (keys[keys.length - 1] as Uint8Array).subarray(1);
     for (let i = 0, n = keys.length; i < n; i++) {
       let record = values[i] as Uint8Array;
       let timestamp = headerTimestamp(record);

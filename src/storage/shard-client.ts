@@ -310,8 +310,9 @@ class ShardClient implements Shard {
     const newest = reader.u53() as Timestamp;
     const rowCount = reader.u32();
     const rows = reader.block();
+    const lastKey = isLast ? undefined : reader.block();
     const scan = this.streamed(id, isLast) as ClientScan | undefined;
-    scan?.receiveBatch({ rows, rowCount, newest }, isLast);
+    scan?.receiveBatch({ rows, rowCount, newest, lastKey }, isLast);
   }
 
   /** Undefined: it was closed while a piece of it was under way. */

@@ -46,7 +46,7 @@ export const ANSWER_OPENED = 1;
 export const ANSWER_DONE = 2;
 /** u32 count, each u8 flags (VERSION_*) and, if there is one, u53 timestamp and, if it is a row, block. */
 export const ANSWER_VERSIONS = 3;
-/** u8 whether it is the last, u53 newest, u32 row count, block rows. */
+/** u8 whether it is the last, u53 newest, u32 row count, block rows and, unless it is the last, block last key. */
 export const ANSWER_SCAN_BATCH = 4;
 /** Ranges. */
 export const ANSWER_FLUSHED = 5;

@@ -16,7 +16,8 @@ const READ_BYTES_MIN = 8 << 10;
 const ASSUMED_ROW_BYTES = 1 << 10;
 
 export interface ScanOutput {
-  batch(rows: PackedRowWriter, newest: number, isLast: boolean): void;
+  /** Undefined: it is the last. */
+  batch(rows: PackedRowWriter, newest: number, lastKey: Uint8Array | undefined): void;
   failed(error: unknown): void;
   /** Nothing more comes, and the engine has its handles back. */
   ended(): void;
@@ -104,9 +105,10 @@ export class RunningScan implements RowSink {
       more = await this.versions.step(this);
       if (this.closed) return;
     }
-    if (!more) this.runner?.finish();
+    // Groups too: whoever goes on after the last key must miss nothing of what came before it.
+    this.runner?.finish();
     this.credits--;
-    this.output.batch(this.rows, this.versions.newest, !more);
+    this.output.batch(this.rows, this.versions.newest, more ? this.versions.lastKey : undefined);
     this.rows.reset();
     this.closed = !more;
   }

@@ -86,12 +86,13 @@ export class ShardStreams {
   private startScan(id: number, request: ShardScanRequest, credits: number): void {
     this.start(id, () => {
       const scan = new RunningScan(this.engine, request, credits, {
-        batch: (rows, newest, isLast) => {
+        batch: (rows, newest, lastKey) => {
           const out = this.answers.begin(protocol.ANSWER_SCAN_BATCH, id);
-          out.u8(isLast ? 1 : 0);
+          out.u8(lastKey === undefined ? 1 : 0);
           out.u53(newest);
           out.u32(rows.rowCount);
           out.block(rows.writer.peek());
+          if (lastKey !== undefined) out.block(lastKey);
         },
         ...this.ending(id),
       });

@@ -36,6 +36,9 @@ export interface ShardScanBatch {
   readonly rowCount: number;
   /** Newest version timestamp (tombstones included) that the scan has met so far (P10). */
   readonly newest: Timestamp;
+  /** The scan is through with everything up to it, and what it has put out says all of that: another scan may go on
+   * after it. Undefined with the last batch. */
+  readonly lastKey: Uint8Array | undefined;
 }
 
 export interface ShardScan {

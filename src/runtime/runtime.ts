@@ -26,6 +26,8 @@ export interface Time {
   monotonicMicros(): number;
   /** Hot: may be one object that the next call changes. */
   wall(): WallReading;
+  /** For how long the main thread has been at work since the start; absent where nobody can tell. */
+  busyMicros?(): number;
 }
 
 export interface Timers {

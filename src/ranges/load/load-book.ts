@@ -20,6 +20,8 @@ export class LoadBook {
   private readonly loads: (RangeLoad | undefined)[] = [];
   private readonly free: number[] = [];
   private sampled = 0;
+  /** Microseconds of work that was ever counted. */
+  workCounted = 0;
 
   constructor(nowMicros: number) {
     this.counts = new LoadCounts(nowMicros);
@@ -49,16 +51,32 @@ export class LoadBook {
     const seconds = (nowMicros - counts.tickMicros) / 1e6;
     if (seconds <= 0) return;
     counts.tickMicros = nowMicros;
-    counts.fold(loads.length * SLOT, seconds);
+    this.workCounted += counts.fold(loads.length * SLOT, seconds);
     for (const load of loads) {
       if (load !== undefined) this.sampleWhileWarm(load, warmWork);
     }
   }
 
+  /** Of all ranges here, microseconds of work in a second: as leaders, and as followers. */
+  totals(): { readonly leadWork: number; readonly followWork: number } {
+    let leadWork = 0;
+    let followWork = 0;
+    for (const load of this.loads) {
+      if (load === undefined) continue;
+      leadWork += this.counts.fastWork(load.at);
+      followWork += this.counts.fastFollowed(load.at);
+    }
+    return { leadWork, followWork };
+  }
+
   /** Of a split: so much of what the left half was asked is asked of the right one from now on. Nobody has to wait until
-   * the rates have found out. */
+   * the rates have found out, and what was sampled serves both. */
   divide(left: RangeLoad, right: RangeLoad, rightShare: number): void {
     this.counts.move(left.at, right.at, rightShare);
+    if (left.sample === undefined || right.sample !== undefined) return;
+    if (this.sampled >= SAMPLED_RANGES_MAX) return;
+    this.sampled++;
+    right.sample = left.sample.copy();
   }
 
   /** Of a merge: all of what the right one was asked. */

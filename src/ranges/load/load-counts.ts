@@ -2,7 +2,7 @@
 // for a second. Two exponentially decayed rates for each count, one that follows within seconds (splits, leases) and
 // one within a minute (what is cold enough to merge).
 
-import { workOf } from './work.ts';
+import { followerWorkOf, workOf } from './work.ts';
 
 /** Offsets of a range's counts from where it begins. */
 export const READS = 0;
@@ -12,7 +12,10 @@ export const COMMITS = 3;
 export const WRITTEN = 4;
 export const READ_BYTES = 5;
 export const WRITTEN_BYTES = 6;
-const COUNTS = 7;
+/** Entries of other leaders that this replica follows. */
+export const FOLLOWED = 7;
+export const FOLLOWED_BYTES = 8;
+const COUNTS = 9;
 const FAST = COUNTS;
 const SLOW = 2 * COUNTS;
 /** Numbers that a range takes. */
@@ -33,8 +36,10 @@ export interface LoadRates {
   readonly writes: number;
   readonly readBytes: number;
   readonly writtenBytes: number;
-  /** Microseconds of the main thread, as work.ts reckons. */
+  /** Microseconds of the main thread of the node that leads, as work.ts reckons. */
   readonly work: number;
+  /** The same of each node that follows. */
+  readonly followerWork: number;
 }
 
 export class LoadCounts {
@@ -57,11 +62,14 @@ export class LoadCounts {
     this.values.fill(0, at, at + SLOT);
   }
 
-  fold(end: number, seconds: number): void {
+  /** Turns what was counted of all ranges below `end` into rates; answers how much work that was. */
+  fold(end: number, seconds: number): number {
     const { values } = this;
+    let work = 0;
     const fast = 1 - Math.exp(-seconds / FAST_SECONDS);
     const slow = 1 - Math.exp(-seconds / SLOW_SECONDS);
     for (let at = 0; at < end; at += SLOT) {
+      work += this.work(at) + this.followed(at);
       for (let i = at; i < at + COUNTS; i++) {
         const rate = (values[i] as number) / seconds;
         values[i] = 0;
@@ -69,6 +77,7 @@ export class LoadCounts {
         values[i + SLOW] = decayed(values[i + SLOW] as number, rate, slow);
       }
     }
+    return work;
   }
 
   /** Takes a share of the rates of one range to another. */
@@ -89,6 +98,14 @@ export class LoadCounts {
     return this.work(at + FAST);
   }
 
+  fastFollowed(at: number): number {
+    return this.followed(at + FAST);
+  }
+
+  fastWrittenBytes(at: number): number {
+    return this.values[at + FAST + WRITTEN_BYTES] as number;
+  }
+
   fastRates(at: number): LoadRates {
     return this.rates(at + FAST);
   }
@@ -106,6 +123,11 @@ export class LoadCounts {
       readBytes: values[at + READ_BYTES] as number,
       writtenBytes: values[at + WRITTEN_BYTES] as number,
       work: this.work(at),
+      followerWork: followerWorkOf(
+        values[at + COMMITS] as number,
+        values[at + WRITTEN] as number,
+        values[at + WRITTEN_BYTES] as number,
+      ),
     };
   }
 
@@ -116,6 +138,12 @@ export class LoadCounts {
       (values[at + SCANS] as number) +
       (values[at + COMMITS] as number)
     );
+  }
+
+  private followed(at: number): number {
+    const { values } = this;
+    const entries = values[at + FOLLOWED] as number;
+    return followerWorkOf(entries, entries, values[at + FOLLOWED_BYTES] as number);
   }
 
   private work(at: number): number {

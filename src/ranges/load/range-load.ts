@@ -6,6 +6,8 @@ import type { Span } from '../../storage/engine.ts';
 import type { Write } from '../api.ts';
 import {
   COMMITS,
+  FOLLOWED,
+  FOLLOWED_BYTES,
   LOADED,
   type LoadCounts,
   type LoadRates,
@@ -75,6 +77,21 @@ export class RangeLoad {
     this.add(WRITTEN, writes.length);
     this.add(WRITTEN_BYTES, bytes);
     if (this.sample !== undefined && --this.untilSample <= 0) this.takeWrites(writes, bytes);
+  }
+
+  /** Entries that another node's leader has made of its requests. */
+  followed(entries: number, bytes: number): void {
+    this.add(FOLLOWED, entries);
+    this.add(FOLLOWED_BYTES, bytes);
+  }
+
+  /** Microseconds a second, of what this replica leads; the same as rates().work. */
+  get work(): number {
+    return this.counts.fastWork(this.at);
+  }
+
+  get writtenBytesPerSecond(): number {
+    return this.counts.fastWrittenBytes(this.at);
   }
 
   /** Of the last seconds. */

@@ -28,6 +28,13 @@ export class RequestSample {
     this.next = (this.next + 1) % SAMPLED_REQUESTS_MAX;
   }
 
+  copy(): RequestSample {
+    const copy = new RequestSample();
+    copy.ring.push(...this.ring);
+    copy.next = this.next;
+    return copy;
+  }
+
   /** In the order in which they came; those of long ago left out, and those beside the span (the range was split). */
   within(span: Span, sinceMicros: number): SampledRequest[] {
     const { ring, next } = this;

@@ -12,6 +12,17 @@ export const READ_BYTE_WORK = 0.003;
 /** Logged, sent to followers, applied. */
 export const WRITTEN_BYTE_WORK = 0.006;
 
+/** Of a follower: it logs and applies what is written, and takes part in nothing else. */
+const FOLLOWED_COMMIT_WORK = 8;
+const FOLLOWED_ROW_WORK = 1;
+const FOLLOWED_BYTE_WORK = 0.004;
+
+export function followerWorkOf(commits: number, written: number, writtenBytes: number): number {
+  return (
+    commits * FOLLOWED_COMMIT_WORK + written * FOLLOWED_ROW_WORK + writtenBytes * FOLLOWED_BYTE_WORK
+  );
+}
+
 /** A commit that becomes one of two phases costs about twice as much again: prepare, decide, resolve. */
 export const CROSSED_COMMIT_FACTOR = 2;
 

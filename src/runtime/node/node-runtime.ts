@@ -10,7 +10,7 @@ import { createLoneNetwork } from './network.ts';
 import { createRandom } from './random.ts';
 import { createInlineThreads, createThreads } from './threads.ts';
 import { NodeTimers } from './timers.ts';
-import { monotonicMicros, WallClock } from './wall-clock.ts';
+import { busyMicros, monotonicMicros, WallClock } from './wall-clock.ts';
 
 export interface NodeRuntimeOptions {
   readonly nodeId?: NodeId;
@@ -29,7 +29,7 @@ export function createNodeRuntime(options: NodeRuntimeOptions = {}): Runtime {
   const timers = new NodeTimers();
   const log = createLog(options.logLevel ?? 'info');
   return {
-    time: { monotonicMicros, wall: () => wall.read() },
+    time: { monotonicMicros, wall: () => wall.read(), busyMicros },
     timers,
     random: createRandom(),
     files: createFiles(options.quota),

@@ -31,6 +31,10 @@ export function monotonicMicros(): number {
   return performance.now() * 1000;
 }
 
+export function busyMicros(): number {
+  return performance.eventLoopUtilization().active * 1000;
+}
+
 export class WallClock {
   readonly #monotonic: () => number;
   readonly #dateMillis: () => number;

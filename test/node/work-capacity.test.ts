@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { WorkCapacity } from '../../src/node/work-capacity.ts';
+
+/** Once a second: busy for that part of it, with so much work counted. */
+function after(seconds: number, busy: number, work: number): number {
+  const capacity = new WorkCapacity();
+  for (let i = 0; i <= seconds; i++) capacity.learn(i * 1e6, i * busy * 1e6, i * work);
+  return capacity.microsPerSecond;
+}
+
+test('a node that is busy for as long as was counted can do a second’s worth', () => {
+  expect(after(10, 0.5, 500_000)).toBeCloseTo(1_000_000, -3);
+});
+
+test('one that is busy for longer can do less, which shows within seconds', () => {
+  expect(after(4, 0.8, 80_000)).toBeLessThan(200_000);
+  expect(after(20, 0.8, 80_000)).toBeCloseTo(100_000, -3);
+});
+
+test('what little it does when it is nearly idle says nothing', () => {
+  expect(after(20, 0.05, 10_000)).toBe(1_000_000);
+  expect(after(20, 0.9, 500)).toBe(1_000_000);
+});
+
+test('it never seems to be able to do nearly nothing', () => {
+  expect(after(60, 1, 3_000)).toBeGreaterThan(45_000);
+});
+
+test('where nobody can tell how busy it is, nothing is learned', () => {
+  const capacity = new WorkCapacity();
+  for (let i = 0; i < 10; i++) capacity.learn(i * 1e6, undefined, i * 100_000);
+  expect(capacity.microsPerSecond).toBe(1_000_000);
+});

@@ -3,63 +3,47 @@
 
 import type { Maybe } from '../base/maybe.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
-import type { Span } from '../storage/engine.ts';
+import type { Elsewhere, RangeHead, TwoPhaseEndpoint } from './endpoint.ts';
+import type {
+  CommitAnswer,
+  LockMode,
+  LockSession,
+  Refusal,
+  RowScan,
+  RowSlice,
+  ScanRequest,
+  Span,
+  TxnRef,
+  Write,
+} from './requests.ts';
+import type { Standing } from './standing.ts';
 
+export type {
+  ConfirmAnswer,
+  DecideRequest,
+  Elsewhere,
+  OutcomeAnswer,
+  PrepareAnswer,
+  PrepareRequest,
+  RangeHead,
+  RangeTxn,
+  ResolveAnswer,
+  ResolveRequest,
+  TwoPhaseEndpoint,
+} from './endpoint.ts';
 export {
   KEY_BYTES_MAX,
   TRANSACTION_BYTES_MAX,
   VALUE_BYTES_MAX,
   WRITE_OVERHEAD_BYTES,
 } from './limits.ts';
-export type { Span } from '../storage/engine.ts';
-export type LockMode = 'shared' | 'exclusive';
-
-/** 128 bits in hex. */
-export type TxnId = string;
-
-/** Who asks. Age decides wound-wait: smaller is older; it survives retries (P21). */
-export interface TxnRef {
-  readonly id: TxnId;
-  readonly age: Timestamp;
-}
-
-/** The fencing token (P15): a transaction's locks in one range belong to one session of its leader. */
-export interface LockSession {
-  readonly range: number;
-  readonly generation: number;
-  readonly term: number;
-  readonly session: number;
-}
-
-/** Why a request was not carried out. The coordinator turns these into SQLSTATEs. */
-export type Refusal =
-  | { readonly kind: 'wounded'; readonly message: string }
-  | { readonly kind: 'lockNotAvailable'; readonly key: Uint8Array }
-  | { readonly kind: 'lockTimeout'; readonly key: Uint8Array }
-  /** Session unknown here (leader change, restart, expiry). */
-  | { readonly kind: 'sessionGone'; readonly message: string }
-  /** `leaderNode`: the node that leads the range, when another is known to. */
-  | {
-      readonly kind: 'notServing';
-      readonly message: string;
-      readonly leaderNode?: number | undefined;
-    }
-  | { readonly kind: 'diskFull'; readonly message: string }
-  | { readonly kind: 'tooLarge'; readonly message: string };
-
-/** A row as read: bytes inside `bytes` (often a shared slab: valid only until control returns to the event loop or
- * another call into ranges is made; copy to keep). `length` < 0 says that there is no row. */
-export interface RowSlice {
-  bytes: Uint8Array;
-  offset: number;
-  length: number;
-  /** Version read, tombstones included; MIN_TIMESTAMP when there never was one. */
-  timestamp: Timestamp;
-}
+export type * from './requests.ts';
+export { Stand, Standing } from './standing.ts';
 
 export interface LockRequest {
   readonly txn: TxnRef;
-  readonly session: LockSession | undefined;
+  /** What is locked is written into it, with the session to quote from then on (P15). */
+  readonly standing: Standing;
   readonly mode: LockMode;
   readonly wait: 'block' | 'nowait' | 'skip';
   readonly timeoutMicros: number;
@@ -72,60 +56,53 @@ export interface LockedGet extends LockRequest {
 export type LockedGetAnswer =
   | {
       readonly kind: 'rows';
-      readonly session: LockSession;
       /** Parallel to keys; undefined: no row (or skipped because it is locked). Values are the caller's to keep. */
       readonly rows: readonly (Uint8Array | undefined)[];
     }
   | Refusal;
 
 /** Of one key, into the caller's slice. */
-export type LockedReadAnswer = { readonly kind: 'row'; readonly session: LockSession } | Refusal;
-
-export interface ScanRequest {
-  readonly span: Span;
-  readonly reverse: boolean;
-  readonly program: Uint8Array | undefined;
-  readonly parameters: Uint8Array | undefined;
-  readonly limitRows: number;
-  readonly batchBytes: number;
-}
+export type LockedReadAnswer = { readonly kind: 'row' } | Refusal;
 
 export interface LockedScan extends LockRequest, ScanRequest {}
 
-export interface ScanBatch {
-  /** rows/packed-rows.ts */
-  readonly rows: Uint8Array;
-  readonly rowCount: number;
-}
-
-export interface RowScan {
-  /** Undefined at the end. Throws DbError when the scan can't go on. */
-  next(): Promise<ScanBatch | undefined>;
-  close(): void;
-}
-
-export type LockedScanAnswer =
-  | { readonly kind: 'scan'; readonly session: LockSession; readonly scan: RowScan }
-  | Refusal;
-
-/** One write of a transaction: value undefined deletes. */
-export interface Write {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array | undefined;
-}
+export type LockedScanAnswer = { readonly kind: 'scan'; readonly scan: RowScan } | Refusal;
 
 export interface CommitRequest {
   readonly txn: TxnRef;
-  readonly session: LockSession | undefined;
+  /** Undefined: it has asked for nothing under locks. */
+  readonly standing: Standing | undefined;
   readonly writes: readonly Write[];
   /** Latest timestamp that the commit may get (P20). */
   readonly deadline: Timestamp;
 }
 
-export type CommitAnswer =
-  | { readonly kind: 'committed'; readonly timestamp: Timestamp }
-  | { readonly kind: 'ambiguous'; readonly message: string }
-  | Refusal;
+/** Surely not carried out: it stands or writes in several ranges, so that it must be planned (txn/two-phase.ts). */
+export interface Divided {
+  readonly kind: 'divided';
+}
+
+/** A range as two-phase commit asks it. Which one holds a key may change: who is told Elsewhere tells it to correct(),
+ * and asks what there is then. */
+export interface RangeAddress {
+  readonly head: RangeHead;
+  /** What it holds, as far as is known here. */
+  readonly span: Span;
+  readonly endpoint: TwoPhaseEndpoint;
+}
+
+/** What a commit has to do with one range (P16, P18): every range is in it where the transaction stands or writes. */
+export interface CommitPart extends RangeAddress {
+  /** Of the transaction there; undefined: it only writes there. */
+  readonly session: LockSession | undefined;
+  /** Empty: it was only read. */
+  readonly writes: readonly Write[];
+}
+
+export interface CommitPlan {
+  /** In the order of their keys. */
+  readonly parts: readonly CommitPart[];
+}
 
 export interface Ranges {
   /** Lock-free snapshot read of one key at t into `into`: true when answered at once (hot-row cache), else the
@@ -140,10 +117,18 @@ export interface Ranges {
   lockedRead(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer>;
   lockedGet(request: LockedGet): Maybe<LockedGetAnswer>;
   lockedScan(request: LockedScan): Maybe<LockedScanAnswer>;
-  /** Takes exclusive locks on what is written and not yet locked, picks s, replicates, waits out s (P11). */
-  commit(request: CommitRequest): Promise<CommitAnswer>;
+  /** In one range: takes exclusive locks on what is written and not yet locked, picks s, replicates, waits out s
+   * (P11). What was perhaps sent already is never answered with Divided (P20). */
+  commit(request: CommitRequest): Promise<CommitAnswer | Divided>;
   /** Ends a transaction without writes, or abandons one: its locks go. Never fails. */
-  release(txn: TxnRef, session: LockSession | undefined): void;
+  release(txn: TxnRef, standing: Standing): void;
+  /** The ranges that a commit has to do with, as they are now. Throws DbError when they can't be found out. A standing
+   * whose locks were lost in a split or merge throws 40001. */
+  plan(standing: Standing, writes: readonly Write[]): Maybe<CommitPlan>;
+  /** The ranges that hold a span now, in the order of their keys. */
+  locate(span: Span): Maybe<readonly RangeAddress[]>;
+  /** A range answered Elsewhere. Resolves when it makes sense to ask plan() or locate() again. */
+  correct(head: RangeHead, elsewhere: Elsewhere): Maybe<void>;
 
   /** Writes outside any transaction into a span that nobody can see yet (bulk load, index backfill, clean-up). Each
    * call is one atomic, replicated batch. `willBeRead` says that its rows are likely to be read by key soon: the row

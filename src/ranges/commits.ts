@@ -3,9 +3,9 @@
 
 import { hashBytes } from '../base/bytes.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
-import type { CommitAnswer, CommitRequest, Refusal, Span, Write } from './api.ts';
 import type { ApplyPump } from './apply-pump.ts';
 import { CommandEncoder, commandTimestamp, commandTxn } from './command.ts';
+import type { RangeTxn } from './endpoint.ts';
 import type { Gate } from './gate.ts';
 import type { InFlightWrites } from './in-flight.ts';
 import {
@@ -21,6 +21,7 @@ import type { LockWaits } from './lock-waits.ts';
 import { PendingCommit } from './pending-commit.ts';
 import { RecentTransactions } from './recent-transactions.ts';
 import type { ProposalOutcome, ReplicaParts } from './replica-parts.ts';
+import type { CommitAnswer, Refusal, Span, Write } from './requests.ts';
 import { Session } from './session.ts';
 import { type Sessions } from './sessions.ts';
 import { parseTxnId, randomTxnId } from './txn-id.ts';
@@ -62,11 +63,10 @@ export class Commits {
     this.pump = pump;
   }
 
-  commit(request: CommitRequest): Promise<CommitAnswer> {
-    const { txn, writes, deadline } = request;
+  commit(txn: RangeTxn, writes: readonly Write[], deadline: Timestamp): Promise<CommitAnswer> {
     const again = this.alreadySent(txn.id);
     if (again !== undefined) return again;
-    const session = this.sessions.admit(txn, request.session);
+    const session = this.sessions.admit(txn, txn.session);
     if (!(session instanceof Session)) return Promise.resolve(session);
     const tooLarge = whyTooLarge(writes) ?? whyTooManyLocks(session, writes.length);
     if (tooLarge !== undefined) {

@@ -17,7 +17,7 @@ import type {
   Span,
   TxnId,
   Write,
-} from './api.ts';
+} from './requests.ts';
 import type { RangeDescriptor } from './descriptor.ts';
 
 /** Whom a request is meant for. */
@@ -134,13 +134,17 @@ export interface TwoPhaseEndpoint {
   decide(head: RangeHead, request: DecideRequest): Promise<CommitAnswer | Elsewhere>;
   /** Carries the outcome out in a prepared range, and raises its floor to s (P19). Asking again is harmless. */
   resolve(head: RangeHead, request: ResolveRequest): Promise<ResolveAnswer | Elsewhere>;
-  /** Of the range that holds `anchor`: the outcome; a transaction that it does not know is aborted, for good (P19). */
+  /** Of the range that holds `anchor`: the outcome. A transaction that it does not know, or that still waits for locks
+   * to be decided under, is aborted, for good (P19, P21). */
   inquire(
     head: RangeHead,
     txn: TxnId,
     anchor: Uint8Array,
     deadline: Timestamp,
   ): Promise<OutcomeAnswer | Elsewhere>;
+  /** Of the range that holds `anchor`: every participant is resolved, so the decision may be forgotten once its deadline
+   * has passed (P18). Nothing depends on its being told: the anchor's leader finds out by itself after a while. */
+  settled(head: RangeHead, txn: TxnId, anchor: Uint8Array): Promise<ResolveAnswer | Elsewhere>;
 }
 
 export interface PrepareRequest {

@@ -7,26 +7,29 @@ import type { Maybe } from '../base/maybe.ts';
 import { laterOf, MAX_TIMESTAMP, MIN_TIMESTAMP } from '../clock/timestamp.ts';
 import type { RowCache } from '../storage/row-cache.ts';
 import type { Shard } from '../storage/shard.ts';
-import type {
-  LockedGet,
-  LockedGetAnswer,
-  LockedReadAnswer,
-  LockedScan,
-  LockedScanAnswer,
-  LockRequest,
-  Refusal,
-  RowSlice,
-} from './api.ts';
 import type { ApplyPump } from './apply-pump.ts';
 import { whyTooManyLocks } from './commits.ts';
+import type {
+  Elsewhere,
+  RangeLocking,
+  RangeRow,
+  RangeRows,
+  RangeScanning,
+  RangeTxn,
+} from './endpoint.ts';
 import type { Gate } from './gate.ts';
 import type { LockTable } from './lock-table.ts';
 import type { LockOutcome, LockWaits } from './lock-waits.ts';
 import { RangeScan } from './range-scan.ts';
+import type { Refusal, RowSlice, ScanRequest } from './requests.ts';
 import type { RowLoader } from './row-loader.ts';
 import { copyOf, detach, fromVersion, newRowSlice, noRow } from './row-slice.ts';
 import { Session } from './session.ts';
 import { type Sessions } from './sessions.ts';
+
+type Row = Exclude<RangeRow, Elsewhere>;
+type Rows = Exclude<RangeRows, Elsewhere>;
+type Scanning = Exclude<RangeScanning, Elsewhere>;
 
 export class LockedReads {
   private readonly gate: Gate;
@@ -59,21 +62,22 @@ export class LockedReads {
     this.shard = shard;
   }
 
-  read(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer> {
-    const session = this.admit(request, 1);
+  /** Neither `txn` nor `locking` is looked at any more once this has returned: they may be used again. */
+  read(txn: RangeTxn, locking: RangeLocking, key: Uint8Array, into: RowSlice): Maybe<Row> {
+    const session = this.admit(txn, 1);
     if (!(session instanceof Session)) {
-      // The caller uses its request again meanwhile.
-      const kept = { ...request };
+      const keptTxn = keptOf(txn);
+      const { mode, wait, timeoutMicros } = locking;
       return this.onceRenewed(session, () => {
-        const read = this.read(kept, key, into);
+        const read = this.read(keptTxn, { mode, wait, timeoutMicros }, key, into);
         // Others may run before our caller does.
         if (!(read instanceof Promise) && read.kind === 'row') detach(into);
         return read;
       });
     }
     const hash = hashBytes(key);
-    if (!this.locks.tryKey(session.owner, key, hash, request.mode === 'exclusive')) {
-      return this.readLater(request, session, key, hash, into);
+    if (!this.locks.tryKey(session.owner, key, hash, locking.mode === 'exclusive')) {
+      return this.readLater(locking, session, key, hash, into);
     }
     if (
       this.cache.lookup(key, hash, MAX_TIMESTAMP, into) === 'hit' &&
@@ -84,45 +88,46 @@ export class LockedReads {
     return this.readUncached(session, key, into);
   }
 
-  getMany(request: LockedGet): Maybe<LockedGetAnswer> {
-    const { keys } = request;
-    const session = this.admit(request, keys.length);
+  getMany(txn: RangeTxn, locking: RangeLocking, keys: readonly Uint8Array[]): Maybe<Rows> {
+    const session = this.admit(txn, keys.length);
     if (!(session instanceof Session)) {
-      return this.onceRenewed(session, () => this.getMany(request));
+      const kept = keptOf(txn);
+      return this.onceRenewed(session, () => this.getMany(kept, locking, keys));
     }
-    const isExclusive = request.mode === 'exclusive';
+    const isExclusive = locking.mode === 'exclusive';
     const hashes = new Array<number>(keys.length);
     for (let i = 0; i < keys.length; i++) hashes[i] = hashBytes(keys[i] as Uint8Array);
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as Uint8Array;
       if (!this.locks.tryKey(session.owner, key, hashes[i] as number, isExclusive)) {
-        return this.getLater(request, session, hashes, i);
+        return this.getLater(locking, keys, session, hashes, i);
       }
     }
     return this.readHeld(session, keys, hashes, undefined);
   }
 
   /** A span has nothing to skip: 'skip' refuses as 'nowait' does. */
-  scan(request: LockedScan): Maybe<LockedScanAnswer> {
-    const session = this.admit(request, 1);
+  scan(txn: RangeTxn, locking: RangeLocking, request: ScanRequest): Maybe<Scanning> {
+    const session = this.admit(txn, 1);
     if (!(session instanceof Session)) {
-      return this.onceRenewed(session, () => this.scan(request));
+      const kept = keptOf(txn);
+      return this.onceRenewed(session, () => this.scan(kept, locking, request));
     }
     const { span } = request;
-    const isExclusive = request.mode === 'exclusive';
+    const isExclusive = locking.mode === 'exclusive';
     if (this.locks.trySpan(session.owner, span.start, span.end, isExclusive)) {
       return this.openScan(request, session);
     }
-    if (request.wait !== 'block') return { kind: 'lockNotAvailable', key: span.start };
+    if (locking.wait !== 'block') return { kind: 'lockNotAvailable', key: span.start };
     return new Promise<LockOutcome>((done) => {
-      this.lockWaits.waitSpan(session, span, isExclusive, request.timeoutMicros, done);
+      this.lockWaits.waitSpan(session, span, isExclusive, locking.timeoutMicros, done);
     }).then((refusal) => refusal ?? this.whyOver(session) ?? this.openScan(request, session));
   }
 
-  private admit(request: LockRequest, locks: number): Session | Refusal {
+  private admit(txn: RangeTxn, locks: number): Session | Refusal {
     const reason = this.gate.refusalNow();
     if (reason !== undefined) return this.gate.notServing(reason);
-    const session = this.sessions.admit(request.txn, request.session);
+    const session = this.sessions.admit(txn, txn.session);
     if (!(session instanceof Session)) return session;
     return whyTooManyLocks(session, locks) ?? session;
   }
@@ -142,18 +147,18 @@ export class LockedReads {
   }
 
   private async readLater(
-    request: LockRequest,
+    locking: RangeLocking,
     session: Session,
     key: Uint8Array,
     hash: number,
     into: RowSlice,
-  ): Promise<LockedReadAnswer> {
-    if (request.wait === 'nowait') return { kind: 'lockNotAvailable', key };
-    if (request.wait === 'skip') {
+  ): Promise<Row> {
+    if (locking.wait === 'nowait') return { kind: 'lockNotAvailable', key };
+    if (locking.wait === 'skip') {
       noRow(into);
       return session.rowAnswer;
     }
-    const refusal = (await this.waitKey(request, session, key, hash)) ?? this.whyOver(session);
+    const refusal = (await this.waitKey(locking, session, key, hash)) ?? this.whyOver(session);
     if (refusal !== undefined) return refusal;
     if (
       this.cache.lookup(key, hash, MAX_TIMESTAMP, into) === 'hit' &&
@@ -166,11 +171,7 @@ export class LockedReads {
   }
 
   /** Not in the cache, or there but not to be shown yet: neither is frequent. */
-  private async readUncached(
-    session: Session,
-    key: Uint8Array,
-    into: RowSlice,
-  ): Promise<LockedReadAnswer> {
+  private async readUncached(session: Session, key: Uint8Array, into: RowSlice): Promise<Row> {
     const version = (await this.loader.load([key], MAX_TIMESTAMP))[0];
     if (version !== undefined && !this.gate.hasPassed(version.timestamp)) {
       await this.gate.waitUntilPassed(version.timestamp); // P10
@@ -182,39 +183,39 @@ export class LockedReads {
   }
 
   private async getLater(
-    request: LockedGet,
+    locking: RangeLocking,
+    keys: readonly Uint8Array[],
     session: Session,
     hashes: readonly number[],
     from: number,
-  ): Promise<LockedGetAnswer> {
-    const { keys } = request;
-    const isExclusive = request.mode === 'exclusive';
+  ): Promise<Rows> {
+    const isExclusive = locking.mode === 'exclusive';
     let skipped: Set<number> | undefined;
     for (let i = from; i < keys.length; i++) {
       const key = keys[i] as Uint8Array;
       const hash = hashes[i] as number;
       if (this.locks.tryKey(session.owner, key, hash, isExclusive)) continue;
-      if (request.wait === 'nowait') return { kind: 'lockNotAvailable', key };
-      if (request.wait === 'skip') {
+      if (locking.wait === 'nowait') return { kind: 'lockNotAvailable', key };
+      if (locking.wait === 'skip') {
         skipped ??= new Set();
         skipped.add(i);
         continue;
       }
-      const refusal = (await this.waitKey(request, session, key, hash)) ?? this.whyOver(session);
+      const refusal = (await this.waitKey(locking, session, key, hash)) ?? this.whyOver(session);
       if (refusal !== undefined) return refusal;
     }
     return this.readHeld(session, keys, hashes, skipped);
   }
 
   private waitKey(
-    request: LockRequest,
+    locking: RangeLocking,
     session: Session,
     key: Uint8Array,
     hash: number,
   ): Promise<LockOutcome> {
-    const isExclusive = request.mode === 'exclusive';
+    const isExclusive = locking.mode === 'exclusive';
     return new Promise((done) => {
-      this.lockWaits.waitKey(session, key, hash, isExclusive, request.timeoutMicros, done);
+      this.lockWaits.waitKey(session, key, hash, isExclusive, locking.timeoutMicros, done);
     });
   }
 
@@ -223,7 +224,7 @@ export class LockedReads {
     keys: readonly Uint8Array[],
     hashes: readonly number[],
     skipped: ReadonlySet<number> | undefined,
-  ): Maybe<LockedGetAnswer> {
+  ): Maybe<Rows> {
     const rows = new Array<Uint8Array | undefined>(keys.length);
     let missing: number[] | undefined;
     let newest = MIN_TIMESTAMP;
@@ -250,7 +251,7 @@ export class LockedReads {
     rows: (Uint8Array | undefined)[],
     missing: readonly number[],
     newestCached: typeof MIN_TIMESTAMP,
-  ): Promise<LockedGetAnswer> {
+  ): Promise<Rows> {
     let newest = newestCached;
     if (missing.length > 0) {
       const wanted = missing.map((i) => keys[i] as Uint8Array);
@@ -266,7 +267,7 @@ export class LockedReads {
     return this.whyOver(session) ?? { kind: 'rows', session: session.token, rows };
   }
 
-  private openScan(request: LockedScan, session: Session): LockedScanAnswer {
+  private openScan(request: ScanRequest, session: Session): Scanning {
     this.pump.flush();
     const scan = this.shard.scan({
       span: request.span,
@@ -286,4 +287,9 @@ export class LockedReads {
     };
     return { kind: 'scan', session: session.token, scan: new RangeScan(this.gate, scan, check) };
   }
+}
+
+/** A copy: the caller uses its own again. */
+function keptOf({ id, age, session }: RangeTxn): RangeTxn {
+  return { id, age, session };
 }

@@ -9,7 +9,7 @@
 import { assert } from '../base/assert.ts';
 import type { Maybe } from '../base/maybe.ts';
 import { laterOf, type Timestamp } from '../clock/timestamp.ts';
-import type { LockSession, Span, TxnRef } from './api.ts';
+import type { Span, TxnRef } from './requests.ts';
 import { ApplyPump } from './apply-pump.ts';
 import { CommandEncoder, commandChecksum, corrupted, EMPTY_COMMAND, isClear } from './command.ts';
 import { Commits } from './commits.ts';
@@ -286,7 +286,7 @@ export class Replica {
     return this.gate.floor;
   }
 
-  release(txn: TxnRef, _session: LockSession | undefined): void {
+  release(txn: TxnRef): void {
     const session = this.sessions.find(txn.id);
     // One that is being decided ends with its outcome.
     if (session === undefined || session.owner.state === 'committing') return;

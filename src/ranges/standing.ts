@@ -3,7 +3,7 @@
 // range, as most do, has no list.
 
 import { compareBytes } from '../base/bytes.ts';
-import type { LockSession, Span } from './api.ts';
+import type { LockSession, Span } from './requests.ts';
 
 export class Stand {
   session: LockSession;

@@ -12,11 +12,11 @@ import {
   type LockedReadAnswer,
   type LockedScanAnswer,
   type LockRequest,
-  type LockSession,
   type Ranges,
   type Refusal,
   type RowScan,
   type RowSlice,
+  Standing,
   TRANSACTION_BYTES_MAX,
   type TxnRef,
   VALUE_BYTES_MAX,
@@ -25,7 +25,7 @@ import {
 } from '../ranges/api.ts';
 import { LOCK_SHARED, type LockOptions, type ScanSpec, type Transaction } from './api.ts';
 import { OverlayScan, type RunProgram } from './overlay-scan.ts';
-import { commitError, refusalError, serializationFailure } from './refusals.ts';
+import { commitError, refusalError } from './refusals.ts';
 import type { TransactionSettings } from './settings.ts';
 import { WriteBuffer } from './write-buffer.ts';
 
@@ -35,21 +35,37 @@ export interface TransactionHome {
   readonly ranges: Ranges;
   readonly runProgram: RunProgram;
   readonly settings: TransactionSettings;
+  /** now().latest; throws DbError when nothing may be read there. */
+  present(): Timestamp;
+  /** Latest timestamp that a commit may get from now on. */
+  commitDeadline(): Timestamp;
+  /** Of several ranges. */
+  commitInParts(
+    txn: TxnRef,
+    standing: Standing,
+    writes: readonly Write[],
+    deadline: Timestamp,
+  ): Promise<CommitAnswer>;
+  confirmInParts(txn: TxnRef, standing: Standing, s: Timestamp): Promise<CommitAnswer>;
   /** The transaction has ended; told once. */
   forget(transaction: ReadWriteTransaction): void;
 }
 
-/** Used again for every locked read of its transaction. */
-class ReusedRequest implements LockRequest {
+/** Used again for every locked read of its transaction, and where that stands: no object of its own for either. */
+class ReusedRequest extends Standing implements LockRequest {
   readonly txn: TxnRef;
-  session: LockSession | undefined = undefined;
   mode: LockOptions['mode'] = 'shared';
   wait: LockOptions['wait'] = 'block';
   timeoutMicros: number;
 
   constructor(txn: TxnRef, timeoutMicros: number) {
+    super();
     this.txn = txn;
     this.timeoutMicros = timeoutMicros;
+  }
+
+  get standing(): Standing {
+    return this;
   }
 }
 
@@ -183,23 +199,52 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
     // Not an async function: on the path of every write that costs as much as all it does (bench: point, INSERT).
     if (this.state !== 'open') return Promise.reject(this.whyOver());
     const writes = this.buffer?.writes;
-    const { clock, ranges, settings } = this.home;
-    if (writes === undefined || writes.length === 0) {
-      // P17 with one range: every read was made under a live session, so at the last of them all locks were held.
-      this.end();
-      return Promise.resolve(clock.latest());
+    const { home } = this;
+    try {
+      if (writes === undefined || writes.length === 0) {
+        const present = home.present();
+        if (this.request.more !== undefined) {
+          this.state = 'committing';
+          return this.inParts(home.confirmInParts(this, this.request, present)); // P17
+        }
+        // P17 with one range: every read was made under a live session, so at the last of them all locks were held.
+        this.end();
+        return Promise.resolve(present);
+      }
+      return this.commitWrites(writes, home.commitDeadline());
+    } catch (error) {
+      this.abort(error as DbError);
+      return Promise.reject(error as DbError);
     }
+  }
+
+  private commitWrites(writes: readonly Write[], deadline: Timestamp): Promise<Timestamp> {
+    const { ranges } = this.home;
     this.state = 'committing';
-    const deadline = (clock.latest() + settings.commitDeadlineMicros) as Timestamp;
-    const { session } = this.request;
-    const answered = ranges.commit({ txn: this, session, writes, deadline });
-    return answered.then((answer) => this.decided(answer));
+    const { standing } = this.request;
+    const answered = ranges.commit({ txn: this, standing, writes, deadline });
+    return answered.then((answer) =>
+      answer.kind === 'divided'
+        ? this.inParts(this.home.commitInParts(this, standing, writes, deadline))
+        : this.decided(answer),
+    );
+  }
+
+  private inParts(answered: Promise<CommitAnswer>): Promise<Timestamp> {
+    return answered.then(
+      (answer) => this.decided(answer),
+      (error: unknown) => {
+        this.aborted = error as DbError;
+        this.end();
+        throw error;
+      },
+    );
   }
 
   rollback(): void {
     if (this.state === 'committing') {
       // A commit that still waits for locks is given up; one that was proposed takes its course.
-      this.home.ranges.release(this, this.request.session);
+      this.home.ranges.release(this, this.request.standing);
     } else {
       this.end();
     }
@@ -233,7 +278,7 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
     // Written out: a spread here costs as much as the rest of the call (bench: point, INSERT).
     const answer = this.home.ranges.lockedGet({
       txn: this,
-      session: this.request.session,
+      standing: this.request.standing,
       mode: lock.mode,
       wait: lock.wait,
       timeoutMicros: this.request.timeoutMicros,
@@ -251,7 +296,7 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
   private lockRequest(lock: LockOptions): LockRequest {
     return {
       txn: this,
-      session: this.request.session,
+      standing: this.request.standing,
       mode: lock.mode,
       wait: lock.wait,
       timeoutMicros: this.request.timeoutMicros,
@@ -260,31 +305,17 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
 
   private gotRow(answer: LockedReadAnswer): true {
     if (answer.kind !== 'row') throw this.refused(answer);
-    this.adopt(answer.session);
     return true;
   }
 
   private gotRows(answer: LockedGetAnswer): Values {
     if (answer.kind !== 'rows') throw this.refused(answer);
-    this.adopt(answer.session);
     return answer.rows;
   }
 
   private gotScan(answer: LockedScanAnswer): RowScan {
     if (answer.kind !== 'scan') throw this.refused(answer);
-    this.adopt(answer.session);
     return answer.scan;
-  }
-
-  /** All its locks belong to one session; a second one means that the first was lost on the way (P15). */
-  private adopt(session: LockSession): void {
-    const known = this.request.session;
-    if (known === session) return;
-    if (known === undefined) {
-      this.request.session = session;
-    } else if (known.session !== session.session || known.term !== session.term) {
-      throw this.lost(serializationFailure('its locks were lost'));
-    }
   }
 
   private refused(refusal: Refusal): DbError {
@@ -326,7 +357,7 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
     this.state = 'ended';
     this.buffer = undefined;
     this.home.forget(this);
-    if (this.isKnownToRanges) this.home.ranges.release(this, this.request.session);
+    if (this.isKnownToRanges) this.home.ranges.release(this, this.request.standing);
   }
 
   private demandOpen(): void {

@@ -4,16 +4,24 @@
 import { DbError } from '../base/errors.ts';
 import type { IntervalClock } from '../clock/interval-clock.ts';
 import { MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
-import type { CommitAnswer, Ranges, Write } from '../ranges/api.ts';
+import {
+  type CommitAnswer,
+  type Ranges,
+  Standing,
+  type TxnRef,
+  type Write,
+} from '../ranges/api.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { BlindWrites, Snapshot, Transaction, Transactions } from './api.ts';
 import type { Fence } from './fence.ts';
+import { Outcomes } from './outcomes.ts';
 import type { RunProgram } from './overlay-scan.ts';
 import { commitError, serializationFailure } from './refusals.ts';
 import type { TransactionSettings } from './settings.ts';
 import { SnapshotAt, type SnapshotHome } from './snapshot.ts';
 import { ReadWriteTransaction, type TransactionHome } from './transaction.ts';
 import { TransactionIds } from './transaction-ids.ts';
+import { commitInParts, confirmInParts } from './two-phase.ts';
 
 export interface TransactionParts {
   readonly runtime: Runtime;
@@ -34,6 +42,7 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
   readonly ranges: Ranges;
   readonly runProgram: RunProgram;
   readonly settings: TransactionSettings;
+  readonly outcomes: Outcomes;
   private readonly runtime: Runtime;
   private readonly ids: TransactionIds;
   private readonly fence: Fence | undefined;
@@ -54,6 +63,7 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
     this.settings = parts.settings;
     this.fence = parts.fence;
     this.runtime = parts.runtime;
+    this.outcomes = new Outcomes(parts.ranges, parts.runtime.timers);
     this.ids = new TransactionIds(parts.runtime.random);
   }
 
@@ -89,12 +99,27 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
   writeAll(writes: readonly Write[]): Promise<CommitAnswer> {
     this.demandOpen();
     const latest = this.clock.latest();
-    return this.ranges.commit({
-      txn: { id: this.ids.next(), age: latest },
-      session: undefined,
-      writes,
-      deadline: (latest + this.settings.commitDeadlineMicros) as Timestamp,
-    });
+    const txn: TxnRef = { id: this.ids.next(), age: latest };
+    const deadline = (latest + this.settings.commitDeadlineMicros) as Timestamp;
+    const answered = this.ranges.commit({ txn, standing: undefined, writes, deadline });
+    return answered.then((answer) =>
+      answer.kind === 'divided'
+        ? this.commitInParts(txn, new Standing(), writes, deadline)
+        : answer,
+    );
+  }
+
+  commitInParts(
+    txn: TxnRef,
+    standing: Standing,
+    writes: readonly Write[],
+    deadline: Timestamp,
+  ): Promise<CommitAnswer> {
+    return commitInParts(this, txn, standing, writes, deadline);
+  }
+
+  confirmInParts(txn: TxnRef, standing: Standing, s: Timestamp): Promise<CommitAnswer> {
+    return confirmInParts(this, txn, standing, s);
   }
 
   /** now().latest, when it may be read at and committed at. What is asked of other nodes is not guarded by their clocks

@@ -109,13 +109,11 @@ describe('a replica that loses its leadership', () => {
   it('P15: ends every session', async () => {
     const rig = await Rig.serving();
     const txn = rig.txn();
-    const answer = await rig.until(
-      rig.ranges.lockedRead(rig.lock(txn, undefined), utf8('a'), newRowSlice()),
-    );
-    if (answer.kind !== 'row') throw new Error(answer.kind);
+    const request = rig.lock(txn, undefined);
+    await rig.until(rig.ranges.lockedRead(request, utf8('a'), newRowSlice()));
     rig.replica.follow(2);
     await rig.until(rig.replica.lead(3));
-    const late = await rig.until(rig.commit(txn, [put('a', '1')], answer.session));
+    const late = await rig.until(rig.commit(txn, [put('a', '1')], request.standing.first?.session));
     expect(late.kind).toBe('sessionGone');
   });
 });
@@ -185,7 +183,7 @@ describe('a lease', () => {
     const commit = (): Promise<CommitAnswer> => {
       const deadline = timestamp(rig.clock.latest() + 1_000_000);
       const writes = [put('a', '1')];
-      return replica.commits.commit({ txn: rig.txn(), session: undefined, writes, deadline });
+      return replica.commits.commit({ ...rig.txn(), session: undefined }, writes, deadline);
     };
     const refusal = { kind: 'notServing', message: 'the lease does not reach so far' };
     expect(await rig.until(commit())).toMatchObject(refusal);
@@ -211,7 +209,7 @@ describe('a lease that ran out', () => {
     await rig.until(replica.lead(1));
     const deadline = timestamp(rig.clock.latest() + 10_000_000);
     const writes = [put('a', '1')];
-    const commit = replica.commits.commit({ txn: rig.txn(), session: undefined, writes, deadline });
+    const commit = replica.commits.commit({ ...rig.txn(), session: undefined }, writes, deadline);
     const read = Promise.resolve(
       replica.snapshots.read(utf8('a'), rig.clock.latest(), newRowSlice()),
     );

@@ -3,17 +3,19 @@
 import { fromUtf8, utf8 } from '../../src/base/bytes.ts';
 import { createIntervalClock, type OwnedClock } from '../../src/clock/clock.ts';
 import { MIN_TIMESTAMP, timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
-import type {
-  CommitAnswer,
-  LockMode,
-  LockRequest,
-  LockSession,
-  RowScan,
-  RowSlice,
-  ScanRequest,
-  Span,
-  TxnRef,
-  Write,
+import {
+  type CommitAnswer,
+  type LockMode,
+  type LockRequest,
+  type LockSession,
+  type RowScan,
+  type RowSlice,
+  type ScanRequest,
+  type Span,
+  Stand,
+  Standing,
+  type TxnRef,
+  type Write,
 } from '../../src/ranges/api.ts';
 import { Replica } from '../../src/ranges/replica.ts';
 import type {
@@ -246,7 +248,11 @@ export class Rig {
     deadlineMicros = 10_000_000,
   ): Promise<CommitAnswer> {
     const deadline = timestamp(this.clock.latest() + deadlineMicros);
-    return this.ranges.commit({ txn, session, writes, deadline });
+    const standing = standingWith(session);
+    return this.ranges.commit({ txn, standing, writes, deadline }).then((answer) => {
+      if (answer.kind === 'divided') throw new Error('it is of one range');
+      return answer;
+    });
   }
 
   /** A transaction that only writes; answers its timestamp. */
@@ -275,8 +281,14 @@ export class Rig {
     wait: 'block' | 'nowait' | 'skip' = 'block',
     timeoutMicros = 1_000_000_000,
   ): LockRequest {
-    return { txn, session, mode, wait, timeoutMicros };
+    return { txn, standing: standingWith(session), mode, wait, timeoutMicros };
   }
+}
+
+export function standingWith(session: LockSession | undefined): Standing {
+  const standing = new Standing();
+  if (session !== undefined) standing.add(new Stand(session, EVERYTHING, false));
+  return standing;
 }
 
 export function put(key: string, value: string): Write {

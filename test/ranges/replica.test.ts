@@ -4,7 +4,7 @@ import { MAX_TIMESTAMP, timestamp, type Timestamp } from '../../src/clock/timest
 import type { CommitAnswer, LockRequest, LockSession } from '../../src/ranges/api.ts';
 import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { RowCache } from '../../src/storage/row-cache.ts';
-import { put, remove, Rig, rowsOf, scanOf, textOf } from './fixture.ts';
+import { put, remove, Rig, rowsOf, scanOf, standingWith, textOf } from './fixture.ts';
 
 function timeOf(answer: CommitAnswer): Timestamp {
   if (answer.kind !== 'committed') throw new Error(`not committed: ${answer.kind}`);
@@ -13,11 +13,10 @@ function timeOf(answer: CommitAnswer): Timestamp {
 
 /** Locks a key for a transaction and answers its session. */
 async function lockKey(rig: Rig, txn: ReturnType<Rig['txn']>, key: string): Promise<LockSession> {
-  const answer = await rig.until(
-    rig.ranges.lockedRead(rig.lock(txn, undefined), utf8(key), newRowSlice()),
-  );
+  const request = rig.lock(txn, undefined);
+  const answer = await rig.until(rig.ranges.lockedRead(request, utf8(key), newRowSlice()));
   if (answer.kind !== 'row') throw new Error(answer.kind);
-  return answer.session;
+  return request.standing.first?.session as LockSession;
 }
 
 describe('reads at a timestamp', () => {
@@ -423,7 +422,7 @@ describe('lock sessions (P15)', () => {
     expect((await rig.ranges.lockedRead(rig.lock(txn, older), utf8('a'), into)).kind).toBe(
       'sessionGone',
     );
-    rig.ranges.release(txn, session);
+    rig.ranges.release(txn, standingWith(session));
     expect((await rig.ranges.lockedRead(rig.lock(txn, session), utf8('a'), into)).kind).toBe(
       'sessionGone',
     );
@@ -461,10 +460,10 @@ describe('lock sessions (P15)', () => {
     const [holder, waiter] = [rig.txn(), rig.txn()];
     await lockKey(rig, holder, 'a');
     const wait = rig.ranges.lockedRead(rig.lock(waiter, undefined), utf8('a'), newRowSlice());
-    rig.ranges.release(waiter, undefined);
+    rig.ranges.release(waiter, standingWith(undefined));
     expect((await rig.until(wait)).kind).toBe('sessionGone');
     const commit = rig.commit(waiter, [put('a', '1')]);
-    rig.ranges.release(waiter, undefined);
+    rig.ranges.release(waiter, standingWith(undefined));
     expect((await rig.until(commit)).kind).toBe('sessionGone');
     expect(rig.replica.stats().sessions).toBe(1);
   });
@@ -473,7 +472,7 @@ describe('lock sessions (P15)', () => {
     const rig = await Rig.serving();
     const txn = rig.txn();
     const commit = rig.commit(txn, [put('a', '1')]);
-    rig.ranges.release(txn, undefined);
+    rig.ranges.release(txn, standingWith(undefined));
     expect((await rig.until(commit)).kind).toBe('committed');
   });
 
@@ -563,8 +562,12 @@ describe('a replica that starts', () => {
     await rig.until(restarted.committed(rig.log.entries.slice()));
     await rig.until(restarted.lead(2));
     const deadline = timestamp(rig.clock.latest() + 1_000_000);
-    const again = { txn, session: undefined, writes: [put('a', '1')], deadline };
-    expect(timeOf(await rig.until(restarted.commits.commit(again)))).toBe(s);
+    const again = restarted.commits.commit(
+      { ...txn, session: undefined },
+      [put('a', '1')],
+      deadline,
+    );
+    expect(timeOf(await rig.until(again))).toBe(s);
     expect(rig.log.entries).toHaveLength(1);
   });
 

@@ -41,7 +41,8 @@ export class Appends {
       return;
     }
     if (message.range === undefined) {
-      if (group.core.progressOf(message.to)?.state === 'replicate') this.hold(group, message);
+      const isHeld = !group.tellsNow && group.core.progressOf(message.to)?.state === 'replicate';
+      if (isHeld) this.hold(group, message);
       else this.parts.sender.add(group.groupId, message);
       return;
     }

@@ -64,8 +64,9 @@ export class RaftCore {
     this.parts = { self: replicaId, standing, log, membership, outbox, tuning, faults };
     this.election = new Election(this.parts);
     this.follower = new Follower(this.parts);
+    if (options.leadsFromBirth === true) this.standFromBirth();
     // P2: the only voter breaks no promise to anyone, so it need not wait.
-    if (this.membership.isOnlyVoter) this.election.stand(false);
+    else if (this.membership.isOnlyVoter) this.election.stand(false);
   }
 
   get role(): Role {
@@ -439,6 +440,15 @@ export class RaftCore {
     this.leadership = undefined;
     this.standing.enter(term);
     this.standing.become('follower', leader);
+  }
+
+  /** All votes of the term are its own, given at birth (birth.ts). */
+  private standFromBirth(): void {
+    const { standing, log, membership } = this;
+    const isNew = standing.vote === this.replicaId && log.lastIndex === log.terms.compactedIndex;
+    assert(isNew && membership.isVoter, 'who leads from birth has its vote and an empty log');
+    standing.become('candidate', 0);
+    this.lead();
   }
 
   private lead(): void {

@@ -31,6 +31,12 @@ export interface GroupOptions {
   /** This replica began or ceased to lead, or another is known to. `leading` comes once the first entry of the own term
    * was delivered: all that earlier leaders committed has been delivered before it. */
   onLeadership(leadership: Leadership): void;
+  /** A split whose entry this node has just applied gives birth to it; with `startAt`: birthMark(). It makes no difference
+   * to a replica that was born before the node's last start. */
+  readonly birth?: Birth;
+  /** Who spoke to this replica when it was unknown here: the only one whom it can ask while nobody has told it who
+   * belongs to the group. */
+  readonly contact?: ReplicaId;
   /** The state came from a snapshot that was installed beyond the log: the log begins anew there (P31). Nothing changes
    * when the log has been there already. */
   readonly startAt?: SnapshotMark;
@@ -41,10 +47,26 @@ export interface GroupOptions {
    * is given up. */
   onTransfer?(): Promise<void>;
   /** Pull a snapshot from nodeOf(source.from) and install it durably; resolves with what was installed (P31). Until then
-   * onCommitted is not called. Rejected: tried again when the leader offers one again. */
-  pullSnapshot?(source: SnapshotSource): Promise<SnapshotMark>;
+   * onCommitted is not called. Rejected: tried again when the leader offers one again. Undefined: the same, but nothing
+   * is wrong; it can't be installed yet (P26). */
+  pullSnapshot?(source: SnapshotSource): Promise<SnapshotMark | undefined>;
   /** A membership change has committed; called before onCommitted gets its entry. */
   onChange?(configuration: Configuration, index: number): void;
+  /** Whether that replica was a member once and is none any more, as far as the state machine knows: it is told so when
+   * it asks (P32: none comes back under its old id). */
+  wasRemoved?(replica: ReplicaId): boolean;
+  /** This replica is no member any more: its log says so, or another replica whose wasRemoved() does. Called once. */
+  onRemoved?(): void;
+}
+
+/** How a split gives birth to a replica (P25). */
+export interface Birth {
+  /** This node's replica of what was split. */
+  readonly parent: RaftGroup;
+  /** Of the split's entry in the parent's log. */
+  readonly term: number;
+  /** The replica to be born on the node that has proposed the split. */
+  readonly proposer: ReplicaId;
 }
 
 export type Leadership =
@@ -133,6 +155,12 @@ export class RaftGroup {
   /** @internal Members other than this replica that the scheduler watches. */
   peers: readonly ReplicaId[] = [];
   isRemoved = false;
+  /** @internal onRemoved was called. */
+  isToldRemoved = false;
+  /** @internal Ticks without a leader, of a replica that has no vote. */
+  lonelyTicks = 0;
+  /** @internal What has committed is to leave with the next round. */
+  tellsNow = false;
 
   /** @internal What the core was when it was last looked at. */
   seenRole: Role = 'follower';

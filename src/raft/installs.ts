@@ -32,10 +32,14 @@ export class Installs {
       if (this.isOver(group)) return;
       const fields = { group: group.groupId, from: source.from, error: String(error) };
       this.parts.log.warn('a snapshot could not be had', fields);
-      group.core.snapshotFailed();
-      group.isInstalling = group.lacksState;
-      this.parts.touched(group);
+      this.failed(group);
     });
+  }
+
+  private failed(group: RaftGroup): void {
+    group.core.snapshotFailed();
+    group.isInstalling = group.lacksState;
+    this.parts.touched(group);
   }
 
   /** Once a tick, for a replica without state: asks for a snapshot as if its leader had offered one. */
@@ -62,6 +66,10 @@ export class Installs {
     }
     const mark = await group.options.pullSnapshot(source);
     if (this.isOver(group)) return;
+    if (mark === undefined) {
+      this.failed(group);
+      return;
+    }
     if (mark.index < group.delivered) {
       throw new Error(`it ends at entry ${mark.index}, before ${group.delivered}`);
     }

@@ -149,6 +149,16 @@ export class Lease {
     return time.monotonicMicros() < this.ownPromiseEnd || clock.earliest() <= this.loneReach;
   }
 
+  /** P25: until when it forbids them by what followers have promised, on the monotonic clock. */
+  get promisedUntil(): number {
+    if (this.isRunning() && !this.isLone) this.reckon();
+    return this.ownPromiseEnd;
+  }
+
+  get replicaId(): ReplicaId {
+    return this.view.replicaId;
+  }
+
   /** Whether there is no other voter. */
   get isAlone(): boolean {
     const { replicaId, configuration } = this.view;

@@ -131,6 +131,7 @@ export class Rounds {
       for (let i = 0; i < messages.length; i++) {
         appends.send(group, messages[i] as Ready['messages'][number]);
       }
+      group.tellsNow = false;
       written.push({ group, ready, replaced });
       committed(group, ready.committed);
     }

@@ -14,12 +14,12 @@
 import { assert } from '../base/assert.ts';
 import type { ClockVerdict } from '../clock/skew-guard.ts';
 import { Appends } from './appends.ts';
-import { checkApplied, hardStateOf, logOf } from './birth.ts';
+import { beginningOf, checkApplied, isInitialised, mayBeBorn } from './birth.ts';
 import { type Change, membersOf } from './configuration.ts';
 import { RaftCore } from './core.ts';
 import { Delivery } from './delivery.ts';
 import { pairFrame } from './frames.ts';
-import { type GroupOptions, RaftGroup } from './group.ts';
+import { type Birth, type GroupOptions, RaftGroup } from './group.ts';
 import type { GroupIdentity } from './log/group-log.ts';
 import { Installs } from './installs.ts';
 import { Intake, NOT_LEADING } from './intake.ts';
@@ -225,12 +225,12 @@ export class RaftScheduler {
   createGroup(options: GroupOptions): RaftGroup {
     const { groupId, replicaId } = options;
     const { clock, random, nodeId } = this.runtime;
-    assert(!this.groups.has(groupId), `group ${groupId} runs already`);
     assert(
       nodeOf(replicaId) === nodeId,
       `replica ${replicaId} belongs on node ${nodeOf(replicaId)}`,
     );
-    const log = logOf(this.log, options);
+    const before = this.supersede(options);
+    const { log, hardState, leads } = beginningOf(this.log, options, this.runtime.faults);
     const { identity, terms } = log;
     assert(identity !== undefined && terms !== undefined, 'the log knows every group it has');
     assert(identity.replicaId === replicaId, `replica ${identity.replicaId} of group ${groupId}`);
@@ -245,7 +245,8 @@ export class RaftScheduler {
       configuration,
       configurationIndex,
       configurationTerm,
-      hardState: hardStateOf(this.log, log, this.runtime.faults),
+      hardState,
+      leadsFromBirth: leads,
       terms: terms.copy(),
       changes: log.changes,
       appliedIndex,
@@ -256,20 +257,57 @@ export class RaftScheduler {
     const lease = new Lease(this.live, core);
     const promise = new ElectionPromise(this.live, lease);
     const group = new RaftGroup(options, core, log, lease, promise, appliedIndex);
+    if (before !== undefined) promise.goOn(before.promise);
     this.groups.set(groupId, group);
     this.watch.add(group);
+    if (options.birth !== undefined) this.born(group, options.birth);
     this.rounds.enqueue(group);
     return group;
+  }
+
+  /** A replica that was met before its birth, or before a snapshot brought its state, gives way to one that goes on from
+   * its term, vote and promises (P26). Whatever it had not written down yet, it has not said either. */
+  private supersede(options: GroupOptions): RaftGroup | undefined {
+    const { groupId, replicaId, startAt } = options;
+    const before = this.groups.get(groupId);
+    if (before === undefined) return undefined;
+    const mayGoOn = before.options.replicaId === replicaId && startAt !== undefined;
+    assert(mayGoOn && !isInitialised(before.log), `group ${groupId} runs already`);
+    this.retire(before, 'the replica is born');
+    return before;
+  }
+
+  private retire(group: RaftGroup, reason: string): void {
+    this.watch.remove(group);
+    this.groups.delete(group.groupId);
+    group.isRemoved = true;
+    group.lease.end();
+    this.abandon(group, reason);
+  }
+
+  private born(group: RaftGroup, { parent }: Birth): void {
+    const { core, promise } = group;
+    const heir = membersOf(core.configuration).find(
+      (replica) => nodeOf(replica) === nodeOf(parent.leader),
+    );
+    promise.inherit(parent.promise, heir ?? 0);
+    if (!parent.isLeader) return;
+    // The others learn of the split before they hear of this group: in the same frame.
+    parent.tellsNow = true;
+    this.rounds.enqueue(parent);
+    if (core.role === 'leader') this.succession.observe(group);
+    else this.campaign(group);
+  }
+
+  /** Whether a split may give birth to that replica here: no newer one of its group is here, or was (P26, P32). */
+  mayBeBorn(groupId: GroupId, replicaId: ReplicaId): boolean {
+    return mayBeBorn(this.log, groupId, replicaId);
   }
 
   /** This replica ceases to exist. Resolves once that is synced (P32): no message, however late, revives it. */
   async removeGroup(group: RaftGroup): Promise<void> {
     assert(this.groups.get(group.groupId) === group, `group ${group.groupId} does not run`);
-    this.watch.remove(group);
-    this.groups.delete(group.groupId);
-    group.isRemoved = true;
-    group.lease.end();
-    this.abandon(group, 'the replica was removed');
+    this.retire(group, 'the replica was removed');
     this.log.remove(group.log);
     await this.log.sync();
   }

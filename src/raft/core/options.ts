@@ -26,6 +26,8 @@ export interface CoreOptions {
   readonly changes: readonly Entry[];
   /** What the state machine holds: committed, and not to be handed out again. */
   readonly appliedIndex: number;
+  /** The replica was born a moment ago and leads the term that it was born in (birth.ts). */
+  readonly leadsFromBirth?: boolean;
   /** Uniform in [0, bound). */
   random(bound: number): number;
   readonly tuning: CoreTuning;

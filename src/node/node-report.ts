@@ -1,0 +1,66 @@
+// What a node tells all others once a second: what it has and does, and what it has just given away. Small, and whole
+// each time, so that nothing depends on the one before it.
+
+import { fromUtf8, utf8 } from '../base/bytes.ts';
+import type { NodeId } from '../runtime/runtime.ts';
+
+const VERSION = 1;
+
+export interface NodeReport {
+  readonly node: NodeId;
+  /** Another one after each start of the node. */
+  readonly bootId: number;
+  readonly sequence: number;
+  readonly isDraining: boolean;
+  /** Microseconds of work that it can do in a second. */
+  readonly capacity: number;
+  readonly leadLoad: number;
+  readonly leases: number;
+  readonly replicas: number;
+  readonly bytes: number;
+  readonly freeBytes: number;
+  readonly readsPerSecond: number;
+  readonly writesPerSecond: number;
+  /** What the ranges that it leads make others do, by node, in microseconds of work a second. */
+  readonly follows: readonly (readonly [NodeId, number])[];
+  /** Leases that it has just given away: their load shows at the other end only little by little. */
+  readonly given: readonly GivenLoad[];
+  /** Bytes of replicas that are on their way to a node, which does not know of them yet. */
+  readonly sending: readonly (readonly [NodeId, number])[];
+  /** How long ago it heard from each other node. */
+  readonly heard: readonly (readonly [NodeId, number])[];
+  /** Of what it leads, the busiest. */
+  readonly hot: readonly HotRange[];
+}
+
+export interface GivenLoad {
+  readonly to: NodeId;
+  readonly load: number;
+  readonly ageMicros: number;
+}
+
+export interface HotRange {
+  readonly range: number;
+  readonly work: number;
+  readonly readsPerSecond: number;
+  readonly writesPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly bytes: number;
+  /** Hex. */
+  readonly hotKey: { readonly key: string; readonly share: number } | undefined;
+}
+
+export function encodeReport(report: NodeReport): Uint8Array {
+  return utf8(JSON.stringify({ version: VERSION, ...report }));
+}
+
+/** Undefined: another version wrote it, or nobody. */
+export function decodeReport(bytes: Uint8Array): NodeReport | undefined {
+  try {
+    const found = JSON.parse(fromUtf8(bytes)) as NodeReport & { readonly version?: number };
+    if (found.version !== VERSION || !Number.isSafeInteger(found.node)) return undefined;
+    return found;
+  } catch {
+    return undefined;
+  }
+}

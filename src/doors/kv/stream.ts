@@ -15,8 +15,14 @@ import type { CallStream } from './calls.ts';
 import type { KvFailure } from './failures.ts';
 import type { KvStore } from './store.ts';
 
-/** Operations of one stream that may be under way; beyond it no more messages are read. */
+/** Operations of one stream that may be under way; beyond it the next ones wait, and no more messages are read. */
 const UNDERWAY_MAX = 4096;
+/** Values that are being read, or were and are not sent yet; the same holds beyond it. */
+const UNSENT_BYTES_MAX = 4 << 20;
+/** What a value is taken to have that is being read, before any was. */
+const VALUE_BYTES = 64 << 10;
+/** Answers are divided into messages of about this size. */
+const MESSAGE_BYTES = 1 << 20;
 const NOTHING = new Uint8Array(0);
 
 type Call = CallStream<StreamRequest, StreamResponse>;
@@ -28,8 +34,15 @@ export class KvStream {
   private readonly timers: Timers;
   private readonly whyNot: WhyNot;
   private answers: StreamAnswer[] = [];
+  private unsentBytes = 0;
+  private reading = 0;
+  /** As the values that were read of late, the larger ones. */
+  private valueBytes = VALUE_BYTES;
   private isDue = false;
   private underway = 0;
+  /** Messages that wait, and where the first of them goes on. */
+  private readonly waiting: (readonly StreamOperation[])[] = [];
+  private next = 0;
   private isPaused = false;
   /** The client takes no more answers for now. */
   private isFull = false;
@@ -46,8 +59,8 @@ export class KvStream {
   start(): void {
     const { call } = this;
     call.onMessage((request) => {
-      for (const operation of request.operations) this.carryOut(operation);
-      this.pauseOrGoOn();
+      this.waiting.push(request.operations);
+      this.work();
     });
     call.onEnd(() => {
       this.hasEnded = true;
@@ -55,8 +68,25 @@ export class KvStream {
     });
     call.onDrain(() => {
       this.isFull = false;
-      this.pauseOrGoOn();
+      this.work();
     });
+  }
+
+  private get isBusy(): boolean {
+    return this.isFull || this.underway >= UNDERWAY_MAX || this.unsentBytes >= UNSENT_BYTES_MAX;
+  }
+
+  private work(): void {
+    const { waiting } = this;
+    for (let operations = waiting[0]; operations !== undefined; operations = waiting[0]) {
+      while (this.next < operations.length && !this.isBusy) {
+        this.carryOut(operations[this.next++] as StreamOperation);
+      }
+      if (this.next < operations.length) break;
+      this.next = 0;
+      waiting.shift();
+    }
+    this.pauseOrGoOn();
   }
 
   private carryOut(operation: StreamOperation): void {
@@ -70,15 +100,18 @@ export class KvStream {
         this.store.write(key, undefined, (answer) => this.written(id, answer));
         return;
       case Operation.GET:
+        this.reading++;
         this.store.get(key).then(
-          (found) =>
-            this.answer({
-              ...ok(id, found.timestamp),
-              found: found.value !== undefined,
-              value: found.value ?? NOTHING,
-            }),
-          (error: unknown) =>
-            this.refuse(id, this.whyNot(error instanceof Error ? error : new Error(String(error)))),
+          ({ value, timestamp }) => {
+            this.reading--;
+            this.valueBytes = Math.max(value?.length ?? 0, this.valueBytes * 0.9);
+            const found = value !== undefined;
+            this.answer({ ...ok(id, timestamp), found, value: value ?? NOTHING });
+          },
+          (error: unknown) => {
+            this.reading--;
+            this.refuse(id, this.whyNot(error instanceof Error ? error : new Error(String(error))));
+          },
         );
         return;
       default:
@@ -102,6 +135,7 @@ export class KvStream {
   private answer(answer: StreamAnswer): void {
     this.underway--;
     this.answers.push(answer);
+    this.unsentBytes += answer.value.length;
     if (this.isDue) return;
     this.isDue = true;
     this.timers.soon(this.send);
@@ -111,14 +145,28 @@ export class KvStream {
     this.isDue = false;
     const { answers, call } = this;
     this.answers = [];
-    if (call.isOver) return;
-    if (!call.write({ answers })) this.isFull = true;
-    this.pauseOrGoOn();
+    this.unsentBytes = 0;
+    if (call.isOver) {
+      this.waiting.length = 0;
+      return;
+    }
+    let begin = 0;
+    let bytes = 0;
+    for (let i = 0; i < answers.length; i++) {
+      bytes += (answers[i] as StreamAnswer).value.length;
+      if (bytes < MESSAGE_BYTES && i < answers.length - 1) continue;
+      const message =
+        begin === 0 && i === answers.length - 1 ? answers : answers.slice(begin, i + 1);
+      if (!call.write({ answers: message })) this.isFull = true;
+      begin = i + 1;
+      bytes = 0;
+    }
+    this.work();
     this.endWhenDone();
   };
 
   private pauseOrGoOn(): void {
-    const mustPause = this.isFull || this.underway >= UNDERWAY_MAX;
+    const mustPause = this.isBusy || this.waiting.length > 0;
     if (mustPause === this.isPaused) return;
     this.isPaused = mustPause;
     if (mustPause) this.call.pause();
@@ -126,7 +174,8 @@ export class KvStream {
   }
 
   private endWhenDone(): void {
-    if (this.hasEnded && this.underway === 0 && !this.isDue && !this.call.isOver) {
+    const isDone = this.waiting.length === 0 && this.underway === 0 && !this.isDue;
+    if (this.hasEnded && isDone && !this.call.isOver) {
       this.call.end();
     }
   }

@@ -18,6 +18,10 @@ export function nodeOf(replica: ReplicaId): NodeId {
   return replica % NODES;
 }
 
+export function incarnationOf(replica: ReplicaId): number {
+  return Math.floor(replica / NODES);
+}
+
 /** A change entry carries an encoded Change (codec.ts); a command is the proposer's own bytes. A leader's first entry
  * of its term is a command without bytes. */
 export type EntryKind = 'command' | 'change';

@@ -16,7 +16,10 @@ export function noRow(into: RowSlice): void {
   into.timestamp = MIN_TIMESTAMP;
 }
 
-export function fromVersion(version: Version | undefined, into: RowSlice): void {
+export function fromVersion(
+  version: Pick<Version, 'timestamp' | 'value'> | undefined,
+  into: RowSlice,
+): void {
   if (version === undefined) {
     noRow(into);
     return;

@@ -73,7 +73,8 @@ export class KvStream {
   }
 
   private get isBusy(): boolean {
-    return this.isFull || this.underway >= UNDERWAY_MAX || this.unsentBytes >= UNSENT_BYTES_MAX;
+    const unsent = this.unsentBytes + this.reading * this.valueBytes;
+    return this.isFull || this.underway >= UNDERWAY_MAX || unsent >= UNSENT_BYTES_MAX;
   }
 
   private work(): void {

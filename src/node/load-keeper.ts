@@ -6,8 +6,8 @@ import type { Time, Timers } from '../runtime/runtime.ts';
 import { STATEMENT_WORK, WorkCapacity } from './work-capacity.ts';
 
 const SWEEP_MICROS = 500_000;
-/** Ranges are sampled that take at least this share of what the node can do: half of what makes them worth a split. */
-const WARM_SHARE = 0.02;
+/** Ranges are sampled that take at least this share of what the node can do: the least that is ever split. */
+const WARM_SHARE = 0.005;
 
 export interface LoadKeeperParts {
   readonly time: Time;

@@ -97,11 +97,11 @@ export const SETTINGS: Readonly<Record<SettingName, SettingDefinition>> = {
   },
   'range.split_load': {
     kind: 'share',
-    defaultValue: 0.15,
+    defaultValue: 0.1,
     least: 0.01,
     most: 1,
     isPerTable: true,
-    description: 'a range that takes more than this share of what its node can do is split',
+    description: 'busy ranges are split once some node has this share of what it can do to do',
   },
   'rebalance.bytes_threshold': {
     kind: 'share',

@@ -86,6 +86,7 @@ export class Merging {
       splitsByLoad: a.splitsByLoad && b.splitsByLoad,
       busyShare: Math.min(a.busyShare, b.busyShare),
       merges: a.merges && b.merges,
+      mergeBytes: Math.min(a.mergeBytes, b.mergeBytes),
       mergeCooldownMicros: Math.max(a.mergeCooldownMicros, b.mergeCooldownMicros),
     };
   }

@@ -54,16 +54,10 @@ export interface SplitLimits {
   /** Of what a node can do: while no node has more to do, nothing is split for load. */
   readonly busyShare: number;
   readonly merges: boolean;
+  /** Of two ranges together, for them to be merged. */
+  readonly mergeBytes: number;
   readonly mergeCooldownMicros: number;
 }
-
-export const DEFAULT_SPLIT_LIMITS: SplitLimits = {
-  maxBytes: 64 * 1024 * 1024,
-  splitsByLoad: true,
-  busyShare: 0.1,
-  merges: true,
-  mergeCooldownMicros: 300_000_000,
-};
 
 export interface SplitQueueParts {
   readonly self: NodeId;

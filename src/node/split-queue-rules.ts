@@ -9,6 +9,12 @@ import { nodesOf } from '../ranges/descriptor.ts';
 import { mayMergeAt } from '../ranges/layout.ts';
 import type { NodeId } from '../runtime/runtime.ts';
 import type { NodeView } from './placement.ts';
+import {
+  DEFAULT_SETTINGS,
+  type Settings,
+  settingFor,
+  type TableSettings,
+} from './settings-store.ts';
 import type { Neighbour, SplitLimits } from './split-queue-range.ts';
 
 /** Nodes are even to within half of the largest piece that can be moved. Pieces of a fifth of what a node has on average
@@ -20,6 +26,19 @@ const LEAST_PIECE = 0.005;
 const MERGED_PART = 0.5;
 /** Of what makes a node busy: ten of them and their ranges are as nothing. */
 const MERGED_WORK_PART = 0.02;
+
+export function limitsFrom(settings: Settings, table: TableSettings | undefined): SplitLimits {
+  return {
+    maxBytes: settingFor('range.bytes_max', table, settings),
+    splitsByLoad: settingFor('range.split_by_load', table, settings) === 1,
+    busyShare: settingFor('range.split_load', table, settings),
+    merges: settings.get('range.merge') === 1,
+    mergeBytes: settingFor('range.merge_bytes', table, settings),
+    mergeCooldownMicros: settings.get('range.merge_after'),
+  };
+}
+
+export const DEFAULT_SPLIT_LIMITS: SplitLimits = limitsFrom(DEFAULT_SETTINGS, undefined);
 
 export interface ClusterPicture {
   /** Nodes that may be given leases. */
@@ -76,7 +95,7 @@ export function mayMerge(left: Neighbour, limits: SplitLimits, capacity: number)
     mayMergeAt(end) &&
     !isJoint(left.descriptor.configuration) &&
     left.quietMicros >= limits.mergeCooldownMicros &&
-    left.bytes <= limits.maxBytes * MERGED_PART &&
+    left.bytes <= mergedBytes(limits) &&
     left.work <= coldWork(limits, capacity)
   );
 }
@@ -95,10 +114,14 @@ export function shouldMerge(
     compareBytes(right.descriptor.span.start, end) === 0 &&
     right.descriptor.stickyUntil <= now &&
     right.quietMicros >= limits.mergeCooldownMicros &&
-    left.bytes + right.bytes <= limits.maxBytes * MERGED_PART &&
+    left.bytes + right.bytes <= mergedBytes(limits) &&
     left.work + right.work <= coldWork(limits, capacity) &&
     linedUp(left.descriptor, right.descriptor)
   );
+}
+
+function mergedBytes(limits: SplitLimits): number {
+  return Math.min(limits.mergeBytes, limits.maxBytes * MERGED_PART);
 }
 
 function coldWork(limits: SplitLimits, capacity: number): number {

@@ -6,12 +6,8 @@ import { MIN_TIMESTAMP, type Timestamp } from '../../src/clock/timestamp.ts';
 import { LoadKeeper } from '../../src/node/load-keeper.ts';
 import type { NodeView } from '../../src/node/placement.ts';
 import { SplitQueue } from '../../src/node/split-queue.ts';
-import {
-  DEFAULT_SPLIT_LIMITS,
-  type LedRange,
-  type Neighbour,
-  type SplitLimits,
-} from '../../src/node/split-queue-range.ts';
+import type { LedRange, Neighbour, SplitLimits } from '../../src/node/split-queue-range.ts';
+import { DEFAULT_SPLIT_LIMITS } from '../../src/node/split-queue-rules.ts';
 import { holdsKey, type RangeDescriptor, splitAt } from '../../src/ranges/descriptor.ts';
 import { firstDescriptors } from '../../src/ranges/layout.ts';
 import type { RangeLoad } from '../../src/ranges/load/range-load.ts';

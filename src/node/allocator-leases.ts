@@ -11,6 +11,9 @@ const GAIN_SHARE = 0.05;
 /** Nodes differ in leases by so many without anything being wrong. */
 const LEASES_APART = 2;
 
+/** Of what nodes can do: a cluster that does less is as good as idle. */
+const IDLE_SHARE_MAX = 0.02;
+
 export interface LeaseMoves {
   readonly actions: readonly PlacementAction[];
   /** There was, or will be, something to give: replicas need not move yet. */
@@ -32,7 +35,7 @@ export function leasesByLoad(
   // What fits goes before what merely helps: a large range in the wrong place is a move that has to be made again.
   for (const mustFit of [true, false]) {
     for (const range of byFit(ranges, own.load - picture.evenBusy * own.view.capacity)) {
-      if (actions.length >= most || !isAboveEven(picture, own)) break;
+      if (actions.length >= most || !isStillAbove(picture, own)) break;
       if (moved.has(range)) continue;
       const to = leaseTaker(picture, own, range, mustFit);
       if (to === undefined) continue;
@@ -61,6 +64,16 @@ export function isAboveEven(picture: Picture, own: NodePicture): boolean {
   return isSomebodyIdle && own.busy > (picture.evenBusy + picture.busyFit) / 2;
 }
 
+/** Who gives, gives until it is well within bounds: else noise would soon make it give again. */
+export function isStillAbove(picture: Picture, own: NodePicture): boolean {
+  return own.busy > picture.busyFit || isAboveEven(picture, own);
+}
+
+/** Who is within bounds gives only to who is not. */
+export function isWorthIt(picture: Picture, own: NodePicture, to: NodePicture): boolean {
+  return own.busy > picture.busyFit || to.busy < picture.busyMin;
+}
+
 /** Whoever would be the least busy with it. */
 function leaseTaker(
   picture: Picture,
@@ -76,7 +89,7 @@ function leaseTaker(
     if (!isVoter || !isCaughtUp || one === undefined || one === own || !one.takesLeases) continue;
     if (best === undefined || one.busyWith(load) < best.busyWith(load)) best = one;
   }
-  if (best === undefined) return undefined;
+  if (best === undefined || !isWorthIt(picture, own, best)) return undefined;
   const helps = mustFit ? fits(picture, best, load) : isGain(picture, own, best, load);
   return helps ? best : undefined;
 }
@@ -104,7 +117,7 @@ export function byFit(ranges: readonly RangeView[], excess: number): readonly Ra
   );
 }
 
-/** So that what comes next finds nodes that lead alike. */
+/** So that what comes next finds nodes that lead alike. Where there is load, load alone decides. */
 export function leasesByCount(
   picture: Picture,
   self: NodeId,
@@ -112,7 +125,7 @@ export function leasesByCount(
   most: number,
 ): readonly PlacementAction[] {
   const own = picture.node(self);
-  if (own === undefined || !picture.isCertain) return [];
+  if (own === undefined || !picture.isCertain || picture.evenBusy > IDLE_SHARE_MAX) return [];
   const actions: PlacementAction[] = [];
   const apart = Math.max(
     LEASES_APART,
@@ -128,7 +141,7 @@ export function leasesByCount(
       if (own.leases - one.leases <= apart || !fits(picture, one, leaseLoad(range))) continue;
       if (best === undefined || one.leases < best.leases) best = one;
     }
-    if (best === undefined || !staysShared(picture, own, range)) continue;
+    if (best === undefined) continue;
     actions.push({
       range: range.range,
       step: { kind: 'transferLease', node: best.node },
@@ -138,13 +151,6 @@ export function leasesByCount(
     picture.moveLease(range, self, best.node);
   }
   return actions;
-}
-
-/** What gives it away keeps its share of the load: else it would come back for load. */
-function staysShared(picture: Picture, own: NodePicture, range: RangeView): boolean {
-  return (
-    own.busyWith(-leaseLoad(range)) >= Math.min(own.busy, 2 * picture.evenBusy - picture.busyFit)
-  );
 }
 
 export function percent(share: number): string {

@@ -2,7 +2,15 @@
 // move for bytes must leave load within its bounds, one for the number both: so no two of them undo each other.
 
 import type { NodeId } from '../runtime/runtime.ts';
-import { byFit, fits, isAboveEven, isGain, percent } from './allocator-leases.ts';
+import {
+  byFit,
+  fits,
+  isAboveEven,
+  isGain,
+  isStillAbove,
+  isWorthIt,
+  percent,
+} from './allocator-leases.ts';
 import { leaseLoad, mean, type NodePicture, type Picture } from './allocator-picture.ts';
 import { diversityOf, voterNodes } from './allocator-targets.ts';
 import type { PlacementAction, PlacementCause, RangeView } from './placement.ts';
@@ -42,11 +50,12 @@ function leadersByLoad(
   if (own === undefined || !isAboveEven(picture, own)) return actions;
   for (const mustFit of [true, false]) {
     for (const range of byFit(ranges, own.load - picture.evenBusy * own.view.capacity)) {
-      if (actions.length >= most || !isAboveEven(picture, own)) return actions;
+      if (actions.length >= most || !isStillAbove(picture, own)) return actions;
       if (!isMovable(range) || actions.some((one) => one.range === range.range)) continue;
       const load = leaseLoad(range);
       if (load <= 0) continue;
       const move = bestMove(picture, range, [own], ({ to }) => {
+        if (!isWorthIt(picture, own, to)) return false;
         const gained = load + range.followLoad;
         return mustFit ? fits(picture, to, gained) : isGain(picture, own, to, gained);
       });

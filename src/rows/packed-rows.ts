@@ -2,6 +2,7 @@
 // means that the program dropped it.
 
 import { ByteWriter } from '../base/bytes.ts';
+import type { RowRun } from './row-run.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -81,6 +82,18 @@ export class PackedRowWriter {
     this.begin(key, keyStart, keyEnd);
     copyInto(this.writer, row, rowStart, rowEnd);
     this.end();
+  }
+
+  /** Row i of a run, with its key. */
+  addFrom(run: RowRun, i: number): void {
+    const { writer } = this;
+    writer.u32(run.keyLength(i));
+    run.appendKey(i, writer);
+    const start = run.bounds[i] as number;
+    const end = run.bounds[i + 1] as number;
+    writer.u32(end - start);
+    copyInto(writer, run.bytes, start, end);
+    this.rowCount++;
   }
 
   /** The row is then appended, here or to `writer`, and end() called. */

@@ -3,10 +3,12 @@
 // programOutputLayout).
 
 import type { Datum } from './datum.ts';
+import { ByteWriter } from '../base/bytes.ts';
 import { compilePackedPredicate, type PackedPredicate } from './compile-packed.ts';
 import { HashAggregation } from './hash-aggregation.ts';
 import { PackedRowWriter } from './packed-rows.ts';
 import { encodeRowInto, layoutOf, type RowLayout, RowView } from './row-codec.ts';
+import type { RowRun } from './row-run.ts';
 import { projectRow } from './row-projection.ts';
 import type { ScanProgram } from './scan-program.ts';
 
@@ -45,6 +47,7 @@ export class ProgramRunner {
   private readonly columns: readonly number[] | undefined;
   private readonly outputLayout: RowLayout;
   private readonly view = new RowView();
+  private readonly runKey = new ByteWriter(64);
 
   constructor(
     program: ScanProgram,
@@ -89,6 +92,40 @@ export class ProgramRunner {
     else projectRow(view, this.columns, this.outputLayout, out.writer);
     out.end();
     return true;
+  }
+
+  get isAggregate(): boolean {
+    return this.aggregation !== undefined;
+  }
+
+  /**
+   * Rows picked[from...to) of a run, in that order. Answers how many it has seen to: it stops behind the row that was
+   * the `rowsMax`th to become an output row, and behind the one with which `out` has reached `bytesMax`.
+   */
+  addRun(
+    run: RowRun,
+    picked: Int32Array,
+    from: number,
+    to: number,
+    rowsMax: number,
+    bytesMax: number,
+  ): number {
+    const { out, aggregation } = this;
+    const { bytes, bounds } = run;
+    const rowsBefore = out.rowCount;
+    const key = this.runKey;
+    let k = from;
+    while (k < to) {
+      const i = picked[k++] as number;
+      if (this.withKeys) {
+        key.reset();
+        run.appendKey(i, key);
+      }
+      this.add(key.bytes, bytes, bounds[i] as number, bounds[i + 1] as number, 0, key.length);
+      if (aggregation !== undefined) continue;
+      if (out.rowCount - rowsBefore >= rowsMax || out.byteLength >= bytesMax) break;
+    }
+    return k - from;
   }
 
   /** After the last row. */

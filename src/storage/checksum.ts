@@ -2,12 +2,13 @@
 // engine keeps them. So replicas agree on it whatever each has flushed or compacted, and whichever of the versions has
 // been superseded since.
 
-import { hashBytes } from '../base/bytes.ts';
+import { ByteWriter, hashBytes } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
-import type { Engine, EngineSnapshot, Span } from './engine.ts';
-import { HEADER_BYTES } from './mvcc.ts';
+import type { Span } from './engine.ts';
 import { type RowSink, VersionScan } from './mvcc-scan.ts';
+import type { Page } from './page.ts';
+import type { RowStore, StoreSnapshot } from './row-store.ts';
 import type { ShardChecksum } from './shard.ts';
 
 const READ_BYTES = 128 << 10;
@@ -16,27 +17,54 @@ const READ_BYTES = 128 << 10;
 class RowSum implements RowSink {
   rows = 0;
   bytes = 0;
+  readonly isDone = false;
   private crc = 0;
   private hash = 0;
   /** Timestamp and lengths of a row. */
   private readonly frame = new DataView(new ArrayBuffer(16));
+  private readonly key = new ByteWriter(64);
   private readonly frameBytes = new Uint8Array(this.frame.buffer);
 
-  add(key: Uint8Array, record: Uint8Array, timestamp: Timestamp): boolean {
+  add(key: Uint8Array, row: Uint8Array, start: number, timestamp: Timestamp): boolean {
+    this.take(key, 1, key.length, row, start, row.length, timestamp);
+    return true;
+  }
+
+  addPage(page: Page, picked: Int32Array, from: number, to: number): number {
+    for (let k = from; k < to; k++) {
+      const i = picked[k] as number;
+      const { key } = this;
+      key.reset();
+      page.appendKey(i, key);
+      const start = page.bounds[i] as number;
+      const end = page.bounds[i + 1] as number;
+      this.take(key.bytes, 0, key.length, page.bytes, start, end, page.timestamp(i));
+    }
+    return to - from;
+  }
+
+  private take(
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    row: Uint8Array,
+    start: number,
+    end: number,
+    timestamp: Timestamp,
+  ): void {
     const { frame, frameBytes } = this;
     this.rows++;
-    this.bytes += key.length - 1 + record.length - HEADER_BYTES;
+    this.bytes += keyEnd - keyStart + end - start;
     frame.setUint32(0, timestamp >>> 0, true);
     frame.setUint32(4, Math.floor(timestamp / 0x100000000), true);
-    frame.setUint32(8, key.length - 1, true);
-    frame.setUint32(12, record.length - HEADER_BYTES, true);
+    frame.setUint32(8, keyEnd - keyStart, true);
+    frame.setUint32(12, end - start, true);
     this.crc = crc32c(frameBytes, 0, frameBytes.length, this.crc);
-    this.crc = crc32c(key, 1, key.length, this.crc);
-    this.crc = crc32c(record, HEADER_BYTES, record.length, this.crc);
+    this.crc = crc32c(key, keyStart, keyEnd, this.crc);
+    this.crc = crc32c(row, start, end, this.crc);
     this.mix(hashBytes(frameBytes));
-    this.mix(hashBytes(key, 1));
-    this.mix(hashBytes(record, HEADER_BYTES));
-    return true;
+    this.mix(hashBytes(key, keyStart, keyEnd));
+    this.mix(hashBytes(row, start, end));
   }
 
   finish(): ShardChecksum {
@@ -62,13 +90,13 @@ export interface ChecksumOutput {
 
 export class RunningChecksum {
   private readonly output: ChecksumOutput;
-  private readonly snapshot: EngineSnapshot;
+  private readonly snapshot: StoreSnapshot;
   private readonly versions: VersionScan;
   private closed = false;
 
-  constructor(engine: Engine, span: Span, at: Timestamp, output: ChecksumOutput) {
+  constructor(store: RowStore, span: Span, at: Timestamp, output: ChecksumOutput) {
     this.output = output;
-    this.snapshot = engine.snapshot();
+    this.snapshot = store.snapshot();
     this.versions = new VersionScan(this.snapshot, span, at, false, READ_BYTES);
   }
 
@@ -89,7 +117,7 @@ export class RunningChecksum {
       if (!this.closed) this.output.failed(error);
     } finally {
       await this.versions.close();
-      this.snapshot.release();
+      this.snapshot.reader.release();
       this.output.ended();
     }
   }

@@ -3,11 +3,13 @@
 // caller hears of it. So after power loss at any moment the range is either marked, or complete.
 
 import { assert } from '../base/assert.ts';
+import { clearSpan } from './clear-span.ts';
 import type { Engine, EngineOp, Span } from './engine.ts';
+import { LATEST_PREFIX } from './mvcc.ts';
 import { beginOps, finishOps, forgetOps, type RangeRecords, readRecords } from './range-records.ts';
+import type { RowStore } from './row-store.ts';
 import type { AppliedRange, RangeId } from './shard.ts';
 import { readChunk } from './snapshot-chunk.ts';
-import { storedSpan } from './stored-span.ts';
 
 /** In one engine write: what comes between two applies of other ranges. */
 const WRITE_BYTES = 1 << 20;
@@ -24,13 +26,15 @@ interface Install {
 }
 
 export class Installs {
+  private readonly store: RowStore;
   private readonly engine: Engine;
   private readonly records: RangeRecords;
   private readonly exclusive: Exclusive;
   private readonly running = new Map<RangeId, Install>();
 
-  constructor(engine: Engine, records: RangeRecords, exclusive: Exclusive) {
-    this.engine = engine;
+  constructor(store: RowStore, records: RangeRecords, exclusive: Exclusive) {
+    this.store = store;
+    this.engine = store.engine;
     this.records = records;
     this.exclusive = exclusive;
   }
@@ -62,7 +66,7 @@ export class Installs {
     }
     const before = install.written;
     install.written = before.then(async () => {
-      for (const piece of pieces) await this.exclusive(() => this.engine.write(piece));
+      for (const piece of pieces) await this.exclusive(() => this.write(piece));
     });
     // A write that fails is the end of the shard, which says so itself.
     install.written.catch(() => {});
@@ -97,11 +101,9 @@ export class Installs {
     await Promise.all([ready, before]);
     await this.exclusive(async () => {
       const ops = forgetOps(range);
-      if (own !== undefined) {
-        const { latest, history } = await storedSpan(this.engine, own);
-        ops.push({ kind: 'deleteSpan', span: latest }, { kind: 'deleteSpan', span: history });
-      }
+      if (own !== undefined) ops.push(...(await clearSpan(this.store, own)));
       await this.engine.write(ops);
+      this.store.index.settle();
       this.records.forget(range);
     });
   }
@@ -113,12 +115,17 @@ export class Installs {
     });
     await this.engine.flush();
     await this.exclusive(async () => {
-      const { latest, history } = await storedSpan(this.engine, span);
-      await this.engine.write([
-        { kind: 'deleteSpan', span: latest },
-        { kind: 'deleteSpan', span: history },
-      ]);
+      await this.engine.write(await clearSpan(this.store, span));
+      this.store.index.settle();
     });
+  }
+
+  /** Versions come singly; they are packed later. */
+  private write(ops: readonly EngineOp[]): Promise<void> {
+    for (const op of ops) {
+      if (op.kind === 'put' && op.key[0] === LATEST_PREFIX) this.store.index.wrote(op.key, 1);
+    }
+    return this.engine.write(ops);
   }
 
   private expect(range: RangeId): Install {

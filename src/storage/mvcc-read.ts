@@ -13,11 +13,12 @@ import {
   historyTimestamp,
   isHistoryOf,
 } from './mvcc.ts';
+import { PagedKeys, type RowStore } from './row-store.ts';
 
-/** A version as the engine has it: the row is `record` from HEADER_BYTES on. */
 export interface StoredVersion {
   readonly timestamp: Timestamp;
-  readonly record: Uint8Array;
+  /** A view into what the engine gave. */
+  readonly row: Uint8Array;
   readonly tombstone: boolean;
   /** Nothing newer was there when it was read. */
   readonly isNewest: boolean;
@@ -26,47 +27,127 @@ export interface StoredVersion {
 /** What stands for a row that has no version at all: a tombstone from the beginning of time. */
 export const NEVER_WRITTEN: StoredVersion = {
   timestamp: 0 as Timestamp,
-  record: new Uint8Array(HEADER_BYTES),
+  row: new Uint8Array(0),
   tombstone: true,
   isNewest: true,
 };
 
 /**
  * The newest version of each row at or below its time. Keys are engine keys of newest versions. Undefined: the row has
- * versions, but none so old. Newest and older versions may be read from different states of the engine: a version
- * that was superseded in between is found among the older ones, since it moves there atomically.
+ * versions, but none so old. Single records, pages and older versions may be read from different states of the engine:
+ * a version that was superseded in between is found among the older ones, since it moves there atomically; and one that
+ * was packed in between is found in its page, since pages are looked at later.
  */
 export async function readVersions(
-  reader: EngineReader,
+  store: RowStore,
   keys: readonly Uint8Array[],
   times: readonly Timestamp[],
 ): Promise<(StoredVersion | undefined)[]> {
-  const records = await reader.getMany(keys);
+  const { engine, index } = store;
   const out = new Array<StoredVersion | undefined>(keys.length);
-  let overwritten: number[] | undefined;
-  for (let i = 0; i < keys.length; i++) {
-    const record = records[i];
-    if (record === undefined) {
-      out[i] = NEVER_WRITTEN;
-      continue;
+  const late = new TooNew();
+  if (index.size === 0) {
+    const records = await engine.getMany(keys);
+    for (let i = 0; i < keys.length; i++)
+      takeRecord(out, late, i, records[i], times[i] as Timestamp);
+    // Were pages made meanwhile, what is missing may be in one of them.
+    if (index.size > 0) await readPages(store, keys, times, out, late);
+  } else {
+    const places: number[] = [];
+    const singles: Uint8Array[] = [];
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as Uint8Array;
+      if (index.entryFor(key, 1)?.isAlone === true) continue;
+      places.push(i);
+      singles.push(key);
     }
-    const timestamp = headerTimestamp(record);
-    if (timestamp <= (times[i] as Timestamp)) {
-      out[i] = { timestamp, record, tombstone: headerIsTombstone(record), isNewest: true };
-    } else {
-      overwritten ??= [];
-      overwritten.push(i);
+    const records = await engine.getMany(singles);
+    for (let k = 0; k < places.length; k++) {
+      const i = places[k] as number;
+      takeRecord(out, late, i, records[k], times[i] as Timestamp);
     }
+    await readPages(store, keys, times, out, late);
   }
-  if (overwritten !== undefined) {
-    await Promise.all(
-      overwritten.map(async (i) => {
-        const cursor = new HistoryCursor(reader, keys[i] as Uint8Array, 1);
-        out[i] = await cursor.find(keys[i] as Uint8Array, times[i] as Timestamp);
-      }),
-    );
+  await Promise.all(
+    late.places.map(async (i) => {
+      const cursor = new HistoryCursor(engine, keys[i] as Uint8Array, 1);
+      out[i] = await cursor.find(keys[i] as Uint8Array, times[i] as Timestamp);
+    }),
+  );
+  for (let i = 0; i < keys.length; i++) {
+    if (out[i] === undefined && !late.has(i)) out[i] = NEVER_WRITTEN;
   }
   return out;
+}
+
+/** Rows whose newest version is above the time that they were asked for. */
+class TooNew {
+  readonly places: number[] = [];
+  private readonly set = new Set<number>();
+
+  add(place: number): void {
+    this.places.push(place);
+    this.set.add(place);
+  }
+
+  has(place: number): boolean {
+    return this.set.has(place);
+  }
+}
+
+function takeRecord(
+  out: (StoredVersion | undefined)[],
+  late: TooNew,
+  i: number,
+  record: Uint8Array | undefined,
+  time: Timestamp,
+): void {
+  if (record === undefined) return;
+  const timestamp = headerTimestamp(record);
+  if (timestamp > time) {
+    late.add(i);
+    return;
+  }
+  const row = record.subarray(HEADER_BYTES);
+  out[i] = { timestamp, row, tombstone: headerIsTombstone(record), isNewest: true };
+}
+
+/** Fills in what no single record was found of. */
+async function readPages(
+  store: RowStore,
+  keys: readonly Uint8Array[],
+  times: readonly Timestamp[],
+  out: (StoredVersion | undefined)[],
+  late: TooNew,
+): Promise<void> {
+  const { engine, index, cache } = store;
+  let missing: number[] = [];
+  for (let i = 0; i < keys.length; i++) if (out[i] === undefined && !late.has(i)) missing.push(i);
+  while (missing.length > 0) {
+    const paged = new PagedKeys();
+    for (const i of missing) {
+      const entry = index.entryFor(keys[i] as Uint8Array, 1);
+      if (entry !== undefined) paged.add(entry, i);
+    }
+    const replaced: number[] = [];
+    await paged.each(engine, cache, (page, places) => {
+      if (page === undefined) {
+        replaced.push(...places);
+        return;
+      }
+      for (const i of places) {
+        const at = page.find(keys[i] as Uint8Array, 1);
+        if (at < 0) continue;
+        const timestamp = page.timestamp(at);
+        if (timestamp > (times[i] as Timestamp)) late.add(i);
+        else {
+          const tombstone = page.isTombstone(at);
+          out[i] = { timestamp, row: page.row(at), tombstone, isNewest: true };
+        }
+      }
+    });
+    missing = replaced;
+  }
 }
 
 /**
@@ -102,7 +183,7 @@ export class HistoryCursor {
     const record = this.batch.values[this.at] as Uint8Array;
     return {
       timestamp: historyTimestamp(key),
-      record,
+      row: record.subarray(HEADER_BYTES),
       tombstone: headerIsTombstone(record),
       isNewest: false,
     };

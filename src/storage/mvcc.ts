@@ -3,6 +3,9 @@
 //   0x00 ...                                  the shard's own records: applied indexes
 //   0x01 row key                              newest version: [header: its timestamp, tombstone?][row]
 //   0x02 row key, inverted timestamp (8, BE)  older version:  [header: when it was superseded, tombstone?][row]
+//   0x03 row key                              a page that is responsible from this key on: what it holds (page-index.ts)
+//   0x04 row key                              its rows: newest versions that were packed (page.ts)
+// A row's newest version lies in one place, or in two: then the single record counts, and the page's copy is dead.
 // So a read of the present is one point lookup, which RocksDB's Bloom filters and the binding's batched reads serve
 // (a seek among key + timestamp needs an iterator: 138 µs against 10 to 14 µs in a batch of 32), and a scan of the
 // present touches one entry for each row, however often the row was written. Only reads of the past look at older
@@ -24,6 +27,8 @@ import type { Span } from './engine.ts';
 export const META_PREFIX = 0x00;
 export const LATEST_PREFIX = 0x01;
 export const HISTORY_PREFIX = 0x02;
+export const PAGE_PREFIX = 0x03;
+export const PAGE_ROWS_PREFIX = 0x04;
 
 /** Before the row in every version: a timestamp, and in its top bit whether it is a tombstone. */
 export const HEADER_BYTES = 8;
@@ -92,10 +97,7 @@ export function historyTimestamp(key: Uint8Array): Timestamp {
 }
 
 export function latestKey(rowKey: Uint8Array): Uint8Array {
-  const out = new Uint8Array(1 + rowKey.length);
-  out[0] = LATEST_PREFIX;
-  out.set(rowKey, 1);
-  return out;
+  return prefixedKey(LATEST_PREFIX, rowKey);
 }
 
 /** Where the version of `latest`'s row that is newest at or below t would lie at the earliest. */
@@ -110,12 +112,12 @@ export function historyKey(latest: Uint8Array, t: Timestamp): Uint8Array {
 /** The span of engine keys under `prefix` for a span of row keys. */
 export function prefixedSpan(prefix: number, span: Span): Span {
   return {
-    start: prefixed(prefix, span.start),
-    end: span.end === undefined ? Uint8Array.of(prefix + 1) : prefixed(prefix, span.end),
+    start: prefixedKey(prefix, span.start),
+    end: span.end === undefined ? Uint8Array.of(prefix + 1) : prefixedKey(prefix, span.end),
   };
 }
 
-function prefixed(prefix: number, key: Uint8Array): Uint8Array {
+export function prefixedKey(prefix: number, key: Uint8Array): Uint8Array {
   const out = new Uint8Array(1 + key.length);
   out[0] = prefix;
   out.set(key, 1);

@@ -4,9 +4,9 @@
 import type { Datum } from '../rows/datum.ts';
 import { PackedRowWriter } from '../rows/packed-rows.ts';
 import { decodeParameters, decodeProgram, ProgramRunner } from '../rows/program.ts';
-import type { Engine, EngineSnapshot } from './engine.ts';
-import { HEADER_BYTES } from './mvcc.ts';
 import { type RowSink, VersionScan } from './mvcc-scan.ts';
+import type { Page } from './page.ts';
+import type { RowStore, StoreSnapshot } from './row-store.ts';
 import type { ShardScanRequest } from './shard.ts';
 
 /** Read from the engine at once: enough to make the thread hops small beside the work. */
@@ -25,7 +25,7 @@ export interface ScanOutput {
 
 export class RunningScan implements RowSink {
   private readonly output: ScanOutput;
-  private readonly snapshot: EngineSnapshot;
+  private readonly snapshot: StoreSnapshot;
   private readonly versions: VersionScan;
   private readonly rows = new PackedRowWriter();
   /** Undefined: keys and whole rows go out as they are. */
@@ -37,7 +37,7 @@ export class RunningScan implements RowSink {
   private running = false;
 
   /** Throws when the program can't be decoded: then nothing is held. */
-  constructor(engine: Engine, request: ShardScanRequest, credits: number, output: ScanOutput) {
+  constructor(store: RowStore, request: ShardScanRequest, credits: number, output: ScanOutput) {
     this.output = output;
     this.credits = credits;
     this.batchBytes = request.batchBytes;
@@ -47,7 +47,7 @@ export class RunningScan implements RowSink {
         request.parameters === undefined ? [] : decodeParameters(request.parameters);
       this.runner = new ProgramRunner(decodeProgram(request.program), params, this.rows);
     }
-    this.snapshot = engine.snapshot();
+    this.snapshot = store.snapshot();
     const wantedBytes = Math.max(READ_BYTES_MIN, this.rowsLeft * ASSUMED_ROW_BYTES);
     this.versions = new VersionScan(
       this.snapshot,
@@ -77,14 +77,35 @@ export class RunningScan implements RowSink {
     void this.produce();
   }
 
-  add(key: Uint8Array, record: Uint8Array): boolean {
+  get isDone(): boolean {
+    return this.rowsLeft <= 0;
+  }
+
+  add(key: Uint8Array, row: Uint8Array, start: number): boolean {
     if (this.runner === undefined) {
-      this.rows.add(key, 1, key.length, record, HEADER_BYTES, record.length);
-    } else if (!this.runner.add(key, record, HEADER_BYTES, record.length, 1)) {
+      this.rows.add(key, 1, key.length, row, start, row.length);
+    } else if (!this.runner.add(key, row, start, row.length, 1)) {
       return true;
     }
     this.rowsLeft--;
     return this.rowsLeft > 0;
+  }
+
+  addPage(page: Page, picked: Int32Array, from: number, to: number): number {
+    const { rows, runner } = this;
+    const before = rows.rowCount;
+    let taken: number;
+    if (runner === undefined) {
+      const end = Math.min(to, from + this.rowsLeft);
+      let k = from;
+      while (k < end && rows.byteLength < this.batchBytes)
+        rows.addFrom(page, picked[k++] as number);
+      taken = k - from;
+    } else {
+      taken = runner.addRun(page, picked, from, to, this.rowsLeft, this.batchBytes);
+    }
+    if (runner?.isAggregate !== true) this.rowsLeft -= rows.rowCount - before;
+    return taken;
   }
 
   /** Never rejects. */
@@ -108,7 +129,7 @@ export class RunningScan implements RowSink {
     // Groups too: whoever goes on after the last key must miss nothing of what came before it.
     this.runner?.finish();
     this.credits--;
-    this.output.batch(this.rows, this.versions.newest, more ? this.versions.lastKey : undefined);
+    this.output.batch(this.rows, this.versions.newest, more ? this.versions.lastKey() : undefined);
     this.rows.reset();
     this.closed = !more;
   }
@@ -119,7 +140,7 @@ export class RunningScan implements RowSink {
     } catch (error) {
       this.output.failed(error);
     } finally {
-      this.snapshot.release();
+      this.snapshot.reader.release();
       this.output.ended();
     }
   }

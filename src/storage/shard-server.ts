@@ -10,7 +10,7 @@ import type { Port, WorkerMain } from '../runtime/runtime.ts';
 import { Applier, type ApplyRequest } from './apply.ts';
 import type { Engine, Span } from './engine.ts';
 import { Installs } from './install.ts';
-import { HEADER_BYTES, HISTORY_PREFIX, LATEST_PREFIX, prefixedSpan } from './mvcc.ts';
+import { HISTORY_PREFIX, LATEST_PREFIX, PAGE_ROWS_PREFIX, prefixedSpan } from './mvcc.ts';
 import { readVersions, type StoredVersion } from './mvcc-read.ts';
 import { Answers } from './shard-answers.ts';
 import * as protocol from './shard-protocol.ts';
@@ -94,10 +94,10 @@ class ShardServer {
   constructor(port: Port, engine: Engine, applier: Applier) {
     this.port = port;
     this.answers = new Answers(port);
-    this.streams = new ShardStreams(engine, this.answers, () => this.pump());
+    this.streams = new ShardStreams(applier.store, this.answers, () => this.pump());
     this.engine = engine;
     this.applier = applier;
-    this.installs = new Installs(engine, applier.records, (run) => this.exclusive(run));
+    this.installs = new Installs(applier.store, applier.records, (run) => this.exclusive(run));
   }
 
   async run(): Promise<void> {
@@ -188,7 +188,6 @@ class ShardServer {
   }
 
   private pump(): void {
-    if (!this.isWriting && this.failure === undefined) this.startWrite();
     let started = 0;
     for (const read of this.reads) {
       if (read.after > this.appliesDone) break;
@@ -196,6 +195,9 @@ class ShardServer {
       read.start();
     }
     if (started > 0) this.reads.splice(0, started);
+    // After the reads: none begins while an apply is under way, so that each sees all of it or nothing, whatever it looks
+    // at in the engine and whatever in the index of pages.
+    if (!this.isWriting && this.failure === undefined) this.startWrite();
     while (this.gets.length > 0 && this.getsInFlight < GETS_IN_FLIGHT_MAX) this.get();
     if (this.whenIdle !== undefined && this.isIdle()) this.whenIdle();
   }
@@ -285,7 +287,7 @@ class ShardServer {
     this.getsInFlight++;
     this.working++;
     this.getsServed += keys.length;
-    readVersions(this.engine, keys, times)
+    readVersions(this.applier.store, keys, times)
       .then(
         (versions) => this.answerGets(batch, versions),
         (error: unknown) => {
@@ -359,12 +361,13 @@ class ShardServer {
   }
 
   private async approximateBytes(id: number, span: Span): Promise<void> {
-    const [latest, history] = await Promise.all([
-      this.engine.approximateBytes(prefixedSpan(LATEST_PREFIX, span)),
-      this.engine.approximateBytes(prefixedSpan(HISTORY_PREFIX, span)),
-    ]);
+    const parts = await Promise.all(
+      [LATEST_PREFIX, HISTORY_PREFIX, PAGE_ROWS_PREFIX].map((prefix) =>
+        this.engine.approximateBytes(prefixedSpan(prefix, span)),
+      ),
+    );
     const out = this.answers.begin(protocol.ANSWER_NUMBER, id);
-    out.u53(latest + history);
+    out.u53(parts.reduce((sum, bytes) => sum + bytes, 0));
   }
 
   private usage(id: number): void {
@@ -408,5 +411,5 @@ function writeVersion(out: ByteWriter, version: StoredVersion | undefined): void
       (version.isNewest ? protocol.VERSION_IS_NEWEST : 0),
   );
   out.u53(version.timestamp);
-  if (!version.tombstone) out.block(version.record.subarray(HEADER_BYTES));
+  if (!version.tombstone) out.block(version.row);
 }

@@ -4,7 +4,8 @@ import type { ByteReader } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import { RunningChecksum } from './checksum.ts';
-import type { Engine, Span } from './engine.ts';
+import type { Span } from './engine.ts';
+import type { RowStore } from './row-store.ts';
 import type { RangeId, ShardScanRequest } from './shard.ts';
 import type { Answers } from './shard-answers.ts';
 import * as protocol from './shard-protocol.ts';
@@ -21,15 +22,15 @@ interface RunningStream {
 
 export class ShardStreams {
   scansServed = 0;
-  private readonly engine: Engine;
+  private readonly store: RowStore;
   private readonly answers: Answers;
   private readonly ended: () => void;
   private readonly open = new Map<number, RunningStream>();
   private isClosed = false;
 
   /** `ended` is called whenever a stream has given its handles back. */
-  constructor(engine: Engine, answers: Answers, ended: () => void) {
-    this.engine = engine;
+  constructor(store: RowStore, answers: Answers, ended: () => void) {
+    this.store = store;
     this.answers = answers;
     this.ended = ended;
   }
@@ -85,7 +86,7 @@ export class ShardStreams {
 
   private startScan(id: number, request: ShardScanRequest, credits: number): void {
     this.start(id, () => {
-      const scan = new RunningScan(this.engine, request, credits, {
+      const scan = new RunningScan(this.store, request, credits, {
         batch: (rows, newest, lastKey) => {
           const out = this.answers.begin(protocol.ANSWER_SCAN_BATCH, id);
           out.u8(lastKey === undefined ? 1 : 0);
@@ -109,7 +110,7 @@ export class ShardStreams {
     credits: number,
   ): void {
     this.start(id, () => {
-      return new RunningSnapshot(this.engine, range, span, chunkBytes, credits, {
+      return new RunningSnapshot(this.store, range, span, chunkBytes, credits, {
         began: (taken) => {
           protocol.writeRanges(this.answers.begin(protocol.ANSWER_SNAPSHOT, id), [taken]);
         },
@@ -125,7 +126,7 @@ export class ShardStreams {
 
   private startChecksum(id: number, span: Span, at: Timestamp): void {
     this.start(id, () => {
-      return new RunningChecksum(this.engine, span, at, {
+      return new RunningChecksum(this.store, span, at, {
         done: ({ rows, bytes, sum }) => {
           const out = this.answers.begin(protocol.ANSWER_CHECKSUM, id);
           out.u53(rows);

@@ -11,6 +11,8 @@ import { isRecordOf } from './range-records.ts';
 import type { RangeId } from './shard.ts';
 
 const CHUNK_VERSION = 2;
+/** Of a chunk without versions. */
+export const CHUNK_HEAD_BYTES = 1;
 /** Of a version, beside its key and record. */
 export const VERSION_OVERHEAD_BYTES = 8;
 

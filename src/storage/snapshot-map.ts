@@ -1,23 +1,23 @@
-// An ordered map of byte strings with snapshots that cost nothing to take: short sorted chunks that a writer copies
+// An ordered map under byte strings with snapshots that cost nothing to take: short sorted chunks that a writer copies
 // only when a snapshot may still see them. Keys and values are never changed in place.
 
 import { compareBytes } from '../base/bytes.ts';
 
 const CHUNK_MAX = 128;
 
-interface Chunk {
+interface Chunk<V> {
   keys: Uint8Array[];
-  values: Uint8Array[];
+  values: V[];
   /** The writer may change the chunk only while this is its own epoch: older chunks belong to snapshots too. */
   epoch: number;
 }
 
 /** What a snapshot holds: chunks that nobody changes any more. */
-export type MapView = readonly Chunk[];
+export type MapView<V = Uint8Array> = readonly Chunk<V>[];
 
-export class SnapshotMap {
+export class SnapshotMap<V = Uint8Array> {
   /** None is empty. */
-  private chunks: Chunk[] = [];
+  private chunks: Chunk<V>[] = [];
   private chunksShared = false;
   private epoch = 0;
   private entries = 0;
@@ -26,21 +26,26 @@ export class SnapshotMap {
     return this.entries;
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
+  get(key: Uint8Array): V | undefined {
     return lookUp(this.chunks, key);
   }
 
   /** The map as it is now, for ever. */
-  view(): MapView {
+  view(): MapView<V> {
     this.chunksShared = true;
     this.epoch++;
     return this.chunks;
   }
 
+  /** The map as it is, until it changes. */
+  peek(): MapView<V> {
+    return this.chunks;
+  }
+
   /** A map that starts as `view` and goes its own way. */
-  static from(view: MapView): SnapshotMap {
-    const map = new SnapshotMap();
-    map.chunks = view as Chunk[];
+  static from<V>(view: MapView<V>): SnapshotMap<V> {
+    const map = new SnapshotMap<V>();
+    map.chunks = view as Chunk<V>[];
     map.chunksShared = true;
     // Above the epoch of every chunk in the view.
     for (const chunk of view) {
@@ -50,7 +55,7 @@ export class SnapshotMap {
     return map;
   }
 
-  set(key: Uint8Array, value: Uint8Array): void {
+  set(key: Uint8Array, value: V): void {
     if (this.chunks.length === 0) {
       this.ownChunks().push({ keys: [key], values: [value], epoch: this.epoch });
       this.entries = 1;
@@ -87,7 +92,7 @@ export class SnapshotMap {
   deleteSpan(start: Uint8Array, end: Uint8Array | undefined): void {
     let place = chunkFor(this.chunks, start);
     while (place < this.chunks.length) {
-      const chunk = this.chunks[place] as Chunk;
+      const chunk = this.chunks[place] as Chunk<V>;
       const from = indexIn(chunk, start);
       const to = end === undefined ? chunk.keys.length : indexIn(chunk, end);
       const reachesEnd = to < chunk.keys.length;
@@ -100,7 +105,7 @@ export class SnapshotMap {
   /** Whether the chunk went with what was in it. */
   private removeFrom(place: number, from: number, to: number): boolean {
     this.entries -= to - from;
-    if (to - from === (this.chunks[place] as Chunk).keys.length) {
+    if (to - from === (this.chunks[place] as Chunk<V>).keys.length) {
       this.ownChunks().splice(place, 1);
       return true;
     }
@@ -110,7 +115,7 @@ export class SnapshotMap {
     return false;
   }
 
-  private ownChunks(): Chunk[] {
+  private ownChunks(): Chunk<V>[] {
     if (this.chunksShared) {
       this.chunks = this.chunks.slice();
       this.chunksShared = false;
@@ -118,8 +123,8 @@ export class SnapshotMap {
     return this.chunks;
   }
 
-  private ownChunk(place: number): Chunk {
-    const chunk = this.chunks[place] as Chunk;
+  private ownChunk(place: number): Chunk<V> {
+    const chunk = this.chunks[place] as Chunk<V>;
     if (chunk.epoch === this.epoch) return chunk;
     const own = { keys: chunk.keys.slice(), values: chunk.values.slice(), epoch: this.epoch };
     this.ownChunks()[place] = own;
@@ -127,22 +132,56 @@ export class SnapshotMap {
   }
 }
 
-export function lookUp(view: MapView, key: Uint8Array): Uint8Array | undefined {
+export function lookUp<V>(view: MapView<V>, key: Uint8Array): V | undefined {
   const chunk = view[chunkFor(view, key)];
   if (chunk === undefined) return undefined;
   const at = indexIn(chunk, key);
   return compareBytes(chunk.keys[at] as Uint8Array, key) === 0 ? chunk.values[at] : undefined;
 }
 
+/** The value of the greatest key at or below key[at...]. */
+export function lookUpFloor<V>(view: MapView<V>, key: Uint8Array, at: number): V | undefined {
+  let low = 0;
+  let high = view.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareTail((view[middle] as Chunk<V>).keys[0] as Uint8Array, key, at) <= 0) {
+      low = middle + 1;
+    } else high = middle;
+  }
+  const chunk = view[low - 1];
+  if (chunk === undefined) return undefined;
+  const { keys } = chunk;
+  low = 1;
+  high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareTail(keys[middle] as Uint8Array, key, at) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return chunk.values[low - 1];
+}
+
+/** Of a and b[at...]. */
+export function compareTail(a: Uint8Array, b: Uint8Array, at: number): number {
+  const bLength = b.length - at;
+  const shorter = a.length < bLength ? a.length : bLength;
+  for (let i = 0; i < shorter; i++) {
+    const difference = (a[i] as number) - (b[at + i] as number);
+    if (difference !== 0) return difference;
+  }
+  return a.length - bLength;
+}
+
 /** A place in a view, walked in either direction. */
-export class ViewCursor {
-  private readonly view: MapView;
+export class ViewCursor<V = Uint8Array> {
+  private readonly view: MapView<V>;
   private chunk: number;
   private index: number;
   private readonly step: 1 | -1;
 
   /** Forward: the first key at or above `from`. Reverse: the last key below `from` (undefined: the last of all). */
-  constructor(view: MapView, from: Uint8Array | undefined, reverse: boolean) {
+  constructor(view: MapView<V>, from: Uint8Array | undefined, reverse: boolean) {
     this.view = view;
     this.step = reverse ? -1 : 1;
     this.chunk = from === undefined ? view.length : chunkFor(view, from);
@@ -155,8 +194,8 @@ export class ViewCursor {
     return this.view[this.chunk]?.keys[this.index];
   }
 
-  get value(): Uint8Array {
-    return (this.view[this.chunk] as Chunk).values[this.index] as Uint8Array;
+  get value(): V {
+    return (this.view[this.chunk] as Chunk<V>).values[this.index] as V;
   }
 
   advance(): void {
@@ -170,12 +209,12 @@ export class ViewCursor {
 }
 
 /** The first chunk whose last key is at or above `key`; one past the end when there is none. */
-function chunkFor(chunks: MapView, key: Uint8Array): number {
+function chunkFor<V>(chunks: MapView<V>, key: Uint8Array): number {
   let low = 0;
   let high = chunks.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const keys = (chunks[middle] as Chunk).keys;
+    const keys = (chunks[middle] as Chunk<V>).keys;
     if (compareBytes(keys[keys.length - 1] as Uint8Array, key) < 0) low = middle + 1;
     else high = middle;
   }
@@ -183,7 +222,7 @@ function chunkFor(chunks: MapView, key: Uint8Array): number {
 }
 
 /** The first place in the chunk whose key is at or above `key`. */
-function indexIn(chunk: Chunk, key: Uint8Array): number {
+function indexIn<V>(chunk: Chunk<V>, key: Uint8Array): number {
   let low = 0;
   let high = chunk.keys.length;
   while (low < high) {

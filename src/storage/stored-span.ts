@@ -1,41 +1,38 @@
 // Where the versions of a span's rows lie in the engine.
 
 import { compareBytes, prefixEnd } from '../base/bytes.ts';
-import type { EngineReader, Span } from './engine.ts';
-import { HISTORY_PREFIX, LATEST_PREFIX, prefixedSpan } from './mvcc.ts';
-
-export interface StoredSpan {
-  readonly latest: Span;
-  readonly history: Span;
-}
+import type { Span } from './engine.ts';
+import { engineKey } from './mvcc-scan.ts';
+import { HISTORY_PREFIX, prefixedSpan } from './mvcc.ts';
+import { NewestRows } from './newest-rows.ts';
+import type { RowSource } from './row-store.ts';
 
 /**
- * Of the newest and of the older versions of the rows in a span. A bound may be a row's key plus something (the key
- * after it): that row's older versions then lie on the other side of the bound than its key does, so bounds are moved
- * past them.
+ * Of the older versions of the rows in a span. A bound may be a row's key plus something (the key after it): that row's
+ * older versions then lie on the other side of the bound than its key does, so bounds are moved past them.
  */
-export async function storedSpan(reader: EngineReader, span: Span): Promise<StoredSpan> {
-  const latest = prefixedSpan(LATEST_PREFIX, span);
+export async function historySpan(source: RowSource, span: Span): Promise<Span> {
   const history = prefixedSpan(HISTORY_PREFIX, span);
-  const start = await historyBound(reader, latest.start, history.start);
-  const end =
-    span.end === undefined ? history.end : await historyBound(reader, latest.end, history.end);
-  return { latest, history: { start, end } };
+  const start = (await boundBeyond(source, span.start)) ?? history.start;
+  const end = span.end && (await boundBeyond(source, span.end));
+  return { start, end: end ?? history.end };
 }
 
-async function historyBound<B extends Uint8Array | undefined>(
-  reader: EngineReader,
-  bound: B,
-  ordinary: B,
-): Promise<B> {
-  if (bound === undefined) return ordinary;
-  const below = { start: Uint8Array.of(LATEST_PREFIX), end: bound };
-  for await (const batch of reader.scan(below, { reverse: true, batchBytes: 1 })) {
-    const key = batch.keys[0] as Uint8Array;
-    if (compareBytes(key, bound.subarray(0, key.length)) !== 0) return ordinary;
-    const older = key.slice();
-    older[0] = HISTORY_PREFIX;
-    return prefixEnd(older) as B;
+/** Undefined: no row's key is part of the bound. */
+async function boundBeyond(source: RowSource, bound: Uint8Array): Promise<Uint8Array | undefined> {
+  const below = { start: new Uint8Array(0), end: bound };
+  const rows = new NewestRows(source, below, true, 1);
+  try {
+    if (!(await rows.next())) return undefined;
+    const { page } = rows;
+    const key =
+      page === undefined
+        ? (rows.keys[rows.from] as Uint8Array).slice()
+        : engineKey(page, rows.to - 1);
+    if (compareBytes(key.subarray(1), bound.subarray(0, key.length - 1)) !== 0) return undefined;
+    key[0] = HISTORY_PREFIX;
+    return prefixEnd(key);
+  } finally {
+    await rows.close();
   }
-  return ordinary;
 }

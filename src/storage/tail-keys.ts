@@ -3,10 +3,10 @@
 // with their index's id (four bytes).
 
 import { compareBytes } from '../base/bytes.ts';
-import type { EngineReader } from './engine.ts';
-import { LATEST_PREFIX } from './mvcc.ts';
+import { LATEST_PREFIX, prefixedKey } from './mvcc.ts';
+import { INDEX_ID_BYTES } from './page-index.ts';
+import type { RowStore } from './row-store.ts';
 
-const INDEX_ID_BYTES = 4;
 /** Indexes remembered; one that was forgotten costs one look at the engine. */
 const INDEXES_MAX = 1024;
 
@@ -17,15 +17,21 @@ export class TailKeys {
   private borrowed: number[] = [];
 
   /** Makes sure that the tails of the indexes of these keys are known. */
-  async load(reader: EngineReader, keys: readonly Uint8Array[]): Promise<void> {
+  async load(store: RowStore, keys: readonly Uint8Array[]): Promise<void> {
     if (this.tails.size > INDEXES_MAX) this.tails.clear();
     let previous = -1;
     for (const key of keys) {
       const index = indexOf(key);
       if (index === previous || index < 0 || this.tails.has(index)) continue;
       previous = index;
-      this.tails.set(index, await lastKeyOf(reader, key));
+      this.tails.set(index, await lastKeyOf(store, key));
     }
+  }
+
+  /** Whether nothing was ever written to the key's index. */
+  isEmpty(key: Uint8Array): boolean {
+    const index = indexOf(key);
+    return index >= 0 && this.tails.get(index) === undefined;
   }
 
   /** Whether the key lies beyond all that was written; if so, it is the tail from now on. */
@@ -63,7 +69,7 @@ function indexOf(key: Uint8Array): number {
   );
 }
 
-async function lastKeyOf(reader: EngineReader, key: Uint8Array): Promise<Uint8Array | undefined> {
+async function lastKeyOf(store: RowStore, key: Uint8Array): Promise<Uint8Array | undefined> {
   const start = key.slice(0, 1 + INDEX_ID_BYTES);
   const index = indexOf(key);
   const end = new Uint8Array(1 + INDEX_ID_BYTES);
@@ -73,8 +79,13 @@ async function lastKeyOf(reader: EngineReader, key: Uint8Array): Promise<Uint8Ar
     end[0] = LATEST_PREFIX;
     new DataView(end.buffer).setUint32(1, index + 1, false);
   }
-  for await (const batch of reader.scan({ start, end }, { reverse: true, batchBytes: 1 })) {
-    return (batch.keys[0] as Uint8Array).slice();
+  const entry = store.index.lastOf(key, 1);
+  const paged = entry === undefined ? undefined : prefixedKey(LATEST_PREFIX, entry.lastKey);
+  if (entry?.isAlone === true) return paged;
+  const { engine } = store;
+  for await (const batch of engine.scan({ start, end }, { reverse: true, batchBytes: 1 })) {
+    const single = batch.keys[0] as Uint8Array;
+    return paged !== undefined && compareBytes(paged, single) > 0 ? paged : single.slice();
   }
-  return undefined;
+  return paged;
 }

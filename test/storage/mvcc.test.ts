@@ -17,7 +17,8 @@ import {
   writeHeader,
 } from '../../src/storage/mvcc.ts';
 import { readVersions } from '../../src/storage/mvcc-read.ts';
-import { VersionScan } from '../../src/storage/mvcc-scan.ts';
+import { type RowSink, VersionScan } from '../../src/storage/mvcc-scan.ts';
+import { RowStore } from '../../src/storage/row-store.ts';
 import { packEntries, put, remove, rowKey, type TestCommand } from './commands.ts';
 import { scriptedRandom } from './scripted-random.ts';
 
@@ -31,9 +32,10 @@ const timestampArbitrary = fc.oneof(
 );
 
 async function read(engine: Engine, key: Uint8Array, t: number): Promise<string | undefined> {
-  const [version] = await readVersions(engine, [latestKey(key)], [time(t)]);
+  const store = await RowStore.open(engine);
+  const [version] = await readVersions(store, [latestKey(key)], [time(t)]);
   if (version === undefined || version.tombstone) return undefined;
-  return fromUtf8(version.record.subarray(HEADER_BYTES));
+  return fromUtf8(version.row);
 }
 
 interface Scanned {
@@ -48,20 +50,27 @@ async function scan(
   reverse: boolean,
   batchBytes = 64,
 ): Promise<Scanned> {
-  const snapshot = engine.snapshot();
+  const snapshot = (await RowStore.open(engine)).snapshot();
   const versions = new VersionScan(snapshot, span, time(t), reverse, batchBytes);
   const rows: string[] = [];
-  const sink = {
-    add: (key: Uint8Array, record: Uint8Array): boolean => {
-      rows.push(`${key.subarray(1).join('.')}=${fromUtf8(record.subarray(HEADER_BYTES))}`);
+  const sink: RowSink = {
+    isDone: false,
+    add: (key, row, start) => {
+      rows.push(`${key.subarray(1).join('.')}=${fromUtf8(row.subarray(start))}`);
       return true;
+    },
+    addPage: (page, picked, from, to) => {
+      for (const i of picked.subarray(from, to)) {
+        rows.push(`${page.key(i).join('.')}=${fromUtf8(page.row(i))}`);
+      }
+      return to - from;
     },
   };
   while (await versions.step(sink)) {
     // Until the end.
   }
   await versions.close();
-  snapshot.release();
+  snapshot.reader.release();
   return { rows, newest: versions.newest };
 }
 
@@ -161,7 +170,8 @@ describe('versions', () => {
     const key = latestKey(rowKey(100, 'k'));
     const engine = await filled(put(10, rowKey(100, 'k'), 'a'), remove(20, rowKey(100, 'k')));
     const other = latestKey(rowKey(100, 'other'));
-    const found = await readVersions(engine, [key, key, key, other], [25, 15, 5, 5].map(time));
+    const store = await RowStore.open(engine);
+    const found = await readVersions(store, [key, key, key, other], [25, 15, 5, 5].map(time));
     const summary = found.map((v) => v && [v.timestamp, v.tombstone, v.isNewest]);
     expect(summary).toEqual([[20, true, true], [10, false, false], undefined, [0, true, true]]);
   });
@@ -191,9 +201,11 @@ describe('versions', () => {
         }
       },
     };
-    const versions = new VersionScan(counting, EVERYTHING, MAX_TIMESTAMP, false, 1 << 16);
+    const source = { ...(await RowStore.open(engine)).snapshot(), reader: counting };
+    const versions = new VersionScan(source, EVERYTHING, MAX_TIMESTAMP, false, 1 << 16);
     let rows = 0;
-    while (await versions.step({ add: () => ++rows > 0 }));
+    const sink: RowSink = { isDone: false, add: () => ++rows > 0, addPage: () => 0 };
+    while (await versions.step(sink));
     expect([rows, entries]).toEqual([2, 2]);
   });
 

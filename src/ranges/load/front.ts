@@ -7,6 +7,7 @@
 // has jumped once does not look like this, since only one quarter lies beyond the one before.
 
 import { compareBytes, keyAfter } from '../../base/bytes.ts';
+import { commonLength, keyAt, position } from './key-position.ts';
 import type { SampledRequest } from './request-sample.ts';
 
 export interface Front {
@@ -20,8 +21,7 @@ const IN_ORDER_MIN = 0.8;
 /** Of the work: so much must move for the rest not to matter. */
 const MOVING_MIN = 0.6;
 const REQUESTS_MIN = 64;
-/** Positions are compared as numbers: eight bytes, from a little before where keys begin to differ. */
-const POSITION_BYTES = 8;
+/** Positions are compared from a little before where keys begin to differ. */
 const BYTES_FOR_CARRY = 2;
 
 export function findFront(
@@ -113,33 +113,13 @@ function travelled(
   const micros = meanMicros(fourth) - meanMicros(first);
   return (from, direction) => {
     if (micros <= 0 || aheadMicros <= 0) return undefined;
-    const at = Math.max(0, commonLength(a, commonPrefix(b, from)) - BYTES_FOR_CARRY);
+    const common = Math.min(commonLength(a, b), commonLength(b, from));
+    const at = Math.max(0, common - BYTES_FOR_CARRY);
     const distance = position(b, at) - position(a, at);
     const ahead = (distance * BigInt(Math.round(aheadMicros))) / BigInt(Math.round(micros));
     if (ahead === 0n) return undefined;
-    const to = position(from, at) + ahead;
-    if (to < 0n || to >> BigInt(8 * POSITION_BYTES) !== 0n) return undefined;
-    const key = new Uint8Array(Math.min(from.length, at + POSITION_BYTES));
-    key.set(from.subarray(0, at));
-    for (let i = at; i < key.length; i++) {
-      key[i] = Number((to >> BigInt(8 * (POSITION_BYTES - 1 - (i - at)))) & 0xffn);
-    }
+    const key = keyAt(from, at, position(from, at) + ahead, from.length);
+    if (key === undefined) return undefined;
     return compareBytes(key, from) * direction > 0 ? key : undefined;
   };
-}
-
-function position(key: Uint8Array, at: number): bigint {
-  let value = 0n;
-  for (let i = at; i < at + POSITION_BYTES; i++) value = (value << 8n) | BigInt(key[i] ?? 0);
-  return value;
-}
-
-function commonLength(a: Uint8Array, b: Uint8Array): number {
-  const shorter = Math.min(a.length, b.length);
-  for (let i = 0; i < shorter; i++) if (a[i] !== b[i]) return i;
-  return shorter;
-}
-
-function commonPrefix(a: Uint8Array, b: Uint8Array): Uint8Array {
-  return a.subarray(0, commonLength(a, b));
 }

@@ -113,6 +113,15 @@ export class RaftCore {
     this.standing.mayElect = value;
   }
 
+  /** A leader was heard of recently, or is this replica. */
+  get hearsLeader(): boolean {
+    return this.standing.hearsLeader;
+  }
+
+  get isVoter(): boolean {
+    return this.membership.isVoter;
+  }
+
   /** As leader: an appended or committed change makes this replica vote no more; it must hold no lease (P5). */
   get isLeaving(): boolean {
     return this.leadership !== undefined && this.membership.isLeaving;

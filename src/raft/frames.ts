@@ -3,7 +3,8 @@
 // is given.
 //
 //   0 u8  version
-//   1 u8  class: messages of replicas (here), or the heartbeat of a pair of nodes (pair-frames.ts)
+//   1 u8  class: messages of replicas (here), the heartbeat of a pair of nodes (pair-frames.ts), or what another room
+//         has to say to the same room elsewhere
 //   2 u32 bytes of all entries' data
 //   6 messages
 //
@@ -32,6 +33,8 @@ const KINDS: readonly MessageKind[] = [
   'timeoutNow',
   'readIndex',
   'readIndexAnswer',
+  'inquiry',
+  'removed',
 ];
 const KIND_CODES: ReadonlyMap<MessageKind, number> = new Map(KINDS.map((kind, i) => [kind, i]));
 const FLAG = 0x80;
@@ -112,6 +115,8 @@ export class FrameWriter {
         writer.varint(message.commitTerm);
         break;
       case 'timeoutNow':
+      case 'inquiry':
+      case 'removed':
         break;
       default:
         unreachable(message);
@@ -163,24 +168,43 @@ function isFlagged(message: OutgoingMessage): boolean {
   }
 }
 
+/** Rooms that send frames of their own: they may be lost, as all frames, and are nobody's promise. */
+export type FrameRoom = 'closed' | 'status';
+
+const ROOM_CODES: Readonly<Record<FrameRoom, number>> = { closed: 16, status: 17 };
+const ROOMS: ReadonlyMap<number, FrameRoom> = new Map(
+  Object.entries(ROOM_CODES).map(([room, code]) => [code, room as FrameRoom]),
+);
+
 export function pairFrame(body: Uint8Array): Uint8Array {
+  return frameOf(PAIR, body);
+}
+
+export function roomFrame(room: FrameRoom, body: Uint8Array): Uint8Array {
+  return frameOf(ROOM_CODES[room], body);
+}
+
+function frameOf(code: number, body: Uint8Array): Uint8Array {
   const frame = new Uint8Array(2 + body.length);
   frame[0] = VERSION;
-  frame[1] = PAIR;
+  frame[1] = code;
   frame.set(body, 2);
   return frame;
 }
 
 /** What a frame is; `unknown`: another version wrote it, or nobody. */
-export type FrameClass = 'replicas' | 'pair' | 'unknown';
+export type FrameClass = 'replicas' | 'pair' | FrameRoom | 'unknown';
 
 export function classOf(frame: Uint8Array): FrameClass {
   if (frame.length < 2 || frame[0] !== VERSION) return 'unknown';
-  if (frame[1] === PAIR) return 'pair';
-  return frame[1] === REPLICAS && frame.length >= HEADER_BYTES ? 'replicas' : 'unknown';
+  const code = frame[1] as number;
+  if (code === PAIR) return 'pair';
+  if (code !== REPLICAS) return ROOMS.get(code) ?? 'unknown';
+  return frame.length >= HEADER_BYTES ? 'replicas' : 'unknown';
 }
 
-export function pairBody(frame: Uint8Array): Uint8Array {
+/** Of a frame that is of no replica. */
+export function bodyOf(frame: Uint8Array): Uint8Array {
   return frame.subarray(2);
 }
 
@@ -259,6 +283,8 @@ export class FrameReader {
         return { kind, from, to, term, index, indexTerm, stamp: reader.u53() };
       }
       case 'timeoutNow':
+      case 'inquiry':
+      case 'removed':
         return { kind, from, to, term };
       case 'readIndex':
         return { kind, from, to, term, context: reader.varint() };

@@ -155,6 +155,8 @@ export class RaftGroup {
   /** @internal Members other than this replica that the scheduler watches. */
   peers: readonly ReplicaId[] = [];
   isRemoved = false;
+  /** @internal Its log says that it is no member. */
+  isOutside = false;
   /** @internal onRemoved was called. */
   isToldRemoved = false;
   /** @internal Ticks without a leader, of a replica that has no vote. */
@@ -216,6 +218,12 @@ export class RaftGroup {
   /** 0: nobody is known to lead. */
   get leader(): ReplicaId {
     return this.core.leader;
+  }
+
+  /** Whether a leader was heard of within an election timeout, or speaks through its node while the group sleeps. A
+   * replica of which nobody has been in touch for long may have been forgotten by all. */
+  get hearsLeader(): boolean {
+    return this.wakefulness !== 'awake' || this.core.hearsLeader;
   }
 
   get configuration(): Configuration {

@@ -105,6 +105,16 @@ export interface ReadIndexAnswer extends Envelope {
   readonly index: number;
 }
 
+/** Whoever hears of no leader and has no vote to ask others for asks whether it still belongs to the group. */
+export interface Inquiry extends Envelope {
+  readonly kind: 'inquiry';
+}
+
+/** The receiver was a member of the group and is none any more. */
+export interface RemovalNotice extends Envelope {
+  readonly kind: 'removed';
+}
+
 type EitherWay =
   | VoteRequest
   | VoteAnswer
@@ -114,7 +124,9 @@ type EitherWay =
   | SnapshotOffer
   | TimeoutNow
   | ReadIndexRequest
-  | ReadIndexAnswer;
+  | ReadIndexAnswer
+  | Inquiry
+  | RemovalNotice;
 
 export type OutgoingMessage = EitherWay | OutgoingAppend;
 export type Message = EitherWay | IncomingAppend;

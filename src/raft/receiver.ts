@@ -1,7 +1,9 @@
 // What arrives from other nodes: frames are taken apart, and each message is given to its group's core.
 
+import { BIRTH } from './birth.ts';
+import type { Belonging } from './belonging.ts';
 import type { Log, NodeId } from '../runtime/runtime.ts';
-import { classOf, FrameReader, pairBody } from './frames.ts';
+import { bodyOf, classOf, FrameReader, type FrameRoom } from './frames.ts';
 import type { RaftGroup } from './group.ts';
 import { isFromLeader, type Message } from './messages.ts';
 import type { Pairs } from './pairs.ts';
@@ -19,19 +21,28 @@ export interface ReceiverParts {
   readonly log: Log;
   readonly groups: ReadonlyMap<GroupId, RaftGroup>;
   readonly pairs: Pairs;
+  readonly belonging: Belonging;
+  /** For so long a group that nobody knows here is expected to be born by a split of its own accord. */
+  readonly birthMicros: number;
+  monotonicMicros(): number;
   /** The newest replica of the group that was removed here; 0: none. */
   removedReplica(groupId: GroupId): ReplicaId;
   wakeUp(group: RaftGroup): void;
   /** The core was given something to do. */
   touched(group: RaftGroup): void;
   onUnknown(replica: UnknownReplica): void;
+  onRoom(room: FrameRoom, from: NodeId, body: Uint8Array): void;
   failed(error: Error): void;
 }
+
+const UNBORN_MAX = 4096;
 
 export class Receiver {
   private readonly parts: ReceiverParts;
   /** Nodes whose frames were refused. */
   private readonly refused = new Set<NodeId>();
+  /** Since when leaders of their first term speak to replicas that are not here. */
+  private readonly unborn = new Map<GroupId, number>();
 
   constructor(parts: ReceiverParts) {
     this.parts = parts;
@@ -39,12 +50,17 @@ export class Receiver {
 
   receive(from: NodeId, frame: Uint8Array): void {
     try {
-      switch (classOf(frame)) {
+      const frameClass = classOf(frame);
+      switch (frameClass) {
         case 'replicas':
           this.receiveMessages(from, new FrameReader(frame));
           break;
         case 'pair':
-          this.parts.pairs.receive(from, pairBody(frame));
+          this.parts.pairs.receive(from, bodyOf(frame));
+          break;
+        case 'closed':
+        case 'status':
+          this.parts.onRoom(frameClass, from, bodyOf(frame));
           break;
         case 'unknown':
           this.refuseFrame(from, `it begins with ${frame.subarray(0, 2).join(', ')}`);
@@ -75,7 +91,9 @@ export class Receiver {
     }
   }
 
-  private receiveStray(groupId: GroupId, { from, to }: Message): void {
+  private receiveStray(groupId: GroupId, message: Message): void {
+    const { from, to } = message;
+    if (!this.parts.groups.has(groupId) && this.isBeingBorn(groupId, message)) return;
     const isOurs = nodeOf(to) === this.parts.nodeId;
     // P32: neither one that was removed nor one that another has replaced.
     const newest =
@@ -83,7 +101,22 @@ export class Receiver {
     if (isOurs && to > newest) this.parts.onUnknown({ groupId, from, to });
   }
 
+  /** Who leads a group's first term leads it since a split, which this node is about to apply, most likely: what it says
+   * comes again. */
+  private isBeingBorn(groupId: GroupId, message: Message): boolean {
+    if (message.term !== BIRTH.term || !isFromLeader(message)) return false;
+    const { unborn, parts } = this;
+    const now = parts.monotonicMicros();
+    const since = unborn.get(groupId);
+    if (since !== undefined) return now - since < parts.birthMicros;
+    // Forgotten too early, the replica is made all the same, and gives way to the one that is born.
+    if (unborn.size >= UNBORN_MAX) unborn.clear();
+    unborn.set(groupId, now);
+    return true;
+  }
+
   private step(group: RaftGroup, message: Message): void {
+    if (this.parts.belonging.takes(group, message)) return;
     const { core } = group;
     const { kind, term, from } = message;
     if (group.wakefulness === 'asleep') {
@@ -95,8 +128,11 @@ export class Receiver {
       // P4: before it votes or changes its term.
       this.parts.wakeUp(group);
     }
-    if (kind === 'vote' || kind === 'preVote') core.mayElect = group.promise.mayElect(); // P2
+    const isVote = kind === 'vote' || kind === 'preVote';
+    if (isVote) core.mayElect = group.promise.mayElect(from); // P2
     core.step(message);
+    // That it may help another does not mean that it may campaign.
+    if (isVote) core.mayElect = group.promise.mayElect();
     if (isFromLeader(message)) {
       if (term === core.term && core.leader === from) group.promise.renew();
     } else if (kind === 'appendAnswer' || kind === 'heartbeatAnswer') {

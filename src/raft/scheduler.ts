@@ -14,11 +14,12 @@
 import { assert } from '../base/assert.ts';
 import type { ClockVerdict } from '../clock/skew-guard.ts';
 import { Appends } from './appends.ts';
+import { Belonging } from './belonging.ts';
 import { beginningOf, checkApplied, isInitialised, mayBeBorn } from './birth.ts';
 import { type Change, membersOf } from './configuration.ts';
 import { RaftCore } from './core.ts';
 import { Delivery } from './delivery.ts';
-import { pairFrame } from './frames.ts';
+import { type FrameRoom, pairFrame, roomFrame } from './frames.ts';
 import { type Birth, type GroupOptions, RaftGroup } from './group.ts';
 import type { GroupIdentity } from './log/group-log.ts';
 import { Installs } from './installs.ts';
@@ -43,6 +44,7 @@ import { Sender } from './sender.ts';
 import { Succession } from './succession.ts';
 import { requireSaneTiming } from './timing.ts';
 import type { CoreTuning } from './tuning.ts';
+import type { NodeId } from '../runtime/runtime.ts';
 import { type GroupId, nodeOf, type ReplicaId } from './types.ts';
 import { Watch } from './watch.ts';
 
@@ -79,6 +81,7 @@ export class RaftScheduler {
   private failureHandler: (error: Error) => void = () => {};
   private unknownHandler: (replica: UnknownReplica) => void = () => {};
   private clockHandler: (verdict: ClockVerdict) => void = () => {};
+  private readonly rooms = new Map<FrameRoom, (from: NodeId, body: Uint8Array) => void>();
 
   private constructor(runtime: SchedulerRuntime, options: SchedulerOptions, log: RaftLog) {
     const { timers, network } = runtime;
@@ -137,6 +140,13 @@ export class RaftScheduler {
       },
       runtime.log,
     );
+    const belonging = new Belonging({
+      patienceTicks: 2 * electionTicks,
+      send: (groupId, message) => {
+        sender.add(groupId, message);
+        sender.flush();
+      },
+    });
     const appends = new Appends({ log, sender, readsMax: options.logReadsMax, failed });
     this.watch = new Watch({
       timers,
@@ -146,6 +156,7 @@ export class RaftScheduler {
       onTick: (group) => {
         this.succession.tick(group);
         this.reads.tick(group);
+        belonging.tick(group);
         if (group.lacksState) this.installs.tick(group);
       },
       touched,
@@ -179,6 +190,10 @@ export class RaftScheduler {
       log: runtime.log,
       groups: this.groups,
       pairs: this.pairs,
+      belonging,
+      birthMicros: electionTicks * timing.tickMicros,
+      monotonicMicros: () => runtime.time.monotonicMicros(),
+      onRoom: (room, from, body) => this.rooms.get(room)?.(from, body),
       removedReplica: (groupId) => log.removedReplica(groupId),
       wakeUp: (group) => this.watch.wakeUp(group),
       touched,
@@ -213,6 +228,16 @@ export class RaftScheduler {
   /** Called when what this node's clock is worth, as its peers see it, has changed (P12). */
   onClock(handler: (verdict: ClockVerdict) => void): void {
     this.clockHandler = handler;
+  }
+
+  /** What the same room on another node says; bytes that make no sense may be answered with a RangeError. */
+  onFrame(room: FrameRoom, handler: (from: NodeId, body: Uint8Array) => void): void {
+    this.rooms.set(room, handler);
+  }
+
+  /** To the same room on another node; it may get lost. */
+  sendFrame(room: FrameRoom, node: NodeId, body: Uint8Array): void {
+    if (this.stopped === undefined) this.runtime.network.send(node, roomFrame(room, body));
   }
 
   /** Groups that the log knows, of replicas that were not removed. */

@@ -69,6 +69,7 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
       group,
       members.filter((replica) => nodeOf(replica) !== nodeOf(core.replicaId)),
     );
+    group.isOutside = members.length > 0 && !members.includes(core.replicaId);
     if (members.length === 1 && members[0] === core.replicaId) {
       this.parts.pairs.wake(group.groupId);
       this.awake.delete(group);

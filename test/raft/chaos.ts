@@ -4,7 +4,13 @@
 
 import { assert } from '../../src/base/assert.ts';
 import { utf8 } from '../../src/base/bytes.ts';
-import { type ChangeStep, configurationOf, isJoint } from '../../src/raft/configuration.ts';
+import {
+  type ChangeStep,
+  type Configuration,
+  configurationOf,
+  isJoint,
+  membersOf,
+} from '../../src/raft/configuration.ts';
 import type { Message } from '../../src/raft/messages.ts';
 import type { CoreTuning } from '../../src/raft/tuning.ts';
 import type { ReplicaId } from '../../src/raft/types.ts';
@@ -15,6 +21,7 @@ import { Member, type MemberBug, MemoryLog } from './member.ts';
 const GROUP = 1;
 const MEMBERS_MAX = 9;
 const QUEUE_MAX = 400;
+const PROPOSER = 1;
 
 const tuning: CoreTuning = {
   heartbeatTicks: 2,
@@ -43,7 +50,9 @@ const WEIGHTS = {
   report: [0, 10],
 } as const;
 
-type Action = keyof typeof WEIGHTS;
+const SPLIT_WEIGHTS = { ...WEIGHTS, birth: [2, 20] } as const;
+
+type Action = keyof typeof SPLIT_WEIGHTS;
 
 /** One seed in three has storms: little gets done, and nearly nothing stays in memory. */
 const STORM_CRASHES = 40;
@@ -53,6 +62,8 @@ export interface ChaosOptions {
   readonly voters: number;
   readonly learners: number;
   readonly steps: number;
+  /** A split brings the group about: its first members are born one after the other, whatever happens meanwhile. */
+  readonly isSplit?: boolean;
   readonly bug?: MemberBug;
 }
 
@@ -66,6 +77,9 @@ export interface ChaosCounts {
   crashes: number;
   transfers: number;
   reads: number;
+  births: number;
+  /** Of replicas that had moved on to a later term before. */
+  lateBirths: number;
 }
 
 export class Chaos {
@@ -78,6 +92,8 @@ export class Chaos {
     crashes: 0,
     transfers: 0,
     reads: 0,
+    births: 0,
+    lateBirths: 0,
   };
   private readonly random: SeededRandom;
   private readonly members: Member[] = [];
@@ -93,26 +109,32 @@ export class Chaos {
   private proposed = 0;
   private asked = 0;
   private readonly steps: number;
+  /** With which a split gives birth to those whom it names. */
+  private readonly bornWith: Configuration | undefined;
+  private isFirstBirth = true;
   private readonly weights: readonly (readonly [Action, number])[];
 
   constructor(options: ChaosOptions) {
     this.random = new SeededRandom(options.seed);
     const isStorm = this.random.below(3) === 0;
-    this.weights = Object.entries(WEIGHTS).map(([action, [least, most]]) => [
-      action as Action,
-      least +
-        this.random.below(most - least + 1) +
-        (isStorm && action === 'crash' ? STORM_CRASHES : 0),
-    ]);
+    this.weights = Object.entries(options.isSplit === true ? SPLIT_WEIGHTS : WEIGHTS).map(
+      ([action, [least, most]]) => [
+        action as Action,
+        least +
+          this.random.below(most - least + 1) +
+          (isStorm && action === 'crash' ? STORM_CRASHES : 0),
+      ],
+    );
     this.bug = options.bug;
     this.steps = options.steps;
     const ids = Array.from({ length: options.voters + options.learners }, (_, i) => i + 1);
     const configuration = configurationOf(ids.slice(0, options.voters), ids.slice(options.voters));
     for (const id of ids) {
       const log = new MemoryLog();
-      log.configuration = configuration;
+      if (options.isSplit !== true) log.configuration = configuration;
       this.add(id, log);
     }
+    this.bornWith = options.isSplit === true ? configuration : undefined;
   }
 
   private add(id: ReplicaId, log: MemoryLog): void {
@@ -152,6 +174,21 @@ export class Chaos {
     return this.counts;
   }
 
+  private isAwaitingBirth({ id, isUnborn }: Member): boolean {
+    return isUnborn && this.bornWith !== undefined && membersOf(this.bornWith).includes(id);
+  }
+
+  /** Replica 1's node has proposed the split, and its process goes on until it crashes. */
+  private bear(member: Member): void {
+    if (!this.isAwaitingBirth(member)) return;
+    const isFirst = member.id === PROPOSER && this.isFirstBirth;
+    if (member.id === PROPOSER) this.isFirstBirth = false;
+    this.counts.births++;
+    if (member.core.term > 1) this.counts.lateBirths++;
+    member.bear(this.bornWith as Configuration, PROPOSER, isFirst);
+    member.core.mayElect = true;
+  }
+
   /** Anything, but often what makes it go on. Each seed has its own weather. */
   private act(): void {
     const member = this.pick(this.members);
@@ -186,6 +223,8 @@ export class Chaos {
         return this.read(member);
       case 'report':
         return this.report();
+      case 'birth':
+        return this.bear(member);
     }
   }
 
@@ -225,6 +264,7 @@ export class Chaos {
 
   private crash(member: Member): void {
     this.counts.crashes++;
+    if (member.id === PROPOSER) this.isFirstBirth = false;
     member.crash(this.random.below(member.unsyncedRecords + 1));
     member.core.mayElect = true;
     for (const key of this.reads.keys()) {
@@ -245,7 +285,9 @@ export class Chaos {
     const { pull } = member;
     if (pull === undefined) return;
     const source = this.find(pull.from);
-    if (this.random.below(4) === 0 || source.position.index < pull.index) {
+    // P26: while its parent is here, unsplit, it waits.
+    const isEarly = this.isAwaitingBirth(member);
+    if (isEarly || this.random.below(4) === 0 || source.position.index < pull.index) {
       member.pull = undefined;
       member.core.snapshotFailed();
       return;
@@ -329,6 +371,7 @@ export class Chaos {
   /** Without faults a leader must be found, and everybody get what it commits. */
   private recover(): void {
     this.sides.clear();
+    for (const member of this.members) this.bear(member);
     for (let round = 0; round < 300; round++) {
       for (const member of this.members) {
         member.core.tick();

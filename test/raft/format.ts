@@ -69,6 +69,8 @@ function details(message: Message): string {
     case 'snapshot':
       return ` at=${message.indexTerm}/${message.index}`;
     case 'timeoutNow':
+    case 'inquiry':
+    case 'removed':
       return '';
     case 'readIndex':
       return ` context=${message.context}`;

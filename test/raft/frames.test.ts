@@ -1,7 +1,7 @@
 // Messages as bytes: nothing is lost on the way, and what is no frame is said to be none.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { classOf, FrameReader, FrameWriter, pairBody, pairFrame } from '../../src/raft/frames.ts';
+import { bodyOf, classOf, FrameReader, FrameWriter, pairFrame } from '../../src/raft/frames.ts';
 import type { Message, OutgoingMessage } from '../../src/raft/messages.ts';
 import type { Entry } from '../../src/raft/types.ts';
 
@@ -79,7 +79,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     indexTerm: number,
     stamp: number,
   }),
-  fc.record({ kind: constant('timeoutNow'), ...envelope }),
+  fc.record({ kind: constant('timeoutNow', 'inquiry', 'removed'), ...envelope }),
   fc.record({ kind: constant('readIndex'), ...envelope, context: number }),
   fc.record({ kind: constant('readIndexAnswer'), ...envelope, context: number, index: number }),
 );
@@ -155,7 +155,7 @@ describe('a frame', () => {
   it('holds the words of a pair as they are', () => {
     const body = new Uint8Array([3, 1, 4]);
     expect(classOf(pairFrame(body))).toBe('pair');
-    expect(pairBody(pairFrame(body))).toEqual(body);
+    expect(bodyOf(pairFrame(body))).toEqual(body);
   });
 
   it('is viewed by large entries, and left by small ones that it would be kept for', () => {

@@ -3,6 +3,7 @@
 
 import { assert } from '../../src/base/assert.ts';
 import { type Configuration, EMPTY_CONFIGURATION } from '../../src/raft/configuration.ts';
+import { BIRTH, birthMark } from '../../src/raft/birth.ts';
 import { RaftCore } from '../../src/raft/core.ts';
 import type { Message, OutgoingMessage } from '../../src/raft/messages.ts';
 import type { ReadState, Ready, SnapshotMark } from '../../src/raft/ready.ts';
@@ -115,6 +116,8 @@ export interface MachineState {
 interface Write {
   readonly ready: Ready;
   readonly records: readonly LogRecord[];
+  /** Of a core that is no more: nothing is said, and nobody is told. */
+  readonly isForgotten?: boolean;
 }
 
 export interface MemberOptions {
@@ -133,7 +136,11 @@ export type MemberBug =
   | 'forgetVote'
   | 'countUnsynced'
   /** Entries before the term and the configuration that they rely on. */
-  | 'entriesFirst';
+  | 'entriesFirst'
+  /** Who is born again after a crash leads its first term once more. */
+  | 'leadAgain'
+  /** P26 turned off: birth forgets the term and the vote. */
+  | 'overwriteTerm';
 
 export class Member {
   readonly id: ReplicaId;
@@ -167,7 +174,7 @@ export class Member {
     this.core = this.start();
   }
 
-  private start(): RaftCore {
+  private start(leadsFromBirth = false): RaftCore {
     const { log } = this;
     return new RaftCore({
       replicaId: this.id,
@@ -182,7 +189,31 @@ export class Member {
       appliedIndex: this.position.index,
       random: (bound) => this.options.random(bound),
       tuning: this.options.tuning,
+      leadsFromBirth,
     });
+  }
+
+  /** Whether a split may still give birth to it. */
+  get isUnborn(): boolean {
+    return this.log.configuration.voters.length === 0;
+  }
+
+  /** A split that `proposer` has proposed. As the scheduler does it: what the core had not written is forgotten, and what
+   * this writes is not synced yet. `isFirst`: this process is the one that has proposed it. */
+  bear(configuration: Configuration, proposer: ReplicaId, isFirst: boolean): void {
+    const { bug } = this.options;
+    const isNew = this.log.hardState.term === 0;
+    this.writes = this.writes.map((write) => ({ ...write, isForgotten: true }));
+    this.pull = undefined;
+    this.record({ kind: 'reset', mark: birthMark(configuration) });
+    if (isNew || bug === 'overwriteTerm') {
+      const hardState = { term: BIRTH.term, vote: proposer, commit: BIRTH.index };
+      this.record({ kind: 'hardState', hardState });
+    }
+    this.position = BIRTH;
+    this.installed = birthMark(configuration);
+    const leads = proposer === this.id && (isFirst || bug === 'leadAgain');
+    this.core = this.start(isNew && leads);
   }
 
   private machine(): MachineState {
@@ -219,6 +250,7 @@ export class Member {
     const write = this.writes.shift();
     if (write === undefined) return false;
     for (const record of write.records) this.disk.write(record);
+    if (write.isForgotten === true) return true;
     if (this.options.bug !== 'ackBeforeSync') this.send(write.ready.messagesAfterSync);
     if (this.options.bug !== 'countUnsynced') this.core.advance(write.ready);
     this.apply(this.core.takeCommitted());
@@ -246,6 +278,8 @@ export class Member {
       this.log.write({ kind: 'reset', mark: installed });
       this.disk = this.log.copy();
     }
+    // Born: what applies the split once more brings the state.
+    if (this.log.start.index > this.position.index) this.position = this.log.start;
     this.core = this.start();
   }
 

@@ -3,6 +3,7 @@
 
 import { assert } from '../../base/assert.ts';
 import { hashBytes } from '../../base/bytes.ts';
+import { BIRTH } from '../../raft/birth.ts';
 import type { RaftGroup } from '../../raft/group.ts';
 import { type Entry, type GroupId, nodeOf, type ReplicaId, replicaIdOn } from '../../raft/types.ts';
 import { demand } from '../violation.ts';
@@ -83,6 +84,10 @@ export class RaftInvariants {
   /** A replica, which is in `term`, has delivered entries. */
   onCommitted(group: GroupId, replica: ReplicaId, term: number, entries: readonly Entry[]): void {
     const { committed } = this.#record(group);
+    // A split has given birth to the group: its log begins after index 1 (raft/birth.ts).
+    if (committed.length === 0 && entries[0]?.index === BIRTH.index + 1) {
+      committed.push({ term: BIRTH.term, hash: 0, by: BIRTH.term, replica });
+    }
     for (const entry of entries) {
       const hash = hashOf(entry);
       const known = committed[entry.index - 1];

@@ -1,0 +1,71 @@
+// Whether a replica still belongs to its group, and how it learns that it does not: from its own log; or because who
+// heard of its removal says so when it asks for pre-votes, or, having no vote to ask for, asks just that. It is never
+// told by who merely does not know it: that one may be behind.
+
+import type { RaftGroup } from './group.ts';
+import type { Message, OutgoingMessage } from './messages.ts';
+import type { GroupId, ReplicaId } from './types.ts';
+
+export interface BelongingParts {
+  /** Between two questions of a replica that hears of no leader. */
+  readonly patienceTicks: number;
+  /** Leaves in this turn. */
+  send(group: GroupId, message: OutgoingMessage): void;
+}
+
+export class Belonging {
+  private readonly parts: BelongingParts;
+
+  constructor(parts: BelongingParts) {
+    this.parts = parts;
+  }
+
+  /** Once a tick, while the group is awake. */
+  tick(group: RaftGroup): void {
+    const { core } = group;
+    if (group.isToldRemoved) return;
+    if (group.isOutside) {
+      // What it still has to say, the news of its own removal, leaves first.
+      if (!core.hasReady && !group.isQueued) this.told(group);
+      return;
+    }
+    if (core.hearsLeader || core.isVoter) {
+      group.lonelyTicks = 0;
+      return;
+    }
+    if (++group.lonelyTicks < this.parts.patienceTicks) return;
+    group.lonelyTicks = 0;
+    this.ask(group);
+  }
+
+  private ask({ core, groupId, options, peers }: RaftGroup): void {
+    const { replicaId: from, term } = core;
+    const { contact = 0 } = options;
+    const asked: readonly ReplicaId[] = peers.length > 0 || contact === 0 ? peers : [contact];
+    for (const to of asked) this.parts.send(groupId, { kind: 'inquiry', from, to, term });
+  }
+
+  /** Whether that was all there is to the message: it is about this, or whoever sent it is told that it was removed, and
+   * does not disturb the group any more. Nobody is woken for it. */
+  takes(group: RaftGroup, message: Message): boolean {
+    const { core, groupId, options } = group;
+    const { kind, from: to } = message;
+    if (kind === 'removed') {
+      this.told(group);
+      return true;
+    }
+    if (kind !== 'inquiry' && kind !== 'preVote' && kind !== 'vote') return false;
+    if (options.wasRemoved?.(to) === true) {
+      const { replicaId: from, term } = core;
+      this.parts.send(groupId, { kind: 'removed', from, to, term });
+      return true;
+    }
+    return kind === 'inquiry';
+  }
+
+  private told(group: RaftGroup): void {
+    if (group.isToldRemoved || group.isRemoved) return;
+    group.isToldRemoved = true;
+    group.options.onRemoved?.();
+  }
+}

@@ -2,7 +2,8 @@
 // (P15), and between which keys they are. Kept by the transaction, filled by the router. A transaction that works in one
 // range, as most do, has no list.
 
-import { compareBytes } from '../base/bytes.ts';
+import { compareBytes, keyAfter } from '../base/bytes.ts';
+import type { RangeEndpoint, RangeHead } from './endpoint.ts';
 import type { LockSession, Span } from './requests.ts';
 
 export class Stand {
@@ -13,12 +14,28 @@ export class Stand {
   end: Uint8Array | undefined;
   /** `end` itself belongs to it: it is a key that was read. */
   endsWithKey: boolean;
+  /** Whoever has granted it: there the locks are let go. */
+  endpoint: RangeEndpoint | undefined = undefined;
+  /** Of the stand whose session this one took over when its range was divided (P15). */
+  inherited: LockSession | undefined = undefined;
 
   constructor(session: LockSession, span: Span, endsWithKey: boolean) {
     this.session = session;
     this.start = span.start;
     this.end = span.end;
     this.endsWithKey = endsWithKey;
+  }
+
+  get span(): Span {
+    const { start, end } = this;
+    return { start, end: end === undefined || !this.endsWithKey ? end : keyAfter(end) };
+  }
+
+  holds(key: Uint8Array): boolean {
+    if (compareBytes(key, this.start) < 0) return false;
+    if (this.end === undefined) return true;
+    const order = compareBytes(key, this.end);
+    return order < 0 || (order === 0 && this.endsWithKey);
   }
 
   coverKey(key: Uint8Array): void {
@@ -39,11 +56,20 @@ export class Stand {
   }
 }
 
+export interface Asked {
+  readonly head: RangeHead;
+  readonly endpoint: RangeEndpoint;
+}
+
 export class Standing {
   first: Stand | undefined = undefined;
   more: Stand[] | undefined = undefined;
   /** Set when locks were lost: the transaction can only end. */
   lost: string | undefined = undefined;
+  /** Asked for locks, and not answered yet. */
+  asked: Asked[] | undefined = undefined;
+  /** It was let go of: locks that are granted later go at once. */
+  isOver = false;
 
   in(range: number): Stand | undefined {
     const { first, more } = this;

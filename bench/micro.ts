@@ -11,6 +11,8 @@ import { RaftCore } from '../src/raft/core.ts';
 import { LogTerms } from '../src/raft/terms.ts';
 import { DEFAULT_TUNING } from '../src/raft/tuning.ts';
 import { NO_HARD_STATE } from '../src/raft/types.ts';
+import { LoadBook } from '../src/ranges/load/load-book.ts';
+import { chooseSplit } from '../src/ranges/load/split-key.ts';
 import { LockOwner } from '../src/ranges/lock-owner.ts';
 import { LockTable } from '../src/ranges/lock-table.ts';
 import { encodeKeyDatum } from '../src/rows/key-codec.ts';
@@ -84,6 +86,21 @@ function pieces(): Readonly<Record<string, () => void>> {
   const found = { bytes: row, offset: 0, length: 0, timestamp: timestamp(0) };
   const present = timestamp(1_000_000_000);
   let at = 0;
+  const book = new LoadBook(0);
+  const cold = book.open();
+  const warm = book.open();
+  // As it is while 20,000 reads a second are asked of it.
+  for (let sweep = 1; sweep <= 20; sweep++) {
+    for (let i = 0; i < 10_000; i++) {
+      at = (at + 7919) % cached.length;
+      warm.read(cached[at] as Uint8Array, 100);
+    }
+    book.sweep(sweep * 500_000, 5000);
+  }
+  const table = { start: keyOf(-1), end: undefined };
+  const idle = new LoadBook(0);
+  for (let i = 0; i < 2000; i++) idle.open();
+  let idleMicros = 0;
   return {
     'key: encode int4': () => {
       writer.reset();
@@ -132,6 +149,19 @@ function pieces(): Readonly<Record<string, () => void>> {
       at = (at + 7919) % cached.length;
       const one = cached[at] as Uint8Array;
       if (cache.lookup(one, hashBytes(one), present, found) === 'hit') sink++;
+    },
+    'load: a read of a cold range': () => {
+      cold.read(cached[(at = (at + 7919) % cached.length)] as Uint8Array, 100);
+    },
+    'load: a read of a warm range': () => {
+      warm.read(cached[(at = (at + 7919) % cached.length)] as Uint8Array, 100);
+    },
+    'load: a sweep over 2,000 ranges': () => {
+      idle.sweep((idleMicros += 500_000), 5000);
+    },
+    'load: the choice of a split key': () => {
+      const requests = warm.sample?.within(table, 0) ?? [];
+      if (chooseSplit(requests, table).kind === 'balanced') sink++;
     },
     'sql: fingerprint of a point SELECT': () => {
       sink += fingerprint('SELECT abalance FROM pgbench_accounts WHERE aid = 12345').count;

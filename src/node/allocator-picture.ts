@@ -126,10 +126,11 @@ export class Picture {
     return even + Math.max(even * this.rules.loadThreshold, LOAD_SHARE_MIN) / 2;
   }
 
-  /** How busy a node must be for others to keep what they have. */
+  /** How busy a node must be for others to keep what they have. Farther from even than the upper bound: a node with
+   * too little to do makes nobody wait. */
   get busyMin(): number {
     const even = this.evenBusy;
-    return even - Math.max(even * this.rules.loadThreshold, LOAD_SHARE_MIN);
+    return even - 1.5 * Math.max(even * this.rules.loadThreshold, LOAD_SHARE_MIN);
   }
 
   moveLease(range: RangeView, from: NodeId, to: NodeId): void {

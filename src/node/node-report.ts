@@ -15,14 +15,13 @@ export interface NodeReport {
   /** Microseconds of work that it can do in a second. */
   readonly capacity: number;
   readonly leadLoad: number;
+  readonly followLoad: number;
   readonly leases: number;
   readonly replicas: number;
   readonly bytes: number;
   readonly freeBytes: number;
   readonly readsPerSecond: number;
   readonly writesPerSecond: number;
-  /** What the ranges that it leads make others do, by node, in microseconds of work a second. */
-  readonly follows: readonly (readonly [NodeId, number])[];
   /** Leases that it has just given away: their load shows at the other end only little by little. */
   readonly given: readonly GivenLoad[];
   /** Bytes of replicas that are on their way to a node, which does not know of them yet. */

@@ -68,7 +68,8 @@ export class NodeStatuses {
   liveness(node: NodeId): Liveness {
     if (node === this.parts.self) return 'live';
     const silent = this.silentMicros(node);
-    if (silent < this.parts.suspectMicros()) return 'live';
+    // Who has not said a word since this node started has nothing that could be compared.
+    if (silent < this.parts.suspectMicros()) return this.heard.has(node) ? 'live' : 'suspect';
     return silent < this.parts.deadMicros() ? 'suspect' : 'dead';
   }
 
@@ -88,10 +89,10 @@ export class NodeStatuses {
       isDecommissioning: state !== 'active',
       capacity: report?.capacity ?? CAPACITY,
       leadLoad: (report?.leadLoad ?? 0) + this.givenTo(nodeId),
-      followLoad: this.summed(nodeId, ({ follows }) => follows),
+      followLoad: report?.followLoad ?? 0,
       leases: report?.leases ?? 0,
       replicas: report?.replicas ?? 0,
-      bytes: (report?.bytes ?? 0) + this.summed(nodeId, ({ sending }) => sending),
+      bytes: (report?.bytes ?? 0) + this.sentTo(nodeId),
       // Who has said nothing yet is given nothing.
       freeBytes: report?.freeBytes ?? 0,
     };
@@ -124,14 +125,12 @@ export class NodeStatuses {
     return load;
   }
 
-  private summed(
-    node: NodeId,
-    listOf: (report: NodeReport) => readonly (readonly [NodeId, number])[],
-  ): number {
+  private sentTo(node: NodeId): number {
+    const now = this.parts.time.monotonicMicros();
     let sum = 0;
     for (const { report, atMicros } of this.all()) {
-      if (this.parts.time.monotonicMicros() - atMicros > this.parts.suspectMicros()) continue;
-      for (const [to, amount] of listOf(report)) if (to === node) sum += amount;
+      if (now - atMicros > this.parts.suspectMicros()) continue;
+      for (const [to, bytes] of report.sending) if (to === node) sum += bytes;
     }
     return sum;
   }

@@ -46,7 +46,7 @@ export class ModelRange {
   measured = 0;
   generation = 1;
   incarnation = 1;
-  readonly caughtUp = new Set<number>();
+  readonly caughtUp: Set<number> = new Set<number>();
 
   constructor(range: number, nodes: readonly number[], bytes: number) {
     this.range = range;
@@ -115,10 +115,10 @@ export class ModelNode {
 export class ModelCluster {
   readonly world: World;
   readonly random: SeededRandom;
-  readonly nodes = new Map<number, ModelNode>();
+  readonly nodes: Map<number, ModelNode> = new Map();
   records: readonly NodeRecord[] = [];
   ranges: ModelRange[] = [];
-  readonly settings = new Map<SettingName, number>();
+  readonly settings: Map<SettingName, number> = new Map();
   readonly moves: Move[] = [];
   readonly log: string[] = [];
   noise = 0.03;
@@ -200,7 +200,7 @@ export class ModelCluster {
 
   private reportOf(one: ModelNode): NodeReport {
     const { node } = one;
-    const follows = new Map<number, number>();
+    let followLoad = 0;
     const sending = new Map<number, number>();
     let leadLoad = 0;
     let leases = 0;
@@ -209,14 +209,13 @@ export class ModelCluster {
     for (const range of this.ranges) {
       const isHere = range.nodes.includes(node);
       if (isHere) replicas += 1;
+      if (isHere && range.leader !== node) followLoad += range.measured * range.followShare;
       if (isHere && range.caughtUp.has(node)) bytes += range.bytes;
       if (range.leader !== node) continue;
       leases += 1;
       leadLoad += range.measured;
       for (const other of new Set(range.nodes)) {
         if (other === node) continue;
-        const followed = range.measured * range.followShare;
-        follows.set(other, (follows.get(other) ?? 0) + followed);
         if (!range.caughtUp.has(other)) sending.set(other, (sending.get(other) ?? 0) + range.bytes);
       }
     }
@@ -228,13 +227,13 @@ export class ModelCluster {
       isDraining: one.isDraining,
       capacity: one.capacity,
       leadLoad,
+      followLoad,
       leases,
       replicas,
       bytes,
       freeBytes: 1024 * 1024 * MIB,
       readsPerSecond: 0,
       writesPerSecond: 0,
-      follows: [...follows],
       given: one.given.list(),
       sending: [...sending],
       heard: one.statuses.heardAges(),

@@ -3,10 +3,13 @@
 // a plan (which cluster, who is which node), adopts the others one by one, and itself last. The plan is durable before
 // anyone is adopted, and each directory has an id of its own, so that a founder that dies goes on with the same plan,
 // and a directory that was emptied meanwhile is not taken for the one that it replaced.
+//
+// A node that waits and finds that one of the others belongs to a cluster asks to join it. The cluster gives it an id by
+// a transaction (registry.ts), once all founders are there: until then it may be one of them itself, whose turn will come.
 
 import { fromUtf8, utf8 } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
-import type { Files, Random } from '../runtime/runtime.ts';
+import type { Files, Log, Random, Timers } from '../runtime/runtime.ts';
 import {
   type Member,
   type NodeIdentity,
@@ -40,6 +43,19 @@ export interface Adoption {
   readonly instanceId: string;
 }
 
+/** What a node that waits asks of a cluster. */
+export interface JoinRequest extends Addresses {
+  readonly instanceId: string;
+  readonly locality: string;
+}
+
+export interface Joined {
+  readonly clusterId: string;
+  readonly nodeId: number;
+  readonly members: readonly Member[];
+  readonly founders: readonly number[];
+}
+
 export type RefusalKind =
   /** It is part of a cluster. */
   | 'belongs'
@@ -58,11 +74,15 @@ export class BootstrapRefusal extends Error {
   }
 }
 
-/** Other nodes by their addresses. Both reject with BootstrapRefusal. */
+/** Other nodes by their addresses. All reject with BootstrapRefusal. */
 export interface BootstrapPeers {
   describe(address: string): Promise<NodeDescription>;
   adopt(address: string, adoption: Adoption): Promise<void>;
+  join(address: string, request: JoinRequest): Promise<Joined>;
 }
+
+/** Between attempts to join. */
+const JOIN_MICROS = 1_000_000;
 
 interface PlannedMember extends Member {
   readonly instanceId: string;
@@ -89,6 +109,8 @@ export interface BootstrapOptions {
   /** As given with --join. */
   readonly join: readonly string[];
   readonly peers: BootstrapPeers;
+  /** 'region=eu,zone=a' */
+  readonly locality?: string;
 }
 
 export interface Founded {
@@ -141,6 +163,57 @@ export class Bootstrap {
     return adopted;
   }
 
+  /** Looks for a cluster that takes this node, until it is part of one. */
+  joinWhenPossible(timers: Timers, log: Log): Disposable {
+    let isOver = false;
+    let timer: Disposable | undefined;
+    let told = '';
+    const tell = (reason: string): void => {
+      if (reason !== told) log.info('waits to join', { reason });
+      told = reason;
+    };
+    const again = (): void => {
+      if (isOver || this.identity !== undefined) return;
+      timer = timers.after(JOIN_MICROS, () => void this.tryToJoin(tell).then(again));
+    };
+    again();
+    return {
+      [Symbol.dispose]: () => {
+        isOver = true;
+        timer?.[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** Never rejects: what fails is tried again. */
+  private async tryToJoin(tell: (reason: string) => void): Promise<void> {
+    const { join, peers, addresses, locality = '' } = this.options;
+    for (const address of join) {
+      if (this.identity !== undefined || this.isFounding) return;
+      try {
+        const there = await peers.describe(address);
+        if (there.clusterId === undefined) continue;
+        const { instanceId } = this.record;
+        const joined = await peers.join(address, { ...addresses, instanceId, locality });
+        await this.enter(joined);
+        return;
+      } catch (error) {
+        const isQuiet = error instanceof BootstrapRefusal && error.kind === 'unreachable';
+        if (!isQuiet) tell(error instanceof Error ? error.message : String(error));
+      }
+    }
+  }
+
+  private enter({ clusterId, nodeId, members, founders }: Joined): Promise<void> {
+    const entered = this.last.then(async () => {
+      // It may have been adopted, or have begun to found a cluster, while it asked.
+      if (this.identity !== undefined || this.isFounding || this.record.plan !== undefined) return;
+      await this.become(clusterId, nodeId, members, founders);
+    });
+    this.last = entered.catch(() => {});
+    return entered;
+  }
+
   /** Founds a cluster of this node and those that it was told to join. `nodes`: how many they must be; 0: any. */
   async found(nodes: number): Promise<Founded> {
     if (this.identity !== undefined) throw belongs(this.identity);
@@ -150,7 +223,8 @@ export class Bootstrap {
     try {
       const plan = this.record.plan ?? (await this.makePlan(nodes));
       await this.adoptOthers(plan);
-      await this.become(plan.clusterId, this.own(plan).nodeId, plan.members.map(asMember));
+      const members = plan.members.map(asMember);
+      await this.become(plan.clusterId, this.own(plan).nodeId, members, idsOf(members));
       return { clusterId: plan.clusterId, members: plan.members.map(asMember) };
     } finally {
       this.isFounding = false;
@@ -244,13 +318,19 @@ export class Bootstrap {
     if (this.record.plan !== undefined || this.isFounding) {
       throw new BootstrapRefusal('refused', 'meridian init was begun at this node, too');
     }
-    await this.become(adoption.clusterId, adoption.nodeId, adoption.members);
+    await this.become(
+      adoption.clusterId,
+      adoption.nodeId,
+      adoption.members,
+      idsOf(adoption.members),
+    );
   }
 
   private async become(
     clusterId: string,
     nodeId: number,
     members: readonly Member[],
+    founders: readonly number[],
   ): Promise<void> {
     const { files, dataDirectory, shards } = this.options;
     const { instanceId } = this.record;
@@ -259,6 +339,7 @@ export class Bootstrap {
       nodeId,
       shards: Math.max(1, shards),
       members,
+      founders,
       instanceId,
     });
     await files.remove(recordPath(dataDirectory));
@@ -356,6 +437,10 @@ function parseRecord(path: string, bytes: Uint8Array): WaitingRecord {
 
 function asMember({ nodeId, rpc, sql, http }: Member): Member {
   return { nodeId, rpc, sql, http };
+}
+
+function idsOf(members: readonly Member[]): readonly number[] {
+  return members.map(({ nodeId }) => nodeId);
 }
 
 function list(members: readonly Member[]): string {

@@ -24,8 +24,10 @@ export interface NodeIdentity {
   readonly nodeId: number;
   /** A shard keeps its ranges, so their number is fixed with the first start. */
   readonly shards: number;
-  /** All nodes of the cluster, this one included; empty: it is the only one, wherever it listens. */
+  /** All nodes of the cluster that are known, this one included; empty: it is the only one, wherever it listens. */
   readonly members: readonly Member[];
+  /** On whose nodes the first ranges began; nodes that join later have none of them. */
+  readonly founders: readonly number[];
   /** Of this directory, from before it belonged to a cluster. */
   readonly instanceId?: string;
 }
@@ -74,7 +76,7 @@ export async function loadIdentity(
   const identity = await readIdentity(files, dataDirectory);
   if (identity === undefined) {
     const clusterId = randomId(random);
-    const fresh = { clusterId, nodeId: 1, shards: Math.max(1, shards), members: [] };
+    const fresh = { clusterId, nodeId: 1, shards: Math.max(1, shards), members: [], founders: [1] };
     await writeIdentity(files, dataDirectory, fresh);
     return { ...fresh, formatVersion: FORMAT_VERSION };
   }
@@ -91,7 +93,8 @@ export async function loadIdentity(
 export function writeIdentity(
   files: Pick<Files, 'replace'>,
   dataDirectory: string,
-  identity: Omit<NodeIdentity, 'formatVersion'> & { readonly formatVersion?: number },
+  identity: Omit<NodeIdentity, 'formatVersion' | 'founders'> &
+    Partial<Pick<NodeIdentity, 'formatVersion' | 'founders'>>,
 ): Promise<void> {
   const text = `${JSON.stringify({ ...identity, formatVersion: FORMAT_VERSION }, null, 2)}\n`;
   return files.replace(identityPath(dataDirectory), utf8(text));
@@ -106,7 +109,10 @@ function parseIdentity(path: string, bytes: Uint8Array): NodeIdentity {
   }
   const counts = [found?.formatVersion, found?.nodeId, found?.shards];
   if (counts.every((count) => Number.isSafeInteger(count) && (count as number) > 0)) {
-    return { ...(found as NodeIdentity), members: found?.members ?? [] };
+    const members = found?.members ?? [];
+    // Until nodes could join, all members were founders.
+    const ids = members.length === 0 ? [1] : members.map(({ nodeId }) => nodeId);
+    return { ...(found as NodeIdentity), members, founders: found?.founders ?? ids };
   }
   throw new DbError('XX001', `${path} does not say whose data this is: it is damaged`, {
     hint: 'Restore it from a backup.',

@@ -43,7 +43,14 @@ describe('addresses of members', () => {
 describe('the keeper of members', () => {
   async function keeper(join: string[], describe: (at: string) => NodeDescription | undefined) {
     const files = new FakeFiles() as unknown as Files;
-    const identity = { formatVersion: 2, clusterId: 'us', nodeId: 1, shards: 1, members: THREE };
+    const identity = {
+      formatVersion: 2,
+      clusterId: 'us',
+      nodeId: 1,
+      shards: 1,
+      members: THREE,
+      founders: [1, 2, 3],
+    };
     const connected: PeerStatus[] = [];
     const changes: (readonly Member[])[] = [];
     let due: () => void = () => {};
@@ -66,6 +73,7 @@ describe('the keeper of members', () => {
           return node === undefined ? Promise.reject(new Error('nobody')) : Promise.resolve(node);
         },
         adopt: () => Promise.reject(new Error('not asked')),
+        join: () => Promise.reject(new Error('not asked')),
       },
       connected: () => connected,
       changed: (now) => changes.push(now),
@@ -121,7 +129,7 @@ describe('node.json', () => {
     const old = { formatVersion: 1, clusterId: 'us', nodeId: 1, shards: 2 };
     files.content.set('/d/node.json', utf8(JSON.stringify(old)));
     const found = await readIdentity(files as unknown as Files, '/d');
-    expect(found).toEqual({ ...old, members: [] });
+    expect(found).toEqual({ ...old, members: [], founders: [1] });
     await writeIdentity(files as unknown as Files, '/d', { ...old, members: THREE });
     const written = fromUtf8(files.content.get('/d/node.json') as Uint8Array);
     expect(JSON.parse(written)).toEqual({ ...old, formatVersion: 2, members: THREE });

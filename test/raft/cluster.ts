@@ -2,6 +2,8 @@
 //
 //   cluster 1 2 3 [learners=(4)] [heartbeat=N] [election=N] [append=BYTES] [inflight=N] [uncommitted=BYTES]
 //   member N [term=N vote=N commit=N] [log=(term term ...)] [applied=N] [voters=(...)]     a member anew, all of it synced
+//   unborn N... | bear N [first]     replicas that nobody has told who belongs to the group; a split gives birth to one, which
+//                           member 1 has proposed; first: in this run of its process
 //   campaign N | tick N|all TICKS | propose N WORD... | transfer N TO | read N CONTEXT
 //   change N STEPS | enter-joint N STEPS [auto] | leave-joint N
 //   deliver [quiet] [to=N] [from=N] [but=KIND]  until nothing moves: every Ready synced, every message delivered; quiet: only what changed
@@ -91,6 +93,9 @@ export class Cluster {
       case 'step':
         this.carryAll(trace.arguments);
         return;
+      case 'unborn':
+        for (const one of words.map(Number)) this.start(one, new Map([['voters', '']]));
+        return;
       case 'hold':
         this.held = id;
         return;
@@ -123,6 +128,11 @@ export class Cluster {
     switch (command) {
       case 'campaign':
         return core.campaign();
+      case 'bear':
+        member.bear(configurationOf(this.voters), 1, words.includes('first'));
+        member.core.mayElect = true;
+        this.say(formatStatus(member));
+        return;
       case 'propose':
         for (const word of words) this.propose(member, word);
         return;

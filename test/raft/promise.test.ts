@@ -51,6 +51,49 @@ describe('a promise not to help elect another', () => {
     expect(promise.mayElect()).toBe(false);
   });
 
+  it('is inherited by what a split gives birth to, for as long as it lasted, but for its own leader (P25)', () => {
+    const { life, view, promise: parent } = follower();
+    life.now = 2_000_000;
+    parent.renew();
+    life.now += 100_000;
+    const promise = new ElectionPromise(life.live, new Lease(life.live, view));
+    promise.inherit(parent, 3);
+    // Here is replica 1: it may help replica 3, and nobody else, not even itself.
+    expect([1, 2, 3].map((candidate) => promise.mayElect(candidate))).toEqual([false, false, true]);
+    life.now = 2_000_000 + LEASE - 1;
+    expect(promise.mayElect()).toBe(false);
+    life.now++;
+    expect([1, 2, 3].map((candidate) => promise.mayElect(candidate))).toEqual([true, true, true]);
+  });
+
+  it('inherited, gives way to a promise of its own (P25)', () => {
+    const { life, view, promise: parent } = follower();
+    life.now = 2_000_000;
+    parent.renew();
+    const promise = new ElectionPromise(life.live, new Lease(life.live, view));
+    promise.inherit(parent, 3);
+    life.now += 100_000;
+    promise.renew();
+    expect(promise.mayElect(3)).toBe(false);
+    life.now += LEASE - 1;
+    expect(promise.mayElect(2)).toBe(false);
+  });
+
+  it('inherited from a leader, lasts as long as that relied on it (P25)', () => {
+    const { life, view, lease, promise: parent } = follower();
+    life.now = 2_000_000;
+    view.role = 'leader';
+    lease.begin(5);
+    lease.acknowledged(2, 5, life.live.stamps.takeFresh());
+    life.now += 1000;
+    const child = viewOf([1, 2, 3], { role: 'follower' });
+    const promise = new ElectionPromise(life.live, new Lease(life.live, child));
+    promise.inherit(parent, 1);
+    expect([1, 2].map((candidate) => promise.mayElect(candidate))).toEqual([true, false]);
+    life.now = 2_000_000 + LEASE;
+    expect(promise.mayElect(2)).toBe(true);
+  });
+
   it('outlives the role of a leader', () => {
     const { life, view, lease, promise } = follower();
     life.now = 2_000_000;

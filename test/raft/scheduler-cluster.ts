@@ -2,7 +2,8 @@
 // snapshots are copies of what another node's has.
 import { type Configuration, configurationOf } from '../../src/raft/configuration.ts';
 import { classOf } from '../../src/raft/frames.ts';
-import type { Leadership, RaftGroup, SnapshotSource } from '../../src/raft/group.ts';
+import { BIRTH, birthMark } from '../../src/raft/birth.ts';
+import type { Birth, Leadership, RaftGroup, SnapshotSource } from '../../src/raft/group.ts';
 import type { ProposeAnswer } from '../../src/raft/proposals.ts';
 import type { SnapshotMark } from '../../src/raft/ready.ts';
 import {
@@ -35,6 +36,24 @@ export function numberOf(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
 }
 
+/** The entry of a split: the other half's numbers are its own from then on. */
+export interface SplitEntry {
+  readonly child: number;
+  readonly proposerNode: number;
+}
+
+const SPLIT_BYTES = 9;
+
+export function splitBytes({ child, proposerNode }: SplitEntry): Uint8Array {
+  const bytes = bytesOf(child, SPLIT_BYTES);
+  bytes[8] = proposerNode;
+  return bytes;
+}
+
+function splitOf(bytes: Uint8Array): SplitEntry {
+  return { child: numberOf(bytes), proposerNode: bytes[8] as number };
+}
+
 /** What a state machine has on its disk. */
 export class Store {
   numbers: number[] = [];
@@ -52,6 +71,11 @@ export class Replica {
   /** What onCommitted waits for. */
   hold: Promise<void> | undefined;
   onTransfer: () => Promise<void> = () => Promise.resolve();
+  /** A split was applied. */
+  onSplit: (split: SplitEntry, term: number) => void = () => {};
+  /** Replicas that this one knows to be removed. */
+  removed: readonly ReplicaId[] = [];
+  isToldRemoved = false;
 
   constructor(store: Store) {
     this.store = store;
@@ -62,14 +86,22 @@ export class Replica {
   }
 
   committed(entries: readonly Entry[]): Promise<void> | undefined {
-    for (const { index, kind, data } of entries) {
+    for (const { index, kind, data, term } of entries) {
       if (index !== this.store.appliedIndex + 1) throw new Error(`entry ${index} out of order`);
       this.store.appliedIndex = index;
-      if (kind === 'command' && data.length > 0) this.store.numbers.push(numberOf(data));
+      if (data.length === SPLIT_BYTES) this.onSplit(splitOf(data), term);
+      else if (kind === 'command' && data.length > 0) this.store.numbers.push(numberOf(data));
       this.events.push(`entry ${index}`);
     }
     return this.hold;
   }
+}
+
+export interface RunOptions {
+  readonly incarnation?: number;
+  readonly lacksState?: boolean;
+  readonly birth?: Birth;
+  readonly contact?: ReplicaId;
 }
 
 /** One node, over its lives. */
@@ -131,14 +163,11 @@ export class Node {
   }
 
   /** Brings a replica to life, with what its store has. */
-  run(
-    groupId: number,
-    configuration?: Configuration,
-    more: { readonly incarnation?: number; readonly lacksState?: boolean } = {},
-  ): Replica {
+  run(groupId: number, configuration?: Configuration, more: RunOptions = {}): Replica {
     const store = this.stores.get(groupId) ?? new Store();
     this.stores.set(groupId, store);
     const replica = new Replica(store);
+    replica.onSplit = (split, term) => this.split(replica, split, term);
     this.replicas.set(groupId, replica);
     replica.group = this.scheduler.createGroup({
       groupId,
@@ -147,6 +176,8 @@ export class Node {
       ...(configuration === undefined ? {} : { configuration }),
       ...(store.installed === undefined ? {} : { startAt: store.installed }),
       ...(more.lacksState === undefined ? {} : { lacksState: more.lacksState }),
+      ...(more.birth === undefined ? {} : { birth: more.birth }),
+      ...(more.contact === undefined ? {} : { contact: more.contact }),
       onCommitted: (entries) => replica.committed(entries),
       onLeadership: (leadership) => {
         replica.leadership = leadership;
@@ -157,18 +188,37 @@ export class Node {
         return replica.onTransfer();
       },
       onChange: (changed) => replica.configurations.push(changed),
+      wasRemoved: (one) => replica.removed.includes(one),
+      onRemoved: () => {
+        replica.isToldRemoved = true;
+      },
       pullSnapshot: (source) => this.pull(replica, groupId, source),
     });
     return replica;
+  }
+
+  /** P25, P26: what a split leaves is there already where the node has stopped since. */
+  private split(parent: Replica, { child, proposerNode }: SplitEntry, term: number): void {
+    const replicaId = replicaIdOn(this.id, 0);
+    if (!this.scheduler.mayBeBorn(child, replicaId)) return;
+    if (this.stores.get(child)?.installed !== undefined) return;
+    const store = new Store();
+    store.numbers = [...parent.store.numbers];
+    store.appliedIndex = BIRTH.index;
+    store.installed = birthMark(this.cluster.founders);
+    this.stores.set(child, store);
+    const proposer = replicaIdOn(proposerNode, 0);
+    this.run(child, undefined, { birth: { parent: parent.group, term, proposer } });
   }
 
   private async pull(
     replica: Replica,
     groupId: number,
     { from, index }: SnapshotSource,
-  ): Promise<SnapshotMark> {
+  ): Promise<SnapshotMark | undefined> {
     const { world } = this.cluster;
     replica.events.push('pull');
+    if (this.cluster.isUnsplitOn(this, groupId)) return undefined;
     await world.sleep(20_000, this.life);
     const source = this.cluster.node(nodeOf(from));
     const sender = source.replicas.get(groupId);
@@ -213,6 +263,7 @@ export class SchedulerCluster {
   readonly network: SimNetwork;
   readonly options: SchedulerOptions;
   readonly nodes: Node[] = [];
+  private readonly children = new Set<number>();
   readonly groups: number;
   readonly founders: Configuration;
 
@@ -235,8 +286,21 @@ export class SchedulerCluster {
   async startNode(node: Node): Promise<void> {
     await node.start();
     const known = node.scheduler.knownGroups;
-    if (known.length > 0) for (const groupId of known) node.run(groupId);
+    const isHere = (groupId: number): boolean => !this.isUnsplitOn(node, groupId);
+    if (known.length > 0) for (const groupId of known.filter(isHere)) node.run(groupId);
     else for (let id = 1; id <= this.groups; id++) node.run(id, this.founders);
+  }
+
+  /** Divides group 1 by an entry that `node` proposes. */
+  split(node: Node, child: number): Promise<ProposeAnswer> {
+    this.children.add(child);
+    const data = splitBytes({ child, proposerNode: node.id });
+    return node.scheduler.propose(node.replica().group, data);
+  }
+
+  /** P26: whether the node has a replica of group 1 that will give birth to one of that group. */
+  isUnsplitOn(node: Node, groupId: number): boolean {
+    return this.children.has(groupId) && node.stores.get(groupId)?.installed === undefined;
   }
 
   /** Another node, without any replica. */

@@ -37,6 +37,7 @@ export {
   VALUE_BYTES_MAX,
   WRITE_OVERHEAD_BYTES,
 } from './limits.ts';
+export { refusalError, serializationFailure } from './refusals.ts';
 export type * from './requests.ts';
 export { Stand, Standing } from './standing.ts';
 

@@ -20,12 +20,14 @@ import { Router } from '../ranges/router.ts';
 import { Turns } from '../ranges/turns.ts';
 import type { NodeId, Runtime, WorkerEntry } from '../runtime/runtime.ts';
 import type { SqlServer } from '../sql/api.ts';
+import type { Catalog } from '../sql/catalog/api.ts';
 import { createCatalog } from '../sql/catalog/catalog.ts';
 import { initParser } from '../sql/parse/grammar.ts';
 import { createSqlServer } from '../sql/session/server.ts';
 import { RowCache } from '../storage/row-cache.ts';
 import type { Shard } from '../storage/shard.ts';
 import { startShard } from '../storage/shard-client.ts';
+import type { Fence } from '../txn/fence.ts';
 import { DEFAULT_TRANSACTION_SETTINGS } from '../txn/settings.ts';
 import { Coordinator } from '../txn/transactions.ts';
 import { Closing } from './closing.ts';
@@ -36,6 +38,7 @@ import { loadIdentity, type Member } from './identity.ts';
 import { LogTruncation } from './log-truncation.ts';
 import { createProgramRun } from './program-run.ts';
 import { RangeHost } from './range-host.ts';
+import { SchemaServing } from './schema-serving.ts';
 import { SpaceGuard } from './space-guard.ts';
 import { SqlServing } from './sql-serving.ts';
 import type { ConsistencyAnswer, DatabaseHealth, Gauge, NodeStatus } from './status.ts';
@@ -96,6 +99,8 @@ export async function openDatabase(
   let brokenBy: string | undefined;
   let host: RangeHost | undefined;
   let serving: SqlServing | undefined;
+  let schema: SchemaServing | undefined;
+  let catalog: Catalog | undefined;
   let interrupt: (error: Error) => void = () => {};
   /** A start waits for what a broken node never does: it is told. */
   const interrupted = new Promise<never>((_resolve, reject) => {
@@ -180,40 +185,71 @@ export async function openDatabase(
       streams,
       sending: new Turns(SNAPSHOTS_WAITING_MAX),
       receiving: new Turns(SNAPSHOTS_WAITING_MAX),
-      onServing: () => serving?.begin(),
-      onCeased: () => serving?.cease(),
+      onServing: () => schema?.begin(),
+      onCeased: () => {
+        schema?.cease('another node leads it');
+        catalog?.schema.giveUp();
+      },
       onFailure: broken,
     });
     host = range;
     const { replica } = range;
 
     const ranges = new Router(replica);
-    const newCoordinator = (): Coordinator => {
+    const newCoordinator = (fence?: Fence): Coordinator => {
       const transactions = new Coordinator({
         ranges,
         clock,
         runtime,
         runProgram: createProgramRun,
         settings: DEFAULT_TRANSACTION_SETTINGS,
+        ...(fence === undefined ? {} : { fence }),
       });
       closing.add(() => transactions.close());
       return transactions;
     };
-    /** Of sessions; they wait for the catalog. The catalog's own and the key-value door's don't. */
-    const transactions = newCoordinator();
+    /** The catalog's own and the key-value door's. */
     const system = newCoordinator();
     const leaderElsewhere = (): Member | undefined =>
       members.find((member) => member.nodeId === range.leaderElsewhere);
-    const catalog = createCatalog({ transactions: system, timers, log });
-    const sqlServing = new SqlServing({
-      transactions,
-      catalog,
-      timers,
-      log,
-      refusal: () => notServing(nodeId, brokenBy ?? replica.whyBroken, leaderElsewhere()),
+    schema = new SchemaServing({
+      nodeId,
+      runtime,
+      streams,
+      transactions: system,
+      isReachedByOthers: false,
+      leads: () => {
+        const { lease } = range.group;
+        // An only voter leads, whatever its clock says (P7).
+        return replica.isServing && (lease.isAlone || lease.isHeld());
+      },
+      leader: () => range.leaderElsewhere,
       onFailure: broken,
     });
+    closing.add(() => schema?.cease('the node is stopping'));
+    catalog = createCatalog({
+      transactions: system,
+      node: nodeId,
+      homes: schema,
+      clock,
+      time: runtime.time,
+      timers,
+      random: runtime.random,
+      log,
+      onServing: () => serving?.begin(),
+      onCeased: () => serving?.cease(),
+      onFailure: broken,
+    });
+    const leases = catalog.schema;
+    closing.add(() => leases.stop());
+    /** Of sessions: they wait for the catalog. */
+    const transactions = newCoordinator(leases);
+    const sqlServing = new SqlServing({
+      transactions,
+      refusal: () => notServing(nodeId, brokenBy ?? replica.whyBroken, leaderElsewhere()),
+    });
     serving = sqlServing;
+    leases.start();
     const sql = createSqlServer({
       transactions,
       catalog,

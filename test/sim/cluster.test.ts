@@ -82,7 +82,8 @@ const BUGS: readonly Planted[] = [
   {
     bug: 'ranges.corrupt-apply',
     plan: 'any',
-    complaint: /differs from others|hold different rows/,
+    // The last: what was spoilt is one of the catalog's own numbers, and its reader says so first.
+    complaint: /differs from others|hold different rows|u53 beyond/,
     whole: true,
   },
 ];

@@ -1,19 +1,23 @@
 // What planning, sessions and DDL share: a cache of descriptors over the catalog's keys, and leases on them so that a
-// schema change has its table alone, as PostgreSQL's ACCESS EXCLUSIVE does. How a change excludes everybody else:
+// schema change has its table alone on all nodes, as PostgreSQL's ACCESS EXCLUSIVE does. How a change excludes everybody
+// else:
 //
-// 1. exclusive() marks the table. From then on find() and use() of every other session throw SchemaBusyError, and
-//    `version` changes, so that no cached plan goes on without asking find() again.
-// 2. It then waits, for a bounded time (55P03), until no other session uses the table.
-// 3. What the DDL's transaction changed is seen by its own session at once, by the others when committed() is called;
-//    abandoned() takes it back. Either lifts the mark.
+// 1. exclusive() asks the schema's home (schema-home.ts), which has every node mark the table. From then on find() and
+//    use() of every other session throw SchemaBusyError, and `version` changes, so that no cached plan goes on without
+//    asking find() again.
+// 2. The home waits, for a bounded time (55P03), until no other session uses the table on any node.
+// 3. What the DDL's transaction changed is seen by its own session at once, by all others when committed() resolves;
+//    abandoned() takes it back. Either lifts the marks.
 //
 // So nobody reads or writes a table's old keys after its change has begun, and they may be cleared once it committed.
-// A session that meets SchemaBusyError may wait for it (whenFree) and then plan again.
+// A session that meets SchemaBusyError may wait for it (whenFree) and then plan again. A node that the home can't reach
+// loses its lease and aborts what is open before the home goes on.
 
 import type { Maybe } from '../../base/maybe.ts';
 import type { Transaction } from '../../txn/api.ts';
 import type { Name } from '../parse/ast.ts';
 import type { TableDescriptor } from './descriptor.ts';
+import type { SchemaGateway } from './schema-gateway.ts';
 
 /** Descriptors as one session's transaction sees them: committed ones, overlaid with its own uncommitted DDL. */
 export interface CatalogView {
@@ -54,14 +58,21 @@ export interface CatalogView {
   isFresh(table: TableDescriptor): boolean;
   /** Before the first bulkWrite into a fresh table: after a crash before `txn` commits, its keys are cleared. */
   bulkLoads(txn: Transaction, table: TableDescriptor): Promise<void>;
-  committed(): void;
-  abandoned(): void;
+  /** Remembers, in the transaction itself, that an index's keys are to be cleared once it has committed. */
+  clearWhenCommitted(txn: Transaction, indexId: number): void;
+  /** Throws when this transaction's schema changes may not commit any more; in the turn of the commit. */
+  beforeCommit(): void;
+  /** Resolves when all nodes have what was changed: only then may its client know. */
+  committed(): Maybe<void>;
+  /** `mayHaveCommitted`: its answer was lost. What it changed stays out of reach until that is found out. */
+  abandoned(mayHaveCommitted: boolean): void;
+  /** Throws 40001 when this node may not use what it knows of the schema any more. */
+  demandLease(): void;
 }
 
 export interface Catalog {
-  /** Reads all descriptors and clears what crashed DDL left behind; at the start, and again whenever other nodes may
-   * have changed the schema: no transaction is open then, and plans made before are not used any more. */
-  load(): Promise<void>;
+  /** This node's lease: to be started and stopped, and a fence for the transactions of sessions. */
+  readonly schema: SchemaGateway;
   view(searchPath: () => readonly string[]): CatalogView;
   tables(): readonly TableDescriptor[];
   /** Never repeats, also across restarts; for hidden keys. Sync: ids are taken in blocks ahead of use. */

@@ -9,10 +9,11 @@ const ATTEMPTS_MAX = 1000;
 export async function inOwnTransaction<T>(
   transactions: Transactions,
   run: (txn: Transaction) => Promise<T>,
+  first: () => Transaction = () => transactions.begin(),
 ): Promise<T> {
   let txn: Transaction | undefined;
   for (let attempt = 1; ; attempt++) {
-    txn = transactions.begin(txn);
+    txn = txn === undefined ? first() : transactions.begin(txn);
     try {
       const result = await run(txn);
       await txn.commit();

@@ -1,11 +1,11 @@
 // The catalog: which tables there are. Descriptors are rows under system keys, changed by ordinary transactions, cached
-// whole in memory. This room knows descriptors, their bytes, ids and leases; it knows nothing of statements or plans.
+// whole in memory of every node that serves SQL, under a lease. This room knows descriptors, their bytes, ids and leases; it knows nothing of statements or plans.
 
 import { ByteReader } from '../../base/bytes.ts';
+import type { IntervalClock } from '../../clock/interval-clock.ts';
 import { decodeKeyDatum } from '../../rows/key-codec.ts';
-import { PackedRowReader } from '../../rows/packed-rows.ts';
 import { INT8 } from '../../rows/types.ts';
-import type { Log, Timers } from '../../runtime/runtime.ts';
+import type { Log, NodeId, Random, Time, Timers } from '../../runtime/runtime.ts';
 import type { Transactions } from '../../txn/api.ts';
 import type { Catalog, CatalogView } from './api.ts';
 import { inOwnTransaction } from './attempts.ts';
@@ -13,23 +13,37 @@ import { IdCounter, RowIdCounter } from './counters.ts';
 import type { TableDescriptor } from './descriptor.ts';
 import { decodeDescriptor } from './encoding.ts';
 import {
+  clearingNode,
+  clearRecord,
   DESCRIPTOR_SPAN,
   FIRST_INDEX_ID,
   FIRST_TABLE_ID,
   indexSpan,
-  type KeySpan,
   PENDING_CLEAR_SPAN,
   pendingClearKey,
 } from './keys.ts';
+import { scanRows } from './scan.ts';
+import { SchemaGateway } from './schema-gateway.ts';
+import type { SchemaHomes } from './schema-links.ts';
 import { DescriptorStore } from './store.ts';
 import { SessionCatalogView } from './view.ts';
 
-const SCAN_BATCH_BYTES = 1 << 20;
-
 export interface CatalogDependencies {
+  /** The catalog's own, which nothing fences. */
   readonly transactions: Transactions;
+  readonly node: NodeId;
+  readonly homes: SchemaHomes;
+  readonly clock: Pick<IntervalClock, 'earliest' | 'suspended'>;
+  readonly time: Pick<Time, 'monotonicMicros'>;
   readonly timers: Timers;
+  readonly random: Random;
   readonly log: Log;
+  /** The schema may be used from now on. */
+  onServing(): void;
+  /** Not any more: all that is open must be aborted. */
+  onCeased(): void;
+  /** The catalog can't be read. */
+  onFailure(error: unknown): void;
 }
 
 export function createCatalog(dependencies: CatalogDependencies): Catalog {
@@ -37,35 +51,52 @@ export function createCatalog(dependencies: CatalogDependencies): Catalog {
 }
 
 class StoredCatalog implements Catalog {
+  readonly schema: SchemaGateway;
   readonly #transactions: Transactions;
+  readonly #node: NodeId;
   readonly #log: Log;
   readonly #store: DescriptorStore;
   readonly #rowIds: RowIdCounter;
+  /** What an earlier process of this node left is cleared, and row ids are there. */
+  #isPrepared = false;
 
-  constructor({ transactions, timers, log }: CatalogDependencies) {
+  constructor(dependencies: CatalogDependencies) {
+    const { transactions, timers, log, node } = dependencies;
     this.#transactions = transactions;
     this.#log = log;
+    this.#node = node;
     this.#store = new DescriptorStore(
       transactions,
       timers,
       new IdCounter(transactions, 'tables', FIRST_TABLE_ID),
       new IdCounter(transactions, 'indexes', FIRST_INDEX_ID),
+      clearRecord(node),
     );
     this.#rowIds = new RowIdCounter(transactions, (error) =>
       log.warn('row ids could not be reserved; trying again', { error: String(error) }),
     );
+    this.schema = new SchemaGateway({
+      ...dependencies,
+      store: this.#store,
+      load: () => this.#load(),
+    });
   }
 
-  async load(): Promise<void> {
-    await this.#clearOrphans();
+  async #load(): Promise<readonly TableDescriptor[]> {
+    if (!this.#isPrepared) {
+      await this.#clearOrphans();
+      await this.#rowIds.start();
+      this.#isPrepared = true;
+    }
     const tables: TableDescriptor[] = [];
-    await this.#scan(DESCRIPTOR_SPAN, (_, row) => tables.push(decodeDescriptor(row)));
-    this.#store.replaceAll(tables);
-    await this.#rowIds.start();
+    await scanRows(this.#transactions, DESCRIPTOR_SPAN, (_, row) => {
+      tables.push(decodeDescriptor(row));
+    });
+    return tables;
   }
 
   view(searchPath: () => readonly string[]): CatalogView {
-    return new SessionCatalogView(this.#store, searchPath);
+    return new SessionCatalogView(this.#store, this.schema, searchPath);
   }
 
   tables(): readonly TableDescriptor[] {
@@ -82,40 +113,17 @@ class StoredCatalog implements Catalog {
     await inOwnTransaction(this.#transactions, async (txn) => txn.delete(pendingClearKey(indexId)));
   }
 
-  /** A record that is still there belongs to a transaction that did not commit, or to one that did and whose old keys
-   * were not cleared before the crash. Nobody sees the keys either way. */
+  /** A record that is still there belongs to a transaction of this node that did not commit, or to one that did and whose
+   * old keys were not cleared before the crash. Nobody sees the keys either way. Other nodes clear their own. */
   async #clearOrphans(): Promise<void> {
     const indexIds: number[] = [];
-    await this.#scan(PENDING_CLEAR_SPAN, (key) => {
+    await scanRows(this.#transactions, PENDING_CLEAR_SPAN, (key, record) => {
+      if (clearingNode(record) !== this.#node) return;
       indexIds.push(Number(decodeKeyDatum(new ByteReader(key, 4), INT8, false)));
     });
     for (const indexId of indexIds) {
       this.#log.info('clearing what an unfinished schema change left', { index: indexId });
       await this.clearIndex(indexId);
-    }
-  }
-
-  async #scan(span: KeySpan, row: (key: Uint8Array, value: Uint8Array) => void): Promise<void> {
-    const scan = await this.#transactions.snapshot().scan({
-      span,
-      reverse: false,
-      program: undefined,
-      parameters: undefined,
-      limitRows: 0,
-      batchBytes: SCAN_BATCH_BYTES,
-    });
-    try {
-      for (let batch = await scan.next(); batch !== undefined; batch = await scan.next()) {
-        const reader = new PackedRowReader(batch.rows);
-        while (reader.next()) {
-          row(
-            reader.bytes.slice(reader.keyStart, reader.keyEnd),
-            reader.bytes.slice(reader.rowStart, reader.rowEnd),
-          );
-        }
-      }
-    } finally {
-      scan.close();
     }
   }
 }

@@ -33,3 +33,10 @@ export function changedConcurrently(table: string): DbError {
     hint: 'Try again.',
   });
 }
+
+/** What passes while a range changes its leader, or its disk is full. */
+const PASSING: ReadonlySet<string> = new Set(['57P03', '40001', '40003', '53100']);
+
+export function isPassing(error: unknown): boolean {
+  return error instanceof DbError && PASSING.has(error.code);
+}

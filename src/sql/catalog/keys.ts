@@ -1,6 +1,6 @@
 // Where the catalog keeps what: ordinary keys under index ids that no table gets.
 
-import { ByteWriter } from '../../base/bytes.ts';
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { encodeKeyDatum, keyPrefix } from '../../rows/key-codec.ts';
 import { INT8, TEXT } from '../../rows/types.ts';
 
@@ -8,10 +8,15 @@ import { INT8, TEXT } from '../../rows/types.ts';
 const DESCRIPTORS = 3;
 /** Name of a counter -> first number not yet taken. */
 const COUNTERS = 4;
-/** Index id -> empty: its keys are to be cleared, unless a transaction that is still open takes the record away. */
+/** Index id -> node: its keys are to be cleared, unless a transaction of that node takes the record away, which may
+ * still be open. */
 const PENDING_CLEARS = 5;
 /** Schema, name -> table id: what makes names unique, and what two CREATEs of one name lock. */
 const NAMES = 6;
+/** Name of a counter of the schema's home (schema-stint.ts) -> its value. */
+const SCHEMA_HOME = 7;
+/** Node -> empty: it was given a lease on the schema some time. */
+const GATEWAYS = 8;
 
 export const FIRST_INDEX_ID = 100;
 /** As PostgreSQL's first object id that is not the system's: clients take smaller ones for system tables. */
@@ -29,6 +34,9 @@ export function indexSpan(indexId: number): KeySpan {
 
 export const DESCRIPTOR_SPAN: KeySpan = indexSpan(DESCRIPTORS);
 export const PENDING_CLEAR_SPAN: KeySpan = indexSpan(PENDING_CLEARS);
+export const GATEWAY_SPAN: KeySpan = indexSpan(GATEWAYS);
+/** Who leads its range is the schema's home. */
+export const SCHEMA_HOME_KEY: Uint8Array = keyPrefix(DESCRIPTORS);
 
 export function descriptorKey(tableId: number): Uint8Array {
   return numberKey(DESCRIPTORS, tableId);
@@ -42,8 +50,25 @@ export function counterKey(name: string): Uint8Array {
   return textKey(COUNTERS, [name]);
 }
 
+export const STINT_KEY: Uint8Array = textKey(SCHEMA_HOME, ['stint']);
+
+export function gatewayKey(node: number): Uint8Array {
+  return numberKey(GATEWAYS, node);
+}
+
 export function nameKey(schema: string, name: string): Uint8Array {
   return textKey(NAMES, [schema, name]);
+}
+
+/** What an index's record of PENDING_CLEARS holds. */
+export function clearRecord(node: number): Uint8Array {
+  const writer = new ByteWriter(8);
+  writer.u53(node);
+  return writer.take();
+}
+
+export function clearingNode(record: Uint8Array): number {
+  return new ByteReader(record).u53();
 }
 
 /** What a name's key holds. */

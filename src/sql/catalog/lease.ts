@@ -1,4 +1,4 @@
-// Who uses a table and whose DDL has it. One TableState for each table id that this node knows.
+// Who uses a table on this node and whose DDL has it. One TableState for each table id that this node knows.
 
 import { DbError } from '../../base/errors.ts';
 import type { Timers } from '../../runtime/runtime.ts';
@@ -7,8 +7,6 @@ import type { TableDescriptor } from './descriptor.ts';
 
 /** How long DDL waits for users of its table, and users for DDL. */
 export const LEASE_WAIT_MICROS = 30_000_000;
-/** How often a waiting DDL asks whether it was cancelled or wounded: neither wakes it otherwise. */
-const CHECK_MICROS = 20_000;
 
 /** A session, as far as leases are concerned. */
 export type LeaseHolder = object;
@@ -46,7 +44,6 @@ export class TableState {
     return new SchemaBusyError(name, () =>
       this.#until(
         () => this.owner === undefined,
-        undefined,
         () =>
           new DbError('55P03', `relation "${name}" is still being changed by another session`, {
             hint: 'That transaction is open for long: end it, or try again later.',
@@ -56,35 +53,40 @@ export class TableState {
     );
   }
 
-  /** Marks the table and waits until nobody else uses it. On failure the mark is off again. */
-  async own(holder: LeaseHolder, name: string, check: (() => void) | undefined): Promise<void> {
-    if (this.owner === holder) return;
-    if (this.owner !== undefined) throw this.busyError(name);
+  /** From now on it is `holder`'s; `drained` is called once nobody else uses it, unless it goes to somebody else before.
+   * Answers how many do. */
+  mark(holder: LeaseHolder, drained: () => void): number {
     this.owner = holder;
-    if (this.#alone(holder)) return;
-    try {
-      await this.#until(
-        () => this.#alone(holder),
-        check,
-        () => this.#inUse(holder, name),
-      );
-    } catch (error) {
-      this.disown();
-      throw error;
-    }
+    const look = (): void => {
+      if (this.owner !== holder) return;
+      if (this.#alone(holder)) drained();
+      else this.#waiting.push(look);
+    };
+    look();
+    return this.#others(holder);
   }
 
-  disown(): void {
+  unmark(): void {
     this.owner = undefined;
     this.#changed();
   }
 
-  #alone(holder: LeaseHolder): boolean {
-    return this.#users.size === (this.#users.has(holder) ? 1 : 0);
+  /** All transactions of this node were aborted. */
+  releaseUsers(): void {
+    this.#users.clear();
+    this.#changed();
   }
 
-  #inUse(holder: LeaseHolder, name: string): DbError {
-    const others = this.#users.size - (this.#users.has(holder) ? 1 : 0);
+  #others(holder: LeaseHolder): number {
+    return this.#users.size - (this.#users.has(holder) ? 1 : 0);
+  }
+
+  #alone(holder: LeaseHolder): boolean {
+    return this.#others(holder) === 0;
+  }
+
+  /** `others`: sessions of all nodes that did not leave it in time. */
+  inUse(name: string, others: number): DbError {
     const sessions = others === 1 ? '1 other session uses' : `${others} other sessions use`;
     return new DbError('55P03', `could not change relation "${name}" while it is in use`, {
       hint: `${sessions} it in open transactions: end them, or try again later.`,
@@ -101,41 +103,24 @@ export class TableState {
 
   /** Bounded in time: two transactions that wait for each other here, or one here and one in the lock table, are
    * brought apart by the one whose time is up first. */
-  #until(
-    done: () => boolean,
-    check: (() => void) | undefined,
-    tooLong: () => DbError,
-  ): Promise<void> {
+  #until(done: () => boolean, tooLong: () => DbError): Promise<void> {
     if (done()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       let over = false;
-      let checking: Disposable | undefined;
-      const end = (error?: unknown): void => {
-        if (over) return;
+      const deadline = this.#timers.after(LEASE_WAIT_MICROS, () => {
         over = true;
-        deadline[Symbol.dispose]();
-        checking?.[Symbol.dispose]();
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      const deadline = this.#timers.after(LEASE_WAIT_MICROS, () => end(tooLong()));
+        reject(tooLong());
+      });
       const look = (): void => {
         if (over) return;
-        if (done()) end();
-        else this.#waiting.push(look);
-      };
-      const ask = (): void => {
-        if (over || check === undefined) return;
-        try {
-          check();
-        } catch (error) {
-          end(error);
+        if (!done()) {
+          this.#waiting.push(look);
           return;
         }
-        checking = this.#timers.after(CHECK_MICROS, ask);
+        deadline[Symbol.dispose]();
+        resolve();
       };
       this.#waiting.push(look);
-      ask();
     });
   }
 }

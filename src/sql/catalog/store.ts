@@ -4,7 +4,8 @@ import type { Timers } from '../../runtime/runtime.ts';
 import type { Transactions } from '../../txn/api.ts';
 import type { IdCounter } from './counters.ts';
 import type { TableDescriptor } from './descriptor.ts';
-import { TableState } from './lease.ts';
+import { decodeDescriptor } from './encoding.ts';
+import { type LeaseHolder, TableState } from './lease.ts';
 
 export function qualified(schema: string, name: string): string {
   return `${schema}\0${name}`;
@@ -14,9 +15,13 @@ export class DescriptorStore {
   readonly transactions: Transactions;
   readonly tableIds: IdCounter;
   readonly indexIds: IdCounter;
+  /** What stands with an index that is to be cleared by this node. */
+  readonly clearRecord: Uint8Array;
   readonly #timers: Timers;
   readonly #states = new Map<number, TableState>();
   readonly #byName = new Map<string, TableState>();
+  /** Of tables that are not known here. */
+  readonly #earlyMarks = new Map<number, LeaseHolder>();
   #numbers = 1;
   /** Of what is committed. */
   version = 1;
@@ -26,11 +31,13 @@ export class DescriptorStore {
     timers: Timers,
     tableIds: IdCounter,
     indexIds: IdCounter,
+    clearRecord: Uint8Array,
   ) {
     this.transactions = transactions;
     this.#timers = timers;
     this.tableIds = tableIds;
     this.indexIds = indexIds;
+    this.clearRecord = clearRecord;
   }
 
   /** Numbers for versions come from one sequence, so that no two states of any session's view share one: plans of an
@@ -51,29 +58,68 @@ export class DescriptorStore {
     return this.#byName.get(qualified(schema, name));
   }
 
-  /** What a transaction made is put in place: undefined is a dropped table. */
+  /** The table is somebody's DDL's: plans must ask again. See TableState.mark. */
+  mark(id: number, holder: LeaseHolder, drained: () => void): number {
+    this.bump();
+    const state = this.#states.get(id);
+    if (state !== undefined) return state.mark(holder, drained);
+    this.#earlyMarks.set(id, holder);
+    drained();
+    return 0;
+  }
+
+  unmark(id: number): void {
+    this.#earlyMarks.delete(id);
+    this.#states.get(id)?.unmark();
+    this.bump();
+  }
+
+  /** Its DDL is over here; others keep off until the mark is lifted. */
+  pass(id: number, from: LeaseHolder, to: LeaseHolder): void {
+    const state = this.#states.get(id);
+    if (state?.owner === from) state.owner = to;
+  }
+
+  releaseUsers(): void {
+    for (const state of this.#states.values()) state.releaseUsers();
+  }
+
+  /** What another session's transaction committed, or this node's own. */
+  adopt(id: number, descriptor: Uint8Array | undefined): void {
+    this.install(id, descriptor === undefined ? undefined : decodeDescriptor(descriptor));
+  }
+
+  /** What a transaction made is put in place: undefined is a dropped table. What is there already stays the same
+   * object. */
   install(id: number, table: TableDescriptor | undefined): void {
     const state = this.#states.get(id);
     const before = state?.committed;
+    if (before !== undefined && before.version === table?.version) return;
     if (before !== undefined) this.#byName.delete(qualified(before.schema, before.name));
     if (table === undefined) {
-      if (state !== undefined) state.committed = undefined;
-      this.#states.delete(id);
+      if (state !== undefined) this.#forget(state);
       return;
     }
     const current = state ?? new TableState(id, table, this.#timers);
     current.committed = table;
     this.#states.set(id, current);
     this.#byName.set(qualified(table.schema, table.name), current);
+    const holder = this.#earlyMarks.get(id);
+    if (holder !== undefined) current.owner ??= holder;
+  }
+
+  /** Who waits for it looks again, and finds nothing. */
+  #forget(state: TableState): void {
+    state.committed = undefined;
+    this.#states.delete(state.id);
+    if (state.owner !== undefined) state.unmark();
   }
 
   /** These are all there are. What has not changed stays the same object. */
   replaceAll(tables: readonly TableDescriptor[]): void {
     const ids = new Set(tables.map(({ id }) => id));
     for (const [id, state] of this.#states) {
-      if (ids.has(id)) continue;
-      state.committed = undefined;
-      this.#states.delete(id);
+      if (!ids.has(id)) this.#forget(state);
     }
     this.#byName.clear();
     for (const table of tables) {

@@ -4,23 +4,29 @@ import { DbError } from '../../base/errors.ts';
 import { LOCK_EXCLUSIVE, type Transaction } from '../../txn/api.ts';
 import type { Name } from '../parse/ast.ts';
 import { inOwnTransaction } from './attempts.ts';
+import type { Maybe } from '../../base/maybe.ts';
 import type { CatalogView } from './api.ts';
 import type { TableDescriptor } from './descriptor.ts';
 import { decodeDescriptor, encodeDescriptor, layoutOfColumns } from './encoding.ts';
 import { changedConcurrently, relationExists, relationMissing } from './errors.ts';
 import { descriptorKey, nameKey, pendingClearKey, tableIdBytes } from './keys.ts';
 import type { TableState } from './lease.ts';
+import type { SchemaGateway } from './schema-gateway.ts';
+import type { SchemaOutcome, TableChange } from './schema-messages.ts';
+import { holdStint } from './schema-stint.ts';
 import { type DescriptorStore, qualified } from './store.ts';
-
-const PRESENT = new Uint8Array(1);
 
 export class SessionCatalogView implements CatalogView {
   readonly #store: DescriptorStore;
+  readonly #schema: SchemaGateway;
   readonly #searchPath: () => readonly string[];
   /** Tables that this transaction made, changed or (undefined) dropped, by id and by name. */
   readonly #changed = new Map<number, TableDescriptor | undefined>();
   readonly #changedNames = new Map<string, TableDescriptor | undefined>();
-  readonly #owned = new Set<TableState>();
+  /** What the schema's home let this transaction do. */
+  #requests: number[] = [];
+  /** The transaction that is in the way of another home. */
+  #held: Transaction | undefined;
   /** Few, and not a Set: it is filled and emptied by every write (see ranges/session-table.ts). */
   readonly #used: TableState[] = [];
   /** Index ids that this transaction gave to its tables; true once rows are loaded around the transaction. */
@@ -30,8 +36,9 @@ export class SessionCatalogView implements CatalogView {
   #ownVersion = 0;
   #ownOver = 0;
 
-  constructor(store: DescriptorStore, searchPath: () => readonly string[]) {
+  constructor(store: DescriptorStore, schema: SchemaGateway, searchPath: () => readonly string[]) {
     this.#store = store;
+    this.#schema = schema;
     this.#searchPath = searchPath;
   }
 
@@ -97,7 +104,7 @@ export class SessionCatalogView implements CatalogView {
   }
 
   releaseAll(): void {
-    this.#disown();
+    if (this.#requests.length > 0) void this.#over('abandoned', []);
     for (let state = this.#used.pop(); state !== undefined; state = this.#used.pop()) {
       state.release(this);
     }
@@ -112,6 +119,8 @@ export class SessionCatalogView implements CatalogView {
     const [taken] = await txn.getManyLocked([key], LOCK_EXCLUSIVE);
     if (taken !== undefined) throw relationExists(fields.name);
     const id = await this.#store.tableIds.take();
+    this.#requests.push(await this.#schema.claim(id, this));
+    await this.#holdStint(txn, fields.name);
     const table = { ...fields, id, version: 1, layout: layoutOfColumns(fields.columns) };
     txn.put(key, tableIdBytes(id));
     txn.put(descriptorKey(id), encodeDescriptor(table));
@@ -126,18 +135,24 @@ export class SessionCatalogView implements CatalogView {
     if (state === undefined && this.#changed.get(table.id) !== undefined) return;
     if (state === undefined) throw changedConcurrently(table.name);
     if (state.owner === this) return;
-    await state.own(this, table.name, () => {
+    const request = await this.#schema.exclusive(table.id, this, () => {
       check?.();
       if (txn.aborted !== undefined) throw txn.aborted;
     });
-    this.#owned.add(state);
-    // Cached plans of all sessions must ask find() again, and meet the owner.
-    this.#store.bump();
+    this.#requests.push(request);
     if (state.committed !== table) throw changedConcurrently(table.name);
+    await this.#holdStint(txn, table.name);
     const [stored] = await txn.getManyLocked([descriptorKey(table.id)], LOCK_EXCLUSIVE);
     if (stored === undefined || decodeDescriptor(stored).version !== table.version) {
       throw changedConcurrently(table.name);
     }
+  }
+
+  /** No other home lets anybody in before this transaction is over. */
+  async #holdStint(txn: Transaction, table: string): Promise<void> {
+    if (this.#held === txn) return;
+    if ((await holdStint(txn)) !== this.#schema.stint) throw changedConcurrently(table);
+    this.#held = txn;
   }
 
   async replace(txn: Transaction, table: TableDescriptor): Promise<TableDescriptor> {
@@ -191,19 +206,38 @@ export class SessionCatalogView implements CatalogView {
     }
     if (recorded) return;
     const key = pendingClearKey(id);
-    await inOwnTransaction(this.#store.transactions, async (own) => own.put(key, PRESENT));
+    const record = this.#store.clearRecord;
+    await inOwnTransaction(this.#store.transactions, async (own) => own.put(key, record));
     // Taken away by the commit that makes the index somebody's.
     txn.delete(key);
     this.#freshIndexes.set(id, true);
   }
 
-  committed(): void {
-    for (const [id, table] of this.#changed) this.#store.install(id, table);
-    this.#end();
+  clearWhenCommitted(txn: Transaction, indexId: number): void {
+    txn.put(pendingClearKey(indexId), this.#store.clearRecord);
   }
 
-  abandoned(): void {
-    this.#end();
+  beforeCommit(): void {
+    if (this.#requests.length > 0) this.#schema.demandRequests(this.#requests);
+  }
+
+  demandLease(): void {
+    if (!this.#schema.isHeld()) throw leaseLost();
+  }
+
+  committed(): Maybe<void> {
+    const changes: TableChange[] = [];
+    for (const [table, descriptor] of this.#changed) {
+      changes.push({
+        table,
+        descriptor: descriptor === undefined ? undefined : encodeDescriptor(descriptor),
+      });
+    }
+    return this.#over('committed', changes);
+  }
+
+  abandoned(mayHaveCommitted: boolean): void {
+    void this.#over(mayHaveCommitted ? 'unknown' : 'abandoned', []);
   }
 
   /** New ids are free for bulk loads as long as the transaction that took them is open. */
@@ -223,18 +257,23 @@ export class SessionCatalogView implements CatalogView {
     this.#ownVersion = this.#store.nextVersion();
   }
 
-  #end(): void {
-    this.#changed.clear();
-    this.#changedNames.clear();
+  #over(outcome: SchemaOutcome, changes: readonly TableChange[]): Maybe<void> {
+    const requests = this.#requests;
+    this.#requests = [];
+    this.#held = undefined;
+    if (this.#changed.size > 0) {
+      this.#changed.clear();
+      this.#changedNames.clear();
+      this.#store.bump();
+    }
     this.#freshIndexes.clear();
     this.#takenIds = new Set();
-    this.#store.bump();
-    this.#disown();
+    if (requests.length > 0) return this.#schema.over(requests, outcome, changes);
   }
+}
 
-  #disown(): void {
-    if (this.#owned.size === 0) return;
-    for (const state of this.#owned) state.disown();
-    this.#owned.clear();
-  }
+function leaseLost(): DbError {
+  return new DbError('40001', 'this node has lost its lease on the schema', {
+    hint: 'Retry the transaction.',
+  });
 }

@@ -5,10 +5,8 @@ import type { Log } from '../../runtime/runtime.ts';
 import { SchemaBusyError } from '../catalog/errors.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import type { Name } from '../parse/ast.ts';
-import { pendingClearKey } from '../catalog/keys.ts';
 import type { DdlContext } from './context.ts';
 
-const PRESENT = new Uint8Array(1);
 /** Another DDL may have the table again each time that it becomes free; each wait is bounded too. */
 const LOOKS_MAX = 100;
 
@@ -30,11 +28,6 @@ export async function takeTable(ctx: DdlContext, name: Name): Promise<TableDescr
   const table = await findTable(ctx, name);
   if (table !== undefined) await ctx.catalog.exclusive(ctx.txn, table, () => ctx.checkCancelled());
   return table;
-}
-
-/** Remembers, in the transaction itself, that an index's keys are to be cleared once it has committed. */
-export function clearWhenCommitted(ctx: DdlContext, indexId: number): void {
-  ctx.txn.put(pendingClearKey(indexId), PRESENT);
 }
 
 export interface ClearContext {

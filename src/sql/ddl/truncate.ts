@@ -5,7 +5,7 @@ import type { TableDescriptor } from '../catalog/descriptor.ts';
 import { relationMissing } from '../catalog/errors.ts';
 import type { TruncateStatement } from '../parse/ast.ts';
 import type { DdlContext } from './context.ts';
-import { clearNow, clearWhenCommitted, findTable, nothingToDo } from './tables.ts';
+import { clearNow, findTable, nothingToDo } from './tables.ts';
 
 export async function truncateTables(
   statement: TruncateStatement,
@@ -35,7 +35,7 @@ export async function switchIndex(
   const id = indexId ?? (await ctx.catalog.newIndexId());
   const primary = { ...table.primary, ...changes.primary, id };
   const next = await ctx.catalog.replace(ctx.txn, { ...table, ...changes, primary });
-  clearWhenCommitted(ctx, table.primary.id);
+  ctx.catalog.clearWhenCommitted(ctx.txn, table.primary.id);
   ctx.schemaChanged(() => clearNow(ctx, table.primary.id), nothingToDo);
   return next;
 }

@@ -158,22 +158,29 @@ export class TransactionState {
   /** Throws what the transaction's commit throws; the block is over either way. */
   commit(): Maybe<void> {
     const txn = this.#txn;
-    if (txn === undefined) return this.#end(true);
+    if (txn === undefined) return this.#end(true, false);
+    if (this.#schemaChanges > 0) {
+      try {
+        this.#catalog.beforeCommit();
+      } catch (error) {
+        return this.#notCommitted(error);
+      }
+    }
     // Made once for the session: every write comes by here.
     return txn.commit().then(this.#committed, this.#notCommitted);
   }
 
-  readonly #committed = (): void => this.#end(true);
+  readonly #committed = (): Maybe<void> => this.#end(true, false);
 
   readonly #notCommitted = (error: unknown): never => {
     this.#txn?.rollback();
-    this.#end(false);
+    void this.#end(false, error instanceof DbError && error.code === '40003');
     throw error;
   };
 
   rollback(): void {
     this.#txn?.rollback();
-    this.#end(false);
+    void this.#end(false, false);
   }
 
   /** A statement failed. An explicit block waits for ROLLBACK; its locks go at once unless a savepoint may revive it. */
@@ -194,9 +201,12 @@ export class TransactionState {
     throw new DbError('3B001', `savepoint "${name}" does not exist`);
   }
 
-  #end(committed: boolean): void {
+  /** `isUnknown`: whether it committed. */
+  #end(committed: boolean, isUnknown: boolean): Maybe<void> {
     const changed = this.#schemaChanges > 0;
-    const work = committed ? this.#afterCommit : this.#afterRollback;
+    // What nobody sees and what somebody may see can't be told apart: it is cleared when that is known.
+    const work = isUnknown ? [] : committed ? this.#afterCommit : this.#afterRollback;
+    let known: Maybe<void> = undefined;
     this.#block = 'none';
     this.#readOnly = false;
     this.#txn = undefined;
@@ -206,11 +216,16 @@ export class TransactionState {
       this.#schemaChanges = 0;
       this.#afterCommit = [];
       this.#afterRollback = [];
-      if (committed) this.#catalog.committed();
-      else this.#catalog.abandoned();
+      if (committed) known = this.#catalog.committed();
+      else this.#catalog.abandoned(isUnknown);
     }
     this.#catalog.releaseAll();
     this.#listener.transactionEnded(committed);
+    if (known !== undefined) {
+      return known.then(() => {
+        for (const run of work) run();
+      });
+    }
     for (const run of work) run();
   }
 }

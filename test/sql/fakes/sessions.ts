@@ -1,4 +1,9 @@
 // A catalog over the fake store, and sessions that run DDL and COPY in transactions as the real session does.
+import { type Maybe, whenReady } from '../../../src/base/maybe.ts';
+import type { Timestamp } from '../../../src/clock/timestamp.ts';
+import { SeededRandom } from '../../../src/sim/random.ts';
+import { linkLocally } from '../../../src/sql/catalog/local-link.ts';
+import { SchemaHome } from '../../../src/sql/catalog/schema-home.ts';
 import type { CatalogView, Catalog } from '../../../src/sql/catalog/api.ts';
 import { createCatalog } from '../../../src/sql/catalog/catalog.ts';
 import type { CopyIn } from '../../../src/sql/api.ts';
@@ -15,23 +20,38 @@ export class FakeDatabase {
   readonly store: FakeStore;
   readonly timers: FakeTimers = new FakeTimers();
   readonly catalog: Catalog;
+  readonly served: Promise<void>;
   readonly logged: string[] = [];
 
   private constructor(store: FakeStore) {
     this.store = store;
     const note = (message: string): void => void this.logged.push(message);
-    this.catalog = createCatalog({
-      transactions: store,
-      timers: this.timers,
-      log: { info: note, warn: note, error: note },
+    const log = { info: note, warn: note, error: note };
+    const random = new SeededRandom(1).fork('schema');
+    const parts = { transactions: store, timers: this.timers, time: this.timers, random, log };
+    const onFailure = (error: unknown): void => note(String(error));
+    const home = new SchemaHome({ ...parts, leads: () => true, onFailure });
+    let serve: () => void = () => {};
+    this.served = new Promise((resolve) => {
+      serve = resolve;
     });
+    this.catalog = createCatalog({
+      ...parts,
+      node: 1,
+      homes: { open: async (incarnation, events) => linkLocally(home, 1, incarnation, events) },
+      clock: { earliest: () => this.timers.nowMicros as Timestamp, suspended: undefined },
+      onServing: () => serve(),
+      onCeased: () => note('the lease has ended'),
+      onFailure,
+    });
+    this.catalog.schema.start();
   }
 
   /** Over what a crash left, when a store is given. */
   static async open(store: FakeStore = new FakeStore()): Promise<FakeDatabase> {
     await initParser();
     const database = new FakeDatabase(store);
-    await database.catalog.load();
+    await database.served;
     return database;
   }
 
@@ -78,26 +98,30 @@ export class FakeSession {
   }
 
   async commit(): Promise<void> {
+    this.view.beforeCommit();
     await this.txn.commit();
-    this.#end(true);
+    await this.#end(true);
   }
 
   rollback(): void {
     this.txn.rollback();
-    this.#end(false);
+    void this.#end(false);
   }
 
-  #end(committed: boolean): void {
+  #end(committed: boolean): Maybe<void> {
+    let known: Maybe<void> = undefined;
     const work = this.#after;
     this.#after = [];
     this.#txn = undefined;
     this.#explicit = false;
     if (work.length > 0) {
-      if (committed) this.view.committed();
-      else this.view.abandoned();
+      if (committed) known = this.view.committed();
+      else this.view.abandoned(false);
     }
     this.view.releaseAll();
-    for (const one of work) (committed ? one.committed : one.rolledBack)();
+    return whenReady(known, () => {
+      for (const one of work) (committed ? one.committed : one.rolledBack)();
+    });
   }
 
   /** Runs one statement and, outside a block, commits it. */

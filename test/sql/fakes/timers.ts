@@ -15,6 +15,14 @@ export class FakeTimers implements Timers {
     this.after(0, run);
   }
 
+  get nowMicros(): number {
+    return this.#now;
+  }
+
+  monotonicMicros(): number {
+    return this.#now;
+  }
+
   get armed(): number {
     return this.#armed.length;
   }

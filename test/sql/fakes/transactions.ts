@@ -6,7 +6,13 @@ import type { Timestamp } from '../../../src/clock/timestamp.ts';
 import type { RowScan, RowSlice, Write } from '../../../src/ranges/api.ts';
 import { decodeParameters, decodeProgram, ProgramRunner } from '../../../src/rows/program.ts';
 import { PackedRowWriter } from '../../../src/rows/packed-rows.ts';
-import type { ScanSpec, Snapshot, Transaction, Transactions } from '../../../src/txn/api.ts';
+import type {
+  LockOptions,
+  ScanSpec,
+  Snapshot,
+  Transaction,
+  Transactions,
+} from '../../../src/txn/api.ts';
 
 interface Entry {
   readonly key: Uint8Array;
@@ -16,7 +22,11 @@ type Rows = Map<string, Entry>;
 
 export class FakeStore implements Transactions {
   readonly rows: Rows = new Map();
-  readonly #locks = new Map<string, { holder: FakeTransaction; waiting: (() => void)[] }>();
+  /** Each holder, and whether it only shares. */
+  readonly #locks = new Map<
+    string,
+    { holders: Map<FakeTransaction, boolean>; waiting: (() => void)[] }
+  >();
   readonly open: Set<FakeTransaction> = new Set();
   bulkWrites = 0;
   bulkInFlightMost = 0;
@@ -32,7 +42,9 @@ export class FakeStore implements Transactions {
   }
 
   beginFirst(): FakeTransaction {
-    return this.begin();
+    const txn = this.begin();
+    txn.isFirst = true;
+    return txn;
   }
 
   snapshot(): Snapshot {
@@ -72,24 +84,36 @@ export class FakeStore implements Transactions {
       .sort((a, b) => compareBytes(a.key, b.key));
   }
 
-  async lock(key: Uint8Array, txn: FakeTransaction): Promise<void> {
+  async lock(key: Uint8Array, txn: FakeTransaction, isShared = false): Promise<void> {
     const id = toHex(key);
     for (;;) {
-      const held = this.#locks.get(id);
-      if (held === undefined || held.holder === txn) {
-        if (held === undefined) this.#locks.set(id, { holder: txn, waiting: [] });
+      let lock = this.#locks.get(id);
+      if (lock === undefined) {
+        lock = { holders: new Map(), waiting: [] };
+        this.#locks.set(id, lock);
+      }
+      const others = [...lock.holders].filter(([holder]) => holder !== txn);
+      const inTheWay = others.filter(([, shared]) => !(shared && isShared));
+      if (inTheWay.length === 0) {
+        lock.holders.set(txn, isShared && lock.holders.get(txn) !== false);
         return;
       }
-      await new Promise<void>((resolve) => held.waiting.push(resolve));
+      if (txn.isFirst) {
+        for (const [holder] of inTheWay) holder.wound();
+        if (inTheWay.every(([holder]) => holder.aborted !== undefined)) continue;
+      }
+      const { waiting } = lock;
+      await new Promise<void>((resolve) => waiting.push(resolve));
       if (txn.aborted !== undefined) throw txn.aborted;
     }
   }
 
   release(txn: FakeTransaction): void {
     this.open.delete(txn);
-    for (const [id, { holder, waiting }] of [...this.#locks]) {
-      if (holder !== txn) continue;
+    for (const [id, { holders, waiting }] of [...this.#locks]) {
+      if (!holders.delete(txn)) continue;
       this.#locks.delete(id);
+      if (holders.size > 0) this.#locks.set(id, { holders, waiting: [] });
       for (const wake of waiting) wake();
     }
   }
@@ -161,6 +185,8 @@ export class FakeTransaction extends FakeView implements Transaction {
   lockTimeoutMicros = 0;
   readonly id: string;
   aborted: Error | undefined;
+  /** Wounds whoever is in its way. */
+  isFirst = false;
   declare readonly buffer: Rows;
 
   constructor(store: FakeStore, id: string) {
@@ -172,8 +198,11 @@ export class FakeTransaction extends FakeView implements Transaction {
     return this.store.lock(key, this).then(() => this.read(key, into));
   }
 
-  async getManyLocked(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
-    for (const key of keys) await this.store.lock(key, this);
+  async getManyLocked(
+    keys: readonly Uint8Array[],
+    lock: LockOptions,
+  ): Promise<readonly (Uint8Array | undefined)[]> {
+    for (const key of keys) await this.store.lock(key, this, lock.mode === 'shared');
     return this.getMany(keys);
   }
 
@@ -203,6 +232,11 @@ export class FakeTransaction extends FakeView implements Transaction {
     for (const { key, value } of this.buffer.values()) this.store.set(key, value);
     this.store.release(this);
     return ++this.store.time as Timestamp;
+  }
+
+  wound(): void {
+    this.aborted ??= new DbError('40001', 'wounded');
+    this.store.release(this);
   }
 
   rollback(): void {

@@ -33,6 +33,7 @@ import { Coordinator } from '../txn/transactions.ts';
 import { Closing } from './closing.ts';
 import type { NodeConfig } from './config.ts';
 import { ConsistencyChecks } from './consistency-checks.ts';
+import { FencedRanges } from './fenced-ranges.ts';
 import { gaugesOf } from './figures.ts';
 import { loadIdentity, type Member } from './identity.ts';
 import { LogTruncation } from './log-truncation.ts';
@@ -196,9 +197,9 @@ export async function openDatabase(
     const { replica } = range;
 
     const ranges = new Router(replica);
-    const newCoordinator = (fence?: Fence): Coordinator => {
+    const newCoordinator = (through: Ranges, fence?: Fence): Coordinator => {
       const transactions = new Coordinator({
-        ranges,
+        ranges: through,
         clock,
         runtime,
         runProgram: createProgramRun,
@@ -209,7 +210,7 @@ export async function openDatabase(
       return transactions;
     };
     /** The catalog's own and the key-value door's. */
-    const system = newCoordinator();
+    const system = newCoordinator(ranges);
     const leaderElsewhere = (): Member | undefined =>
       members.find((member) => member.nodeId === range.leaderElsewhere);
     schema = new SchemaServing({
@@ -243,7 +244,7 @@ export async function openDatabase(
     const leases = catalog.schema;
     closing.add(() => leases.stop());
     /** Of sessions: they wait for the catalog. */
-    const transactions = newCoordinator(leases);
+    const transactions = newCoordinator(new FencedRanges(ranges, leases), leases);
     const sqlServing = new SqlServing({
       transactions,
       refusal: () => notServing(nodeId, brokenBy ?? replica.whyBroken, leaderElsewhere()),

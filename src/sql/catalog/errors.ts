@@ -34,6 +34,12 @@ export function changedConcurrently(table: string): DbError {
   });
 }
 
+export function leaseLost(): DbError {
+  return new DbError('40001', 'this node has lost its lease on the schema', {
+    hint: 'Retry the transaction.',
+  });
+}
+
 /** What passes while a range changes its leader, or its disk is full. */
 const PASSING: ReadonlySet<string> = new Set(['57P03', '40001', '40003', '53100']);
 

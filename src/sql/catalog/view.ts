@@ -8,7 +8,7 @@ import type { Maybe } from '../../base/maybe.ts';
 import type { CatalogView } from './api.ts';
 import type { TableDescriptor } from './descriptor.ts';
 import { decodeDescriptor, encodeDescriptor, layoutOfColumns } from './encoding.ts';
-import { changedConcurrently, relationExists, relationMissing } from './errors.ts';
+import { changedConcurrently, leaseLost, relationExists, relationMissing } from './errors.ts';
 import { descriptorKey, nameKey, pendingClearKey, tableIdBytes } from './keys.ts';
 import type { TableState } from './lease.ts';
 import type { SchemaGateway } from './schema-gateway.ts';
@@ -270,10 +270,4 @@ export class SessionCatalogView implements CatalogView {
     this.#takenIds = new Set();
     if (requests.length > 0) return this.#schema.over(requests, outcome, changes);
   }
-}
-
-function leaseLost(): DbError {
-  return new DbError('40001', 'this node has lost its lease on the schema', {
-    hint: 'Retry the transaction.',
-  });
 }

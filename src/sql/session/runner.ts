@@ -151,6 +151,8 @@ export class PlanRunner {
     this.#begins(false);
     const view = this.#state.view();
     const txn = this.#state.current;
+    // A snapshot that was opened before says nothing of now.
+    if (txn === undefined) this.#catalog.demandLease();
     if (txn !== undefined) txn.lockTimeoutMicros = this.#services.settings.lockTimeoutMicros;
     this.#pin(plan);
     const result = plan.execute(this.context(view, txn), params, sink, maxRows);
@@ -159,6 +161,7 @@ export class PlanRunner {
 
   resume(suspended: SuspendedExecution, sink: ResultSink, maxRows: number): Maybe<ExecResult> {
     this.#begins(false);
+    if (this.#state.current === undefined) this.#catalog.demandLease();
     return this.#finish(suspended.resume(sink, maxRows));
   }
 

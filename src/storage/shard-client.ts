@@ -19,6 +19,7 @@ import type {
   ShardUsage,
   Version,
 } from './shard.ts';
+import { PackingPace } from './packing-pace.ts';
 import * as protocol from './shard-protocol.ts';
 import { ClientStream, type Pending } from './shard-stream.ts';
 
@@ -40,6 +41,7 @@ class ShardClient implements Shard {
   readonly opened: Promise<readonly AppliedRange[]>;
   private readonly port: Port;
   private readonly runtime: Pick<Runtime, 'timers'>;
+  private readonly packing: PackingPace;
   private out = new ByteWriter(4096);
   private readonly pending = new Map<number, Pending>();
   /** What the shard sends in pieces: scans, snapshots, checksums. */
@@ -54,6 +56,7 @@ class ShardClient implements Shard {
   constructor(runtime: Pick<Runtime, 'timers'>, port: Port) {
     this.runtime = runtime;
     this.port = port;
+    this.packing = new PackingPace(runtime.timers, (isIdle) => this.packSlice(isIdle));
     this.opened = new Promise((resolve, reject) => {
       this.resolveOpened = { resolve: resolve as (answer: unknown) => void, reject };
     });
@@ -64,6 +67,7 @@ class ShardClient implements Shard {
   }
 
   apply(range: RangeId, entries: Uint8Array, lastIndex: number): Promise<void> {
+    this.packing.expectRows();
     return this.request(protocol.REQUEST_APPLY, (out) => {
       out.u32(range);
       out.u53(lastIndex);
@@ -132,6 +136,7 @@ class ShardClient implements Shard {
   }
 
   installChunk(range: RangeId, chunk: Uint8Array): Promise<void> {
+    this.packing.expectRows();
     return this.request(protocol.REQUEST_INSTALL_CHUNK, (out) => {
       out.u32(range);
       out.block(chunk);
@@ -166,6 +171,14 @@ class ShardClient implements Shard {
     return checksum;
   }
 
+  async pack(): Promise<boolean> {
+    return (await this.packSlice(true)) !== protocol.NOTHING_TO_PACK;
+  }
+
+  private packSlice(isIdle: boolean): Promise<number> {
+    return this.request(protocol.REQUEST_PACK, (out) => out.u8(isIdle ? 1 : 0));
+  }
+
   usage(): Promise<ShardUsage> {
     return this.request(protocol.REQUEST_USAGE);
   }
@@ -181,6 +194,7 @@ class ShardClient implements Shard {
   }
 
   private async finish(): Promise<void> {
+    this.packing.stop();
     for (const stream of [...this.streams.values()]) stream.abandon(closedError());
     if (this.pending.size > 0) {
       await new Promise<void>((resolve) => {
@@ -231,6 +245,7 @@ class ShardClient implements Shard {
 
   private post(kind: number, id: number, write?: (out: ByteWriter) => void): void {
     if (this.failure !== undefined) return;
+    if (kind !== protocol.REQUEST_PACK) this.packing.noteRequest();
     const { out } = this;
     if (out.length === 0) this.runtime.timers.soon(() => this.flushOut());
     out.u8(kind);
@@ -255,6 +270,7 @@ class ShardClient implements Shard {
         case protocol.ANSWER_OPENED:
           this.resolveOpened?.resolve(protocol.readRanges(reader));
           this.resolveOpened = undefined;
+          this.packing.expectRows();
           break;
         case protocol.ANSWER_DONE:
           this.answer(id, undefined);
@@ -342,6 +358,7 @@ class ShardClient implements Shard {
 
   private fail(error: Error): void {
     if (this.failure !== undefined) return;
+    this.packing.stop();
     this.failure = error;
     this.out.reset();
     const failedToOpen = this.resolveOpened !== undefined;

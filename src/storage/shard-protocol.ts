@@ -35,6 +35,8 @@ export const REQUEST_INSTALL_FINISH = 12;
 export const REQUEST_CHECKSUM = 13;
 /** u32 range, u8 whether it has rows, [a span]. */
 export const REQUEST_DROP = 14;
+/** u8 whether nobody else has anything to do. */
+export const REQUEST_PACK = 15;
 
 export const SCAN_REVERSE = 1;
 export const SCAN_HAS_END = 2;
@@ -50,7 +52,7 @@ export const ANSWER_VERSIONS = 3;
 export const ANSWER_SCAN_BATCH = 4;
 /** Ranges. */
 export const ANSWER_FLUSHED = 5;
-/** u53. */
+/** u53; of packing one of NOTHING_TO_PACK and its like. */
 export const ANSWER_NUMBER = 6;
 /** u53 gets, scans, entries applied, bytes applied. */
 export const ANSWER_USAGE = 7;
@@ -67,6 +69,11 @@ export const ANSWER_SNAPSHOT_CHUNK = 11;
 export const ANSWER_CHECKSUM = 12;
 /** Ranges, one. */
 export const ANSWER_INSTALLED = 13;
+
+export const NOTHING_TO_PACK = 0;
+export const MORE_TO_PACK = 1;
+/** Not worth it while others have something to do. */
+export const MORE_TO_PACK_WHEN_IDLE = 2;
 
 export const VERSION_FOUND = 1;
 export const VERSION_IS_ROW = 2;

@@ -12,6 +12,7 @@ import type { Engine, Span } from './engine.ts';
 import { Installs } from './install.ts';
 import { HISTORY_PREFIX, LATEST_PREFIX, PAGE_ROWS_PREFIX, prefixedSpan } from './mvcc.ts';
 import { readVersions, type StoredVersion } from './mvcc-read.ts';
+import { Packer } from './packer.ts';
 import { Answers } from './shard-answers.ts';
 import * as protocol from './shard-protocol.ts';
 import { ShardStreams } from './shard-streams.ts';
@@ -79,6 +80,7 @@ class ShardServer {
   private isWriting = false;
   private appliedLast = false;
   private readonly installs: Installs;
+  private readonly packer: Packer;
   private reads: PostedRead[] = [];
   private gets: PostedGet[] = [];
   private getsInFlight = 0;
@@ -97,7 +99,13 @@ class ShardServer {
     this.streams = new ShardStreams(applier.store, this.answers, () => this.pump());
     this.engine = engine;
     this.applier = applier;
-    this.installs = new Installs(applier.store, applier.records, (run) => this.exclusive(run));
+    this.packer = new Packer(applier.store, (run) => this.exclusive(run));
+    this.installs = new Installs(applier.store, applier.records, (run) =>
+      this.exclusive(async () => {
+        await run();
+        applier.forgetTails();
+      }),
+    );
   }
 
   async run(): Promise<void> {
@@ -176,6 +184,11 @@ class ShardServer {
         case protocol.REQUEST_DROP:
           this.install(kind, id, reader);
           break;
+        case protocol.REQUEST_PACK: {
+          const isIdle = reader.u8() === 1;
+          this.work(id, () => this.pack(id, isIdle));
+          break;
+        }
         default:
           throw new DbError('XX000', `unknown request ${kind} to a storage shard`);
       }
@@ -224,7 +237,6 @@ class ShardServer {
       () => {
         this.isWriting = false;
         this.working--;
-        this.applier.forgetTails();
         write.resolve();
         this.pump();
       },
@@ -368,6 +380,11 @@ class ShardServer {
     );
     const out = this.answers.begin(protocol.ANSWER_NUMBER, id);
     out.u53(parts.reduce((sum, bytes) => sum + bytes, 0));
+  }
+
+  private async pack(id: number, isIdle: boolean): Promise<void> {
+    await this.packer.slice(isIdle);
+    this.answers.begin(protocol.ANSWER_NUMBER, id).u53(this.packer.state);
   }
 
   private usage(id: number): void {

@@ -114,6 +114,9 @@ export interface Shard {
    * asking for halves of the span. It sees every apply() posted before. */
   checksum(span: Span, at: Timestamp): Promise<ShardChecksum>;
 
+  /** Packs some quiet rows into pages now. The shard sees to that by itself when nothing is asked of it; this is for who
+   * can't wait. Answers whether there is more. */
+  pack(): Promise<boolean>;
   usage(): Promise<ShardUsage>;
   close(): Promise<void>;
   /** Called when the shard's thread dies or its store fails: the node must stop. A FileError of kind 'full' says that

@@ -2,7 +2,7 @@
 // moved among the older ones. Most rows become single records. Many that lie beyond all that their index held, as loads
 // in key order bring them, become pages at once: that spares the engine and the packer most of their work.
 
-import { equalBytes, hashBytes } from '../base/bytes.ts';
+import { compareBytes, equalBytes, hashBytes } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import { type CommandReader, WRITE_DELETE, WRITE_NEW } from './command-format.ts';
 import type { EngineOp } from './engine.ts';
@@ -19,6 +19,7 @@ import {
 import { PAGE_BYTES, PageWriter } from './page.ts';
 import { INDEX_ID_BYTES, LooseRows, type PageEntry, pageOps } from './page-index.ts';
 import type { RowStore } from './row-store.ts';
+import { compareTail } from './snapshot-map.ts';
 import type { RangeId } from './shard.ts';
 import type { TailKeys } from './tail-keys.ts';
 
@@ -108,15 +109,17 @@ export class VersionBatch {
       current[place] = this.succeed(place, current[place], record);
     }
     const entries: PageEntry[] = [];
+    const singles: Uint8Array[] = [];
     let at = 0;
     for (const run of runs) {
-      for (; at < run.from; at++) this.putSingle(at, current[at], store);
+      for (; at < run.from; at++) singles.push(this.putSingle(at, current[at], store));
       for (; at < run.to; at++) {
         current[at] = this.succeed(at, current[at], last[at] as Uint8Array);
       }
       this.putPages(run, current as Uint8Array[], store, entries);
     }
-    for (; at < last.length; at++) this.putSingle(at, current[at], store);
+    for (; at < last.length; at++) singles.push(this.putSingle(at, current[at], store));
+    if (entries.length > 0) for (const key of singles) noteSingle(entries, key);
     return entries;
   }
 
@@ -143,11 +146,12 @@ export class VersionBatch {
     return runs;
   }
 
-  private putSingle(place: number, old: Uint8Array | undefined, store: RowStore): void {
+  private putSingle(place: number, old: Uint8Array | undefined, store: RowStore): Uint8Array {
     const key = this.keys[place] as Uint8Array;
     const value = this.succeed(place, old, this.records[place] as Uint8Array);
     store.index.wrote(key, 1);
     this.ops.push({ kind: 'put', key, value });
+    return key;
   }
 
   private putPages(
@@ -176,7 +180,7 @@ export class VersionBatch {
       const start = firstKey.slice(1, isFirst ? 1 + INDEX_ID_BYTES : undefined);
       const { ops, meta } = pageOps(writer, index.nextId(), start);
       this.ops.push(...ops);
-      // Nothing was written behind it.
+      // Nothing was written behind it, but perhaps by the same batch: noteSingle().
       entries.push({ ...meta, isAlone: true, page: undefined, loose: new LooseRows(start) });
       first = place + 1;
     }
@@ -261,6 +265,20 @@ class KeyPlaces {
     }
     this.slots = slots;
   }
+}
+
+/** A row that is written singly together with pages may lie among theirs. */
+function noteSingle(entries: PageEntry[], key: Uint8Array): void {
+  let best = -1;
+  for (let i = 0; i < entries.length; i++) {
+    const { start } = entries[i] as PageEntry;
+    if (compareTail(start, key, 1) > 0) continue;
+    if (best < 0 || compareBytes(start, (entries[best] as PageEntry).start) > 0) best = i;
+  }
+  const entry = entries[best];
+  if (entry === undefined) return;
+  entry.loose.count++;
+  if (entry.isAlone) entries[best] = { ...entry, isAlone: false };
 }
 
 function hasSameIndex(a: Uint8Array, b: Uint8Array): boolean {

@@ -33,6 +33,7 @@ import type { EntryKind, IndexRange, ReplicaId, Role } from './types.ts';
 export type { ChangeProposal, CoreOptions, ProposalRefusal } from './core/options.ts';
 
 const NO_BYTES = new Uint8Array(0);
+const NOBODY: readonly ReplicaId[] = [];
 
 export class RaftCore {
   readonly replicaId: ReplicaId;
@@ -127,9 +128,10 @@ export class RaftCore {
     return this.leadership !== undefined && this.membership.isLeaving;
   }
 
-  /** As leader: every member has the whole log, all of it is committed, and nothing is under way. */
-  get isQuiescent(): boolean {
-    return this.leadership?.isQuiescent === true && !this.membership.wantsToLeaveJoint;
+  /** As leader: every member but those who are absent has the whole log, all of it is committed, and nothing is under
+   * way. */
+  isQuiescent(absent: readonly ReplicaId[] = NOBODY): boolean {
+    return this.leadership?.isQuiescent(absent) === true && !this.membership.wantsToLeaveJoint;
   }
 
   /** What the leader knows of another member; undefined when it is none, or this replica does not lead. */

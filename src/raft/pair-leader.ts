@@ -27,6 +27,7 @@ export interface LeaderSleep {
   readonly offer: SleepOffer;
   readonly lease: Lease;
   readonly followers: readonly ReplicaId[];
+  readonly absent: readonly ReplicaId[];
   /** Followers that have not registered yet. */
   missing: number;
   readonly offeredAtTick: number;

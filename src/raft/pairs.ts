@@ -48,9 +48,14 @@ export interface PairHost {
 
 export interface LeaderOffer extends SleepOffer {
   readonly lease: Lease;
-  /** All members but the leader. */
+  /** All members but the leader and those who are absent. */
   readonly followers: readonly ReplicaId[];
+  /** Members on nodes that are silent: as soon as such a node is heard again, the group wakes to bring it up to date. */
+  readonly absent: readonly ReplicaId[];
 }
+
+/** A node that was silent for so many election timeouts is absent: groups sleep without it. */
+const ABSENT_AFTER = 8;
 
 /** Of a pair's smoothed round trip, what a new one weighs. */
 const ROUND_TRIP_WEIGHT = 1 / 8;
@@ -61,6 +66,8 @@ interface Peer {
   /** How many groups have a member there. */
   shared: number;
   isSuspected: boolean;
+  /** Ticks since anything was heard. */
+  silentTicks: number;
   roundTripMicros: number | undefined;
 }
 
@@ -93,6 +100,7 @@ export class Pairs {
     if (peer.shared++ > 0) return;
     peer.leading.silentTicks = 0;
     peer.following.silentTicks = 0;
+    peer.silentTicks = 0;
   }
 
   /** The member has gone, or the group. */
@@ -134,12 +142,29 @@ export class Pairs {
       if (peer.leading.receive(frame)) this.beat(from, peer);
     }
     peer.isSuspected = false;
+    if (this.isAbsent(from)) this.rouseFor(from);
+    peer.silentTicks = 0;
+  }
+
+  /** Whether nothing was heard from there for long: it is not waited for. */
+  isAbsent(node: NodeId): boolean {
+    const silentTicks = this.peers.get(node)?.silentTicks ?? 0;
+    return silentTicks >= ABSENT_AFTER * this.live.timing.electionTicks;
+  }
+
+  /** The node is back: groups that fell asleep without it have something to tell it. */
+  private rouseFor(node: NodeId): void {
+    for (const sleep of [...this.leading.values()]) {
+      if (!sleep.absent.some((replica) => nodeOf(replica) === node)) continue;
+      this.endSleep(sleep);
+      this.host.wake(sleep.offer.group);
+    }
   }
 
   /** A leader that is idle wants to sleep. True: it sleeps from now on, until wake(). The configuration is not joint,
-   * all followers have all of its log, and all of it is committed. */
+   * all followers but those who are absent have all of its log, and all of it is committed. */
   offerSleep(offer: LeaderOffer): boolean {
-    const { group, term, leader, commit, lease, followers } = offer;
+    const { group, term, leader, commit, lease, followers, absent } = offer;
     assert(!this.isAsleep(group), `group ${group} sleeps already`);
     if (!followers.every((replica) => this.canAsk(nodeOf(replica)))) return false;
     const nodes = new Set(followers.map(nodeOf));
@@ -148,6 +173,7 @@ export class Pairs {
       offer: { group, term, leader, commit },
       lease,
       followers,
+      absent,
       missing: followers.length,
       offeredAtTick: this.ticks,
     };
@@ -211,6 +237,7 @@ export class Pairs {
       following,
       shared: 0,
       isSuspected: false,
+      silentTicks: 0,
       roundTripMicros: undefined,
     };
     this.peers.set(node, peer);
@@ -219,8 +246,10 @@ export class Pairs {
   }
 
   /** Silence is counted in ticks, not in time: after a stall of this process, what arrived meanwhile is heard first. */
-  private watch(node: NodeId, { leading, following }: Peer): void {
+  private watch(node: NodeId, peer: Peer): void {
+    const { leading, following } = peer;
     const { electionTicks } = this.live.timing;
+    peer.silentTicks++;
     leading.silentTicks++;
     following.silentTicks++;
     if (leading.silentTicks % electionTicks === 0) leading.restart();

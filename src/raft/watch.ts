@@ -8,7 +8,7 @@ import type { RaftGroup } from './group.ts';
 import type { LeaderOffer, PairHost, Pairs, SleepOffer } from './pairs.ts';
 import type { ElectionPromise } from './promise.ts';
 import type { RaftTiming } from './timing.ts';
-import { type GroupId, nodeOf } from './types.ts';
+import { type GroupId, nodeOf, type ReplicaId } from './types.ts';
 
 /** A leader offers to sleep when nothing has happened for so long; at once when many groups are awake. */
 const QUIET_TICKS = 6;
@@ -16,6 +16,8 @@ const MANY_AWAKE = 256;
 /** So many groups are ticked at a time: with more, time passes more slowly for each of them. When thousands of groups
  * start at once, or lose their leaders at once, their elections must not overload the nodes so that none succeeds. */
 const TICKED_MAX = 1024;
+
+const NOBODY: readonly ReplicaId[] = [];
 
 export interface WatchParts {
   readonly timers: Timers;
@@ -155,7 +157,8 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
   private maybeSleep(group: RaftGroup): boolean {
     const { core, lease } = group;
     const isLeading = group.told?.kind === 'leading' && group.told.term === core.term;
-    if (!core.isQuiescent || !isLeading || isBusy(group) || isJoint(core.configuration)) {
+    const absent = this.absentOf(group);
+    if (!core.isQuiescent(absent) || !isLeading || isBusy(group) || isJoint(core.configuration)) {
       group.quietTicks = 0;
       return false;
     }
@@ -168,11 +171,22 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
       leader: core.replicaId,
       commit: core.committedIndex,
       lease,
-      followers: group.peers,
+      followers:
+        absent.length === 0 ? group.peers : group.peers.filter((one) => !absent.includes(one)),
+      absent,
     };
     const sleeps = this.parts.pairs.offerSleep(offer);
     if (sleeps) this.rest(group);
     return sleeps;
+  }
+
+  private absentOf({ peers }: RaftGroup): readonly ReplicaId[] {
+    const { pairs } = this.parts;
+    for (let i = 0; i < peers.length; i++) {
+      if (!pairs.isAbsent(nodeOf(peers[i] as ReplicaId))) continue;
+      return peers.filter((replica) => pairs.isAbsent(nodeOf(replica)));
+    }
+    return NOBODY;
   }
 
   private schedule(): void {

@@ -401,7 +401,7 @@ export class Chaos {
     const { core } = leader;
     const members = [...core.configuration.voters, ...core.configuration.learners];
     return (
-      core.isQuiescent && members.every((id) => this.find(id).position.index === core.lastIndex)
+      core.isQuiescent() && members.every((id) => this.find(id).position.index === core.lastIndex)
     );
   }
 }

@@ -394,7 +394,15 @@ export class LeaseModel {
     const { group, term, lease } = replica;
     const followers = [...this.nodes.keys()].filter((id) => id !== node.id);
     const leader = node.id;
-    const isOffered = node.pairs.offerSleep({ group, term, leader, commit: 0, lease, followers });
+    const isOffered = node.pairs.offerSleep({
+      group,
+      term,
+      leader,
+      commit: 0,
+      lease,
+      followers,
+      absent: [],
+    });
     replica.isAsleep = isOffered;
     if (isOffered) this.counts.sleeps++;
   }

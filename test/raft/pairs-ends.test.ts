@@ -45,6 +45,7 @@ function leading(): {
       offer: { group, term: 5, leader: 1, commit: 7 },
       lease: new Lease(live, viewOf([1, 2])),
       followers: [2],
+      absent: [],
       missing: 1,
       offeredAtTick: 0,
     };

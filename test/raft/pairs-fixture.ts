@@ -91,6 +91,7 @@ export class PairNode {
       commit: 7,
       lease,
       followers: view.configuration.voters.filter((voter) => voter !== this.id),
+      absent: [],
     });
     this.group(group).isAsleep = isOffered;
     return isOffered;

@@ -120,8 +120,10 @@ describe('falling asleep', () => {
     const wire = introduced();
     const { lease } = wire.node(1).group(1);
     const offer = { group: 1, term: 5, leader: 1, commit: 7, lease };
-    expect(wire.node(1).pairs.offerSleep({ ...offer, followers: [2, 65538] })).toBe(false);
-    expect(wire.node(1).pairs.offerSleep({ ...offer, followers: [] })).toBe(false);
+    expect(wire.node(1).pairs.offerSleep({ ...offer, followers: [2, 65538], absent: [] })).toBe(
+      false,
+    );
+    expect(wire.node(1).pairs.offerSleep({ ...offer, followers: [], absent: [] })).toBe(false);
   });
 });
 

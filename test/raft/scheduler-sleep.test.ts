@@ -58,10 +58,54 @@ describe('idle groups', () => {
       expect((await cluster.wait(leader.propose(id, id))).kind).toBe('committed');
     }
     expect(cluster.world.nowMicros - died).toBeLessThan(4 * SECOND);
-    // A group with a dead member sleeps as little as one that works: its leader has to go on asking for it.
+  });
+
+  it('sleep without a member whose node is down for long, and wake to bring it up to date', async () => {
+    const cluster = await SchedulerCluster.start({ groups: 20, seed: 5 });
+    for (let id = 1; id <= 20; id++) await cluster.leader(id);
+    const victim = cluster.node(3);
+    victim.crash();
+    const survivors = cluster.others(victim);
+    for (let id = 1; id <= 20; id++) {
+      const leader = await cluster.leader(id, survivors);
+      expect((await cluster.wait(leader.propose(id, id))).kind).toBe('committed');
+    }
+    await asleep(cluster, survivors);
+    expect(await framesIn(cluster, 10)).toBe(0);
+    for (let id = 1; id <= 20; id++) {
+      const leader = await cluster.leader(id, survivors);
+      expect(leader.replica(id).group.lease.isHeld()).toBe(true);
+      if (id % 2 === 0) continue;
+      // It works, and sleeps again.
+      expect((await cluster.wait(leader.propose(100 + id, id))).kind).toBe('committed');
+    }
+    await asleep(cluster, survivors);
+    const terms = survivors.map((node) =>
+      [...node.replicas.values()].map(({ group }) => group.term),
+    );
     await cluster.startNode(victim);
+    await cluster.until(
+      () => victim.replica(1).store.numbers.length === 2,
+      'what was missed by a group',
+    );
     await asleep(cluster);
-    for (let id = 1; id <= 20; id++) expect(await cluster.agree(id)).toEqual([id]);
+    for (let id = 1; id <= 20; id++) {
+      expect(await cluster.agree(id)).toEqual(id % 2 === 0 ? [id] : [id, 100 + id]);
+    }
+    // Nobody was disturbed by its return.
+    expect(
+      survivors.map((node) => [...node.replicas.values()].map(({ group }) => group.term)),
+    ).toEqual(terms);
+  });
+
+  it('sleep without a majority that is silent? Never: who leads without one steps down', async () => {
+    const cluster = await SchedulerCluster.start({ groups: 3, seed: 6 });
+    const leader = await cluster.leader(1);
+    await asleep(cluster);
+    for (const node of cluster.others(leader)) node.crash();
+    await cluster.pass(10);
+    expect(leader.replica(1).group.isLeader).toBe(false);
+    expect(leader.scheduler.awakeGroups).toBe(3);
   });
 
   it('of one member need no ticks at all', async () => {

@@ -53,16 +53,17 @@ export class Leader {
     }
   }
 
-  /** Nothing waits for a member or from one. */
-  get isQuiescent(): boolean {
+  /** Nothing waits for a member or from one, but for those who are absent. */
+  isQuiescent(absent: readonly ReplicaId[]): boolean {
     const { committed, lastIndex } = this.parts.log;
     return (
       committed === lastIndex &&
       this.transferee === 0 &&
       this.reads.isEmpty &&
       this.peers.every(
-        ({ state, matchIndex, toldCommit }) =>
-          state === 'replicate' && matchIndex === lastIndex && toldCommit === committed,
+        ({ replica, state, matchIndex, toldCommit }) =>
+          (state === 'replicate' && matchIndex === lastIndex && toldCommit === committed) ||
+          absent.includes(replica),
       )
     );
   }

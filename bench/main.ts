@@ -6,6 +6,7 @@ import type { BenchOptions } from './lib/options.ts';
 import { micro } from './micro.ts';
 import { point } from './point.ts';
 import { put } from './put.ts';
+import { shardScan } from './shard-scan.ts';
 import { snapshot } from './snapshot.ts';
 import { tpcb } from './tpcb.ts';
 
@@ -18,6 +19,7 @@ const BENCHMARKS: Readonly<
   failover: { summary: 'time without writes after kill -9 of the leader', run: failover },
   'idle-groups': { summary: 'what 10,000 sleeping groups cost three nodes', run: idleGroups },
   snapshot: { summary: 'a follower that pulls 1 GB while clients write', run: snapshot },
+  'shard-scan': { summary: 'scans of one shard, in nanoseconds a row', run: shardScan },
   micro: { summary: 'the pieces of the hot paths, in nanoseconds', run: micro },
 };
 

@@ -79,6 +79,14 @@ export function toHex(bytes: Uint8Array): string {
   return out;
 }
 
+/** Of what toHex() wrote. */
+export function fromHex(hex: string): Uint8Array {
+  const bytes = new Uint8Array(hex.length >> 1);
+  for (let i = 0; i < bytes.length; i++)
+    bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
+
 /** A 32-bit hash of bytes [start, end): FNV-1a over 32-bit lanes with a final mix; the same in every process. */
 export function hashBytes(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
   let h = 0x811c9dc5 ^ (end - start);

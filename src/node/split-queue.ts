@@ -2,7 +2,6 @@
 // load, or one ahead of where it moves), those that are too large, and small cold neighbours. What is too much is said by
 // split-queue-rules.ts, where to split by ranges/load/split-key.ts.
 
-import { equalBytes } from '../base/bytes.ts';
 import { MIN_TIMESTAMP } from '../clock/timestamp.ts';
 import { chooseSplit } from '../ranges/load/split-key.ts';
 import { whyNotSplit } from '../ranges/layout.ts';
@@ -21,7 +20,7 @@ import { leastBusy, pictureOf, shareMax } from './split-queue-rules.ts';
 const LOOK_MICROS = 500_000;
 /** A hot range falls into pieces within a look or two; then others are heard again. */
 const SPLITS_PER_LOOK_MAX = 8;
-const MEASURES_PER_LOOK_MAX = 16;
+const MEASURES_PER_LOOK_MAX = 64;
 /** What was asked longer ago says little of what is asked now. */
 const SAMPLE_MICROS = 10_000_000;
 /** Judging takes about a millisecond, and what can't be divided now can't be in a moment. */
@@ -67,22 +66,16 @@ export class SplitQueue {
     return this.#histories.find(range)?.hotRow;
   }
 
-  /** As it was measured last. */
-  bytesOf(range: RangeId): number | undefined {
-    return this.#histories.find(range)?.bytes;
+  /** What is known of a range that this node leads. */
+  tell(range: LedRange): Neighbour {
+    return this.#histories.tell(range);
   }
 
-  /** Of a range that this node leads, for who leads the one to its left. */
-  async tell(start: Uint8Array): Promise<Neighbour | undefined> {
-    for (const range of this.#parts.ranges.led()) {
-      if (!equalBytes(range.descriptor.span.start, start)) continue;
-      const history = this.#histories.of(range);
-      if (history.bytes === undefined) {
-        history.measured(await range.approximateBytes(), this.#parts.time.monotonicMicros());
-      }
-      return this.#histories.tell(range);
-    }
-    return undefined;
+  /** Unless that was done before. */
+  async measure(range: LedRange): Promise<void> {
+    const history = this.#histories.of(range);
+    if (history.bytes !== undefined) return;
+    history.measured(await range.approximateBytes(), this.#parts.time.monotonicMicros());
   }
 
   #schedule(): void {

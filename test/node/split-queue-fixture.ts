@@ -154,7 +154,10 @@ export class FakeCluster {
   }
 
   async neighbour(start: Uint8Array): Promise<Neighbour | undefined> {
-    return this.at(start).leader.queue.tell(start);
+    const range = this.at(start);
+    const { queue } = range.leader;
+    await queue.measure(range);
+    return queue.tell(range);
   }
 
   views(): readonly NodeView[] {

@@ -245,6 +245,16 @@ export class RaftScheduler {
     return this.log.groupIds;
   }
 
+  /** This node's replica of the group, as its log knows it; undefined: none, or none any more. */
+  knownReplica(groupId: GroupId): ReplicaId | undefined {
+    return this.log.group(groupId)?.identity?.replicaId;
+  }
+
+  /** The newest replica of the group that was removed here; 0: none (P32). */
+  removedReplica(groupId: GroupId): ReplicaId {
+    return this.log.removedReplica(groupId);
+  }
+
   /** Brings a group to life, from the log when that knows it. Nothing is called back in this turn. Only a replica that
    * is its group's only voter campaigns by itself at once. */
   createGroup(options: GroupOptions): RaftGroup {

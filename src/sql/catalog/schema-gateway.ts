@@ -32,6 +32,8 @@ const RETRY_MICROS = 100_000;
 const CHECK_MICROS = 20_000;
 /** How long the end of a change that committed waits for all nodes to know of it, should no home be reached. */
 const SETTLE_MICROS_MAX = 10_000_000;
+/** Homes that one change asks in turn. */
+const HOMES_MAX = 10;
 const NEVER = Number.NEGATIVE_INFINITY;
 
 export interface SchemaGatewayParts {
@@ -302,7 +304,7 @@ export class SchemaGateway implements Fence {
     this.#marks.clear();
     this.#early = [];
     for (const request of [...this.#requests.values()]) {
-      if (request.state === 'asked') request.answered(movedHome());
+      if (request.state === 'asked') request.answered(new HomeMoved());
     }
     this.#connectLater();
   }
@@ -417,20 +419,18 @@ export class SchemaGateway implements Fence {
 
   /** Of a table, for its DDL alone. Answers the request's number, for over(). */
   async exclusive(table: number, holder: LeaseHolder, check: () => void): Promise<number> {
-    await this.#whenLoaded();
-    return await this.#ask('exclusive', table, holder, check);
+    return await this.#askUntilHeard('exclusive', table, holder, check);
   }
 
   /** Of a table that is being made. */
   async claim(table: number, holder: LeaseHolder): Promise<number> {
-    await this.#whenLoaded();
-    return await this.#ask('claim', table, holder, undefined);
+    return await this.#askUntilHeard('claim', table, holder, undefined);
   }
 
   /** Throws when a change that was let in has lost its right to commit. */
   demandRequests(requests: readonly number[]): void {
     for (const number of requests) {
-      if (this.#requests.get(number)?.state !== 'granted') throw movedHome();
+      if (this.#requests.get(number)?.state !== 'granted') throw new HomeMoved();
     }
   }
 
@@ -473,6 +473,24 @@ export class SchemaGateway implements Fence {
         resolve();
       };
     });
+  }
+
+  /** A home that moved before it answered let nobody in: the next one is asked. */
+  async #askUntilHeard(
+    kind: 'exclusive' | 'claim',
+    table: number,
+    holder: LeaseHolder,
+    check: (() => void) | undefined,
+  ): Promise<number> {
+    for (let homes = 1; ; homes++) {
+      await this.#whenLoaded();
+      check?.();
+      try {
+        return await this.#ask(kind, table, holder, check);
+      } catch (error) {
+        if (!(error instanceof HomeMoved) || homes === HOMES_MAX) throw error;
+      }
+    }
   }
 
   #ask(
@@ -531,7 +549,7 @@ export class SchemaGateway implements Fence {
   #loseRequests(): void {
     const granted: number[] = [];
     for (const request of [...this.#requests.values()]) {
-      if (request.state === 'asked') request.answered(movedHome());
+      if (request.state === 'asked') request.answered(new HomeMoved());
       else if (request.state === 'granted') granted.push(request.request);
       request.state = 'lost';
     }
@@ -559,8 +577,8 @@ export class SchemaGateway implements Fence {
   }
 }
 
-function movedHome(): DbError {
-  return new DbError('40001', 'the schema changed hands while it was being changed', {
-    hint: 'Try again.',
-  });
+class HomeMoved extends DbError {
+  constructor() {
+    super('40001', 'the schema changed hands while it was being changed', { hint: 'Try again.' });
+  }
 }

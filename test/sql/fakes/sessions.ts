@@ -13,6 +13,7 @@ import type { SessionValues } from '../../../src/sql/exec/plan-api.ts';
 import type { CopyStatement, Name } from '../../../src/sql/parse/ast.ts';
 import { parseStatements } from '../../../src/sql/parse/postgres.ts';
 import { initParser } from '../../../src/sql/parse/grammar.ts';
+import type { Transactions } from '../../../src/txn/api.ts';
 import { FakeTimers } from './timers.ts';
 import { FakeStore, type FakeTransaction } from './transactions.ts';
 
@@ -75,15 +76,20 @@ const values: SessionValues = {
   uint32: () => 7,
 };
 
+export interface SessionHost {
+  readonly store: Omit<Transactions, 'begin'> & { begin(): FakeTransaction };
+  readonly catalog: Catalog;
+}
+
 export class FakeSession {
   readonly view: CatalogView;
   readonly notices: string[] = [];
-  readonly #database: FakeDatabase;
+  readonly #database: SessionHost;
   #txn: FakeTransaction | undefined;
   #explicit = false;
   #after: { committed: () => void; rolledBack: () => void }[] = [];
 
-  constructor(database: FakeDatabase) {
+  constructor(database: SessionHost) {
     this.#database = database;
     this.view = database.catalog.view(() => ['public']);
   }

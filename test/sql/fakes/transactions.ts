@@ -119,6 +119,47 @@ export class FakeStore implements Transactions {
   }
 }
 
+export type Committing = (txn: FakeTransaction) => Promise<void>;
+
+/** The store as one node has it: `committing` is waited for before each commit and may forbid it. */
+export class NodeStore implements Transactions {
+  readonly #store: FakeStore;
+  readonly #committing: Committing;
+
+  constructor(store: FakeStore, committing: Committing) {
+    this.#store = store;
+    this.#committing = committing;
+  }
+
+  begin(): FakeTransaction {
+    const txn = this.#store.begin();
+    txn.committing = this.#committing;
+    return txn;
+  }
+
+  beginFirst(): FakeTransaction {
+    const txn = this.begin();
+    txn.isFirst = true;
+    return txn;
+  }
+
+  snapshot(): Snapshot {
+    return this.#store.snapshot();
+  }
+
+  bulkWrite(writes: readonly Write[]): Promise<void> {
+    return this.#store.bulkWrite(writes);
+  }
+
+  clearSpan(start: Uint8Array, end: Uint8Array): Promise<void> {
+    return this.#store.clearSpan(start, end);
+  }
+
+  approximateBytes(): Promise<number> {
+    return this.#store.approximateBytes();
+  }
+}
+
 class FakeView implements Snapshot {
   readonly timestamp: Timestamp;
   protected readonly store: FakeStore;
@@ -187,6 +228,8 @@ export class FakeTransaction extends FakeView implements Transaction {
   aborted: Error | undefined;
   /** Wounds whoever is in its way. */
   isFirst = false;
+  committing: Committing | undefined;
+  #isCommitting = false;
   declare readonly buffer: Rows;
 
   constructor(store: FakeStore, id: string) {
@@ -229,17 +272,30 @@ export class FakeTransaction extends FakeView implements Transaction {
   async commit(): Promise<Timestamp> {
     if (this.aborted !== undefined) throw this.aborted;
     for (const { key } of this.buffer.values()) await this.store.lock(key, this);
+    if (this.committing !== undefined) {
+      this.#isCommitting = true;
+      try {
+        await this.committing(this);
+      } catch (error) {
+        this.#isCommitting = false;
+        this.rollback();
+        throw error;
+      }
+    }
     for (const { key, value } of this.buffer.values()) this.store.set(key, value);
     this.store.release(this);
     return ++this.store.time as Timestamp;
   }
 
   wound(): void {
+    // One that is being decided takes its course.
+    if (this.#isCommitting) return;
     this.aborted ??= new DbError('40001', 'wounded');
     this.store.release(this);
   }
 
   rollback(): void {
+    if (this.#isCommitting) return;
     this.aborted ??= new DbError('40001', 'rolled back');
     this.buffer.clear();
     this.store.release(this);

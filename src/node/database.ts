@@ -4,8 +4,8 @@
 //   SQL sessions -> transactions -> ranges (locks, cache, commit) -> Raft (log) -> storage shard
 //                                                              clock orders all of it
 //
-// A node that is alone leads its range from the start. In a cluster every node has a replica of it; the one that leads
-// serves, the others apply and say who does.
+// A node that is alone leads its ranges from the start. In a cluster each range has replicas on some nodes; the one that
+// leads serves, the others apply and say who does.
 
 import { DbError } from '../base/errors.ts';
 import { openIntervalClock, type OwnedClock } from '../clock/clock.ts';
@@ -16,6 +16,7 @@ import {
 } from '../raft/scheduler.ts';
 import type { RetentionBounds } from '../raft/retention.ts';
 import type { Ranges } from '../ranges/api.ts';
+import { FIRST_DATA_RANGE } from '../ranges/layout.ts';
 import { Router } from '../ranges/router.ts';
 import { Turns } from '../ranges/turns.ts';
 import type { NodeId, Runtime, WorkerEntry } from '../runtime/runtime.ts';
@@ -30,6 +31,7 @@ import { startShard } from '../storage/shard-client.ts';
 import type { Fence } from '../txn/fence.ts';
 import { DEFAULT_TRANSACTION_SETTINGS } from '../txn/settings.ts';
 import { Coordinator } from '../txn/transactions.ts';
+import type { Addresses } from './bootstrap.ts';
 import { Closing } from './closing.ts';
 import type { NodeConfig } from './config.ts';
 import { ConsistencyChecks } from './consistency-checks.ts';
@@ -37,18 +39,22 @@ import { FencedRanges } from './fenced-ranges.ts';
 import { gaugesOf } from './figures.ts';
 import { loadIdentity, type Member } from './identity.ts';
 import { LogTruncation } from './log-truncation.ts';
+import { Placement } from './placement-node.ts';
+import { localRanges } from './placement-ranges.ts';
 import { createProgramRun } from './program-run.ts';
-import { RangeHost } from './range-host.ts';
+import type { RangeHost } from './range-host.ts';
+import { RangeIds } from './range-ids.ts';
+import { RangeStore } from './range-store.ts';
+import type { NodeRecord } from './registry.ts';
 import { SchemaServing } from './schema-serving.ts';
 import { SpaceGuard } from './space-guard.ts';
 import { SqlServing } from './sql-serving.ts';
 import type { ConsistencyAnswer, DatabaseHealth, Gauge, NodeStatus } from './status.ts';
 import { Streams } from './streams.ts';
 
-/** The one range there is. */
-const RANGE = 1;
 /** Snapshots of other ranges that wait for their turn. */
 const SNAPSHOTS_WAITING_MAX = 64;
+const NOWHERE: Addresses = { rpc: '', sql: '', http: '' };
 
 export interface DatabaseOptions {
   /** What a storage shard runs: RocksDB on a thread, or an engine in memory in the simulator. */
@@ -60,6 +66,12 @@ export interface DatabaseOptions {
   readonly observer?: SchedulerObserver;
   /** How much of the log is kept for members that lag behind; left out: as usual. */
   readonly retention?: RetentionBounds;
+  /** Where others find this node; left out: as its identity has it. */
+  readonly addresses?: Addresses;
+  /** 'region=eu,zone=a' */
+  readonly locality?: string;
+  /** The registry was read: who belongs to the cluster, and where. */
+  readonly onNodes?: (records: readonly NodeRecord[]) => void;
 }
 
 /** What the key-value door works with. */
@@ -85,6 +97,10 @@ export interface Database {
   transferLeadership(to: NodeId): Promise<void>;
   /** Whether all replicas hold the same; of the node that leads. */
   checkConsistency(): Promise<ConsistencyAnswer>;
+  /** Those that this node has replicas of. */
+  readonly ranges: RangeStore;
+  /** Nodes, settings, and where replicas and leases are. */
+  readonly placement: Placement;
   close(): Promise<void>;
 }
 
@@ -98,7 +114,7 @@ export async function openDatabase(
   const directory = config.dataDirectory;
   const closing = new Closing();
   let brokenBy: string | undefined;
-  let host: RangeHost | undefined;
+  let store: RangeStore | undefined;
   let serving: SqlServing | undefined;
   let schema: SchemaServing | undefined;
   let catalog: Catalog | undefined;
@@ -113,7 +129,7 @@ export async function openDatabase(
     const error = reason instanceof Error ? reason : new Error(String(reason));
     brokenBy = error.message;
     // P35: whoever waits for a lock or an outcome is told now, for neither will come.
-    host?.stop(brokenBy);
+    store?.stop(brokenBy);
     serving?.cease();
     interrupt(error);
     options.broken(error);
@@ -147,8 +163,6 @@ export async function openDatabase(
     closing.add(() => {
       brokenBy ??= 'the node was stopped';
     });
-    // A range lives on one shard.
-    const shard = shards[RANGE % shards.length] as Shard;
     const applied = await Promise.all(shards.map((one) => one.opened));
 
     const streams = new Streams(runtime.network, log);
@@ -162,7 +176,7 @@ export async function openDatabase(
     });
     scheduler.onFailure(broken);
     // After the scheduler, which answers what was proposed before.
-    closing.add(() => host?.stop('the node is stopping'));
+    closing.add(() => store?.stop('the node is stopping'));
     closing.add(() => scheduler.close());
     // P12
     scheduler.onClock((verdict) => {
@@ -171,32 +185,51 @@ export async function openDatabase(
     });
 
     const cache = new RowCache(config.cacheBytes);
-    const range = await RangeHost.open({
-      range: RANGE,
-      nodeId,
-      founders: isAlone ? [nodeId] : members.map((member) => member.nodeId),
-      dataDirectory: directory,
-      runtime,
-      clock,
-      timing: config.timing,
-      scheduler,
-      shard,
-      cache,
-      applied: applied.flat().find((one) => one.range === RANGE),
-      streams,
-      sending: new Turns(SNAPSHOTS_WAITING_MAX),
-      receiving: new Turns(SNAPSHOTS_WAITING_MAX),
-      onServing: () => schema?.begin(),
-      onCeased: () => {
+    let rangeIds: RangeIds | undefined;
+    const hosts = await RangeStore.open(
+      {
+        nodeId,
+        isAlone,
+        founders: identity.founders,
+        dataDirectory: directory,
+        runtime,
+        clock,
+        timing: config.timing,
+        scheduler,
+        shards,
+        cache,
+        streams,
+        sending: new Turns(SNAPSHOTS_WAITING_MAX),
+        receiving: new Turns(SNAPSHOTS_WAITING_MAX),
+        newRangeId: () => (rangeIds as RangeIds).next(),
+        onFailure: broken,
+      },
+      applied,
+    );
+    store = hosts;
+    /** The schema is where its range is led; that begins with the catalog's first key, so its id stays. */
+    const home = (): RangeHost | undefined => hosts.get(FIRST_DATA_RANGE);
+    let homeTerm: number | undefined;
+    const followHome = (): void => {
+      const term = home()?.isServing === true ? home()?.group.term : undefined;
+      if (term === homeTerm) return;
+      if (homeTerm !== undefined) {
         schema?.cease('another node leads it');
         catalog?.schema.giveUp();
-      },
-      onFailure: broken,
+      }
+      homeTerm = term;
+      if (term !== undefined) schema?.begin();
+    };
+    hosts.onChange((host) => {
+      if (host.range === FIRST_DATA_RANGE) followHome();
     });
-    host = range;
-    const { replica } = range;
+    const whyBroken = (): string | undefined =>
+      hosts.all().find(({ replica }) => replica.whyBroken !== undefined)?.replica.whyBroken;
 
-    const ranges = new Router(replica);
+    const ranges = new Router({
+      find: (key) => hosts.find(key)?.replica,
+      all: () => hosts.all().map(({ replica }) => replica),
+    });
     const newCoordinator = (through: Ranges, fence?: Fence): Coordinator => {
       const transactions = new Coordinator({
         ranges: through,
@@ -211,8 +244,9 @@ export async function openDatabase(
     };
     /** The catalog's own and the key-value door's. */
     const system = newCoordinator(ranges);
+    rangeIds = new RangeIds(system);
     const leaderElsewhere = (): Member | undefined =>
-      members.find((member) => member.nodeId === range.leaderElsewhere);
+      members.find((member) => member.nodeId === home()?.leaderElsewhere);
     schema = new SchemaServing({
       nodeId,
       runtime,
@@ -220,11 +254,13 @@ export async function openDatabase(
       transactions: system,
       isReachedByOthers: false,
       leads: () => {
-        const { lease } = range.group;
+        const host = home();
+        if (host?.isServing !== true) return false;
+        const { lease } = host.group;
         // An only voter leads, whatever its clock says (P7).
-        return replica.isServing && (lease.isAlone || lease.isHeld());
+        return lease.isAlone || lease.isHeld();
       },
-      leader: () => range.leaderElsewhere,
+      leader: () => home()?.leaderElsewhere,
       onFailure: broken,
     });
     closing.add(() => schema?.cease('the node is stopping'));
@@ -247,7 +283,7 @@ export async function openDatabase(
     const transactions = newCoordinator(new FencedRanges(ranges, leases), leases);
     const sqlServing = new SqlServing({
       transactions,
-      refusal: () => notServing(nodeId, brokenBy ?? replica.whyBroken, leaderElsewhere()),
+      refusal: () => notServing(nodeId, brokenBy ?? whyBroken(), leaderElsewhere()),
     });
     serving = sqlServing;
     leases.start();
@@ -267,29 +303,52 @@ export async function openDatabase(
       log,
       path: directory,
       minFreeBytes: config.minFreeBytes,
-      onChange: (refusal) => {
-        replica.refuseWrites = refusal;
-      },
+      onChange: (refusal) => hosts.refuseWrites(refusal),
     });
     await guard.start();
     closing.add(() => guard.stop());
     const truncation = new LogTruncation({
       timers,
-      log,
       faults: runtime.faults,
-      shard,
-      range: RANGE,
+      ranges: () => hosts.all(),
       entriesPerFlush: config.entriesPerFlush,
       bytesPerFlush: config.bytesPerFlush,
-      bytesBetween: (after, last) => range.group.bytesBetween(after, last),
-      appliedIndex: () => replica.appliedIndex,
-      truncate: (index) => scheduler.truncate(range.group, Math.min(index, range.group.delivered)),
       broken,
     });
     truncation.start();
     closing.add(() => truncation.stop());
-    const checks = new ConsistencyChecks(range, timers, log, config.consistencyCheckMicros);
+    const checks = new ConsistencyChecks(
+      () => hosts.all(),
+      timers,
+      log,
+      config.consistencyCheckMicros,
+    );
     closing.add(() => checks.stop());
+
+    const own = members.find((member) => member.nodeId === nodeId);
+    const placement: Placement = new Placement({
+      runtime,
+      streams,
+      transactions: system,
+      clusterId,
+      nodeId,
+      founders: identity.founders,
+      instanceId: identity.instanceId ?? '',
+      addresses: options.addresses ?? own ?? NOWHERE,
+      locality: options.locality ?? '',
+      ranges: () =>
+        localRanges(hosts.all(), {
+          rates: () => undefined,
+          bytes: () => undefined,
+          factor: () => placement.settings.get('replication.factor'),
+        }),
+      capacity: () => 1_000_000,
+      followLoad: () => 0,
+      freeBytes: () => guard.freeBytes,
+      onNodes: options.onNodes ?? (() => {}),
+    });
+    placement.start();
+    closing.add(() => placement.stop());
 
     if (isAlone || brokenBy !== undefined) await Promise.race([sqlServing.served, interrupted]);
     log.info(isAlone ? 'serving' : 'running', { directory, cluster: clusterId, node: nodeId });
@@ -302,16 +361,17 @@ export async function openDatabase(
       kv: { ranges, transactions: system, clock, leader: leaderElsewhere },
       clock,
       health: () => {
-        const reason = brokenBy ?? replica.whyBroken ?? clock.suspended;
-        const { role, leaderNode } = range.status();
+        const reason = brokenBy ?? whyBroken() ?? clock.suspended;
+        const at = home()?.status();
         return {
           serving: reason === undefined,
           status: reason ?? guard.refusal ?? 'ok',
           fields: {
             node: nodeId,
             cluster: clusterId,
-            role,
-            leader: leaderNode,
+            role: at?.role ?? 'follower',
+            leader: at?.leaderNode ?? 0,
+            ranges: hosts.all().length,
             sessions: sql.statistics.sessions,
             freeBytes: guard.freeBytes,
           },
@@ -319,12 +379,13 @@ export async function openDatabase(
       },
       metrics: async () =>
         gaugesOf({
-          replica: replica.stats(),
-          range: range.status(),
+          ranges: hosts
+            .all()
+            .map((host) => ({ replica: host.replica.stats(), range: host.status() })),
           cache: cache.stats(),
           sql: sql.statistics,
           syncs: scheduler.syncs,
-          usage: await shard.usage(),
+          usage: await Promise.all(shards.map((shard) => shard.usage())),
           clockWidth: clock.latest() - clock.earliest(),
           freeBytes: guard.freeBytes,
         }),
@@ -333,16 +394,22 @@ export async function openDatabase(
         clusterId,
         members,
         isServing: sqlServing.isServing,
-        reason: brokenBy ?? replica.whyBroken ?? clock.suspended ?? 'ok',
-        ranges: [range.status()],
+        reason: brokenBy ?? whyBroken() ?? clock.suspended ?? 'ok',
+        ranges: hosts.all().map((host) => host.status()),
       }),
-      transferLeadership: (to) => range.transferTo(to),
-      checkConsistency: () => range.check(),
+      transferLeadership: async (to) => {
+        const led = hosts.all().filter(({ group }) => group.isLeader);
+        if (led.length === 0) throw new DbError('57P03', `node ${nodeId} leads no range`);
+        await Promise.all(led.map((host) => host.transferTo(to)));
+      },
+      ranges: hosts,
+      placement,
+      checkConsistency: () => checkAll(hosts.all(), nodeId),
       close: async () => {
         sql.close();
         // In the same turn: a statement whose session was just closed must not go on in a transaction of its own.
         transactions.close();
-        if (brokenBy === undefined) await range.retire();
+        if (brokenBy === undefined) await hosts.retire();
         // A node that is broken must write nothing more: what it acknowledged is in the log.
         try {
           if (brokenBy === undefined) await truncation.flush();
@@ -357,6 +424,25 @@ export async function openDatabase(
       .catch((failure: unknown) => log.error('closing failed', { error: String(failure) }));
     throw error;
   }
+}
+
+/** Of the ranges that this node leads, one after the other: the first that is not as it should be, or all. */
+async function checkAll(hosts: readonly RangeHost[], nodeId: NodeId): Promise<ConsistencyAnswer> {
+  const led = hosts.filter(({ group }) => group.isLeader);
+  if (led.length === 0) {
+    throw new DbError('57P03', `node ${nodeId} leads no range`, {
+      hint: 'Ask the node that leads.',
+    });
+  }
+  let replicas = Number.POSITIVE_INFINITY;
+  let rows = 0;
+  for (const host of led) {
+    const answer = await host.check();
+    if (answer.kind !== 'consistent') return answer;
+    replicas = Math.min(replicas, answer.replicas);
+    rows += answer.rows;
+  }
+  return { kind: 'consistent', replicas, rows };
 }
 
 function notServing(

@@ -6,8 +6,7 @@ import type { ShardUsage } from '../storage/shard.ts';
 import type { Gauge, RangeStatus } from './status.ts';
 
 export interface Figures {
-  readonly replica: ReplicaStats;
-  readonly range: RangeStatus;
+  readonly ranges: readonly { readonly replica: ReplicaStats; readonly range: RangeStatus }[];
   readonly cache: RowCacheStats;
   readonly sql: {
     readonly statements: number;
@@ -15,13 +14,17 @@ export interface Figures {
     readonly sessions: number;
   };
   readonly syncs: number;
-  readonly usage: ShardUsage;
+  /** Of each shard. */
+  readonly usage: readonly ShardUsage[];
   readonly clockWidth: number;
   readonly freeBytes: number;
 }
 
 export function gaugesOf(figures: Figures): Gauge[] {
-  const { replica, range, cache, sql, usage } = figures;
+  const { ranges, cache, sql } = figures;
+  const replica = sumOf(ranges.map((one) => one.replica));
+  const usage = sumOf(figures.usage);
+  const range = ranges.map((one) => one.range);
   return [
     counter('sql_statements_total', 'Statements executed.', sql.statements),
     counter('sql_retries_total', 'Statements tried again after an abort.', sql.retries),
@@ -41,13 +44,22 @@ export function gaugesOf(figures: Figures): Gauge[] {
     gauge('cache_rows', 'Rows in the hot-row cache.', cache.entries),
     gauge('cache_bytes', 'Memory that the hot-row cache has taken.', cache.bytes),
     counter('log_syncs_total', 'Writes of the log with their sync.', figures.syncs),
-    gauge('ranges_led', 'Ranges that this node leads.', range.role === 'leader' ? 1 : 0),
-    gauge('raft_term', 'Term of the range.', range.term),
-    gauge('apply_lag_entries', 'Entries committed and not applied yet.', range.lag),
+    gauge('ranges', 'Ranges that this node has replicas of.', range.length),
+    gauge(
+      'ranges_led',
+      'Ranges that this node leads.',
+      range.filter(({ role }) => role === 'leader').length,
+    ),
+    gauge('raft_term', 'Greatest term of a range.', Math.max(0, ...range.map(({ term }) => term))),
+    gauge(
+      'apply_lag_entries',
+      'Entries committed and not applied yet.',
+      range.reduce((sum, { lag }) => sum + lag, 0),
+    ),
     gauge(
       'ranges_broken',
       'Replicas that were found to differ from the others.',
-      range.broken === undefined ? 0 : 1,
+      range.filter(({ broken }) => broken !== undefined).length,
     ),
     counter('entries_applied_total', 'Log entries applied to storage.', usage.entriesApplied),
     counter('bytes_applied_total', 'Bytes of them.', usage.bytesApplied),
@@ -58,10 +70,21 @@ export function gaugesOf(figures: Figures): Gauge[] {
   ];
 }
 
-function counter(name: string, help: string, value: number): Gauge {
-  return { name, help, type: 'counter', value };
+/** Of counts by name. */
+function sumOf<T extends { readonly [name in keyof T]: number }>(
+  all: readonly T[],
+): Partial<T> & { readonly [name in keyof T]: number } {
+  const sum: Record<string, number> = {};
+  for (const one of all) {
+    for (const [name, count] of Object.entries<number>(one)) sum[name] = (sum[name] ?? 0) + count;
+  }
+  return sum as Partial<T> & { readonly [name in keyof T]: number };
 }
 
-function gauge(name: string, help: string, value: number): Gauge {
-  return { name, help, type: 'gauge', value };
+function counter(name: string, help: string, value: number | undefined): Gauge {
+  return { name, help, type: 'counter', value: value ?? 0 };
+}
+
+function gauge(name: string, help: string, value: number | undefined): Gauge {
+  return { name, help, type: 'gauge', value: value ?? 0 };
 }

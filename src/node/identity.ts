@@ -4,8 +4,8 @@ import { DbError } from '../base/errors.ts';
 import { fromUtf8, toHex, utf8 } from '../base/bytes.ts';
 import type { Files, Random } from '../runtime/runtime.ts';
 
-/** The layout of the whole data directory; a newer one is refused. Version 1 knew no members: its node is alone. */
-const FORMAT_VERSION = 2;
+/** The layout of the whole data directory; another one is refused. Up to version 2 there was one range for everything. */
+const FORMAT_VERSION = 3;
 
 /** What may be there before node.json: the lock, and what a node keeps while it waits (bootstrap.ts). */
 const OF_A_FIRST_START = ['meridian.lock', 'node.json', 'bootstrap.json'];
@@ -61,6 +61,13 @@ export async function readIdentity(
       '58P01',
       `${dataDirectory} has format version ${identity.formatVersion}, this program knows versions up to ${FORMAT_VERSION}`,
       { hint: 'Use a newer version of the program.' },
+    );
+  }
+  if (identity.formatVersion < FORMAT_VERSION) {
+    throw new DbError(
+      '58P01',
+      `${dataDirectory} has format version ${identity.formatVersion}, this program needs version ${FORMAT_VERSION}`,
+      { hint: 'Start the version of the program that wrote it, and move the data with COPY.' },
     );
   }
   return identity;

@@ -1,11 +1,11 @@
 // How writes become visible: locks, a timestamp, one log entry, commit-wait, answer. Everything from the last check to
 // the proposal happens in one turn; the outcome is decided by proposing, not by applying (P13).
 
-import { hashBytes } from '../base/bytes.ts';
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { ApplyPump } from './apply-pump.ts';
 import { CommandEncoder, commandTimestamp, commandTxn } from './command.ts';
-import type { RangeTxn } from './endpoint.ts';
+import type { Bounds } from './bounds.ts';
+import type { Elsewhere, RangeCommit, RangeHead, RangeRefusal, RangeTxn } from './endpoint.ts';
 import type { Gate } from './gate.ts';
 import type { InFlightWrites } from './in-flight.ts';
 import {
@@ -18,16 +18,18 @@ import {
 } from './limits.ts';
 import type { LockTable } from './lock-table.ts';
 import type { LockWaits } from './lock-waits.ts';
-import { PendingCommit } from './pending-commit.ts';
+import { PendingCommit, type PendingRole } from './pending-commit.ts';
 import { RecentTransactions } from './recent-transactions.ts';
 import type { ProposalOutcome, ReplicaParts } from './replica-parts.ts';
-import type { CommitAnswer, Refusal, Span, Write } from './requests.ts';
+import type { CommitAnswer, Refusal, Span, TxnId, Write } from './requests.ts';
 import { Session } from './session.ts';
 import { type Sessions } from './sessions.ts';
+import { encodeDecide, encodePrepare, hashesOf } from './two-phase-format.ts';
 import { parseTxnId, randomTxnId } from './txn-id.ts';
 
 export class Commits {
   private readonly parts: ReplicaParts;
+  private readonly bounds: Bounds;
   private readonly gate: Gate;
   private readonly locks: LockTable;
   private readonly lockWaits: LockWaits;
@@ -35,7 +37,7 @@ export class Commits {
   private readonly inFlight: InFlightWrites<PendingCommit>;
   private readonly pump: ApplyPump;
   private readonly encoder = new CommandEncoder();
-  readonly recent: RecentTransactions = new RecentTransactions(REMEMBERED_TRANSACTIONS_MAX);
+  recent: RecentTransactions = new RecentTransactions(REMEMBERED_TRANSACTIONS_MAX);
   private readonly id = new Uint32Array(4);
   /** Proposed in a leadership that has ended, and not decided yet. */
   private readonly lost = new Set<PendingCommit>();
@@ -47,6 +49,7 @@ export class Commits {
 
   constructor(
     parts: ReplicaParts,
+    bounds: Bounds,
     gate: Gate,
     locks: LockTable,
     lockWaits: LockWaits,
@@ -55,6 +58,7 @@ export class Commits {
     pump: ApplyPump,
   ) {
     this.parts = parts;
+    this.bounds = bounds;
     this.gate = gate;
     this.locks = locks;
     this.lockWaits = lockWaits;
@@ -63,9 +67,18 @@ export class Commits {
     this.pump = pump;
   }
 
-  commit(txn: RangeTxn, writes: readonly Write[], deadline: Timestamp): Promise<CommitAnswer> {
+  commit(
+    head: RangeHead,
+    txn: RangeTxn,
+    writes: readonly Write[],
+    deadline: Timestamp,
+    role?: PendingRole,
+  ): Promise<RangeCommit> {
     const again = this.alreadySent(txn.id);
     if (again !== undefined) return again;
+    const { bounds } = this;
+    if (!bounds.admitsWrites(writes)) return this.commitOnce(head, txn, writes, deadline, role);
+    if (!bounds.isCurrent(head)) return Promise.resolve(bounds.wrong(bounds.span));
     const session = this.sessions.admit(txn, txn.session);
     if (!(session instanceof Session)) return Promise.resolve(session);
     const tooLarge = whyTooLarge(writes) ?? whyTooManyLocks(session, writes.length);
@@ -81,18 +94,31 @@ export class Commits {
       undefined,
       deadline,
     );
+    commit.spanGeneration = this.bounds.state.spanGeneration;
+    commit.role = role;
     session.commit = commit.answered;
     this.lock(commit, 0);
     return commit.answered;
   }
 
-  bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<CommitAnswer> {
+  private async commitOnce(
+    head: RangeHead,
+    { id, age, session }: RangeTxn,
+    writes: readonly Write[],
+    deadline: Timestamp,
+    role: PendingRole | undefined,
+  ): Promise<RangeCommit> {
+    const elsewhere = await this.whyNotAdmitted(writes, undefined);
+    return elsewhere ?? this.commit(head, { id, age, session }, writes, deadline, role);
+  }
+
+  bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<RangeCommit> {
     const tooLarge = whyTooLarge(writes);
     if (tooLarge !== undefined) return Promise.resolve(tooLarge);
     return this.decideOutside(writes, undefined, willBeRead);
   }
 
-  clearSpan(span: Span): Promise<CommitAnswer> {
+  clearSpan(span: Span): Promise<RangeCommit> {
     return this.decideOutside([], span, false);
   }
 
@@ -141,7 +167,7 @@ export class Commits {
   }
 
   /** P20: the answer to an attempt that was sent before. One that has committed has no session any more. */
-  private alreadySent(txn: string): Promise<CommitAnswer> | undefined {
+  private alreadySent(txn: string): Promise<RangeCommit> | undefined {
     const session = this.sessions.find(txn);
     if (session !== undefined) return session.commit;
     parseTxnId(txn, this.id);
@@ -157,6 +183,10 @@ export class Commits {
   private lock(commit: PendingCommit, from: number): void {
     const session = commit.session as Session;
     const { writes, hashes } = commit;
+    if (from > 0 && !this.bounds.admitsWrites(writes)) {
+      this.onceAdmitted(commit, () => this.lock(commit, from));
+      return;
+    }
     for (let i = from; i < writes.length; i++) {
       const { key } = writes[i] as Write;
       const hash = hashes[i] as number;
@@ -175,7 +205,7 @@ export class Commits {
     writes: readonly Write[],
     span: Span | undefined,
     willBeRead: boolean,
-  ): Promise<CommitAnswer> {
+  ): Promise<RangeCommit> {
     const id = randomTxnId(this.parts.runtime.random);
     const hashes = hashesOf(writes);
     const commit = new PendingCommit(undefined, id, writes, hashes, span, MAX_TIMESTAMP);
@@ -186,16 +216,34 @@ export class Commits {
 
   /** From here to the proposal there is no await; after one, everything is asked again from the start. */
   private decide(commit: PendingCommit): void {
-    const { session } = commit;
+    const { session, writes, span } = commit;
     const refusal = this.whyNot(session);
     if (refusal !== undefined) {
       this.refuse(commit, refusal);
       return;
     }
+    // What it has read may be another range's by now, which has to be asked.
+    if (session !== undefined && commit.spanGeneration !== this.bounds.state.spanGeneration) {
+      this.refuse(commit, this.bounds.wrong(this.bounds.span));
+      return;
+    }
+    if (
+      !this.bounds.admitsWrites(writes) ||
+      (session !== undefined && !this.bounds.admitsOwner(session.owner)) ||
+      (span !== undefined && !this.bounds.admitsSpan(span))
+    ) {
+      this.onceAdmitted(commit, () => this.decide(commit));
+      return;
+    }
+    const { role } = commit;
+    if (role?.kind === 'decide' && !this.follows(role.atLeast)) {
+      this.refuse(commit, { kind: 'notServing', message: 'others are too far ahead in time' });
+      return;
+    }
     const s = this.gate.assign(); // P11
     const reason = s === undefined ? 'its floor is too far ahead' : this.gate.refusal(s);
     if (s === undefined || reason !== undefined) {
-      const refused = this.gate.notServing(reason ?? '');
+      const refused = this.bounds.notLeader(this.gate, reason ?? '');
       const renewal = s === undefined ? undefined : this.gate.renewal();
       if (renewal === undefined) {
         this.refuse(commit, refused);
@@ -218,6 +266,14 @@ export class Commits {
       });
       return;
     }
+    if (role?.kind === 'decide' && s >= role.below) {
+      // P16
+      this.refuse(commit, {
+        kind: 'sessionGone',
+        message: 'what it read elsewhere is not protected for so long',
+      });
+      return;
+    }
     if (!this.gate.isCovered(s)) {
       this.gate.cover(s).then(
         () => this.decide(commit),
@@ -226,6 +282,25 @@ export class Commits {
       return;
     }
     this.propose(commit, s);
+  }
+
+  /** After the range did not admit it: goes on once a change of the range is through, or steps back. */
+  private onceAdmitted(commit: PendingCommit, goOn: () => void): void {
+    void this.whyNotAdmitted(commit.writes, commit.span).then((elsewhere) => {
+      if (elsewhere === undefined) {
+        goOn();
+        return;
+      }
+      this.refuse(commit, elsewhere);
+    });
+  }
+
+  private async whyNotAdmitted(
+    writes: readonly Write[],
+    span: Span | undefined,
+  ): Promise<Elsewhere | void> {
+    if (span !== undefined) return this.bounds.whyNot(span);
+    return this.bounds.whyNotKeys(writes.map(({ key }) => key));
   }
 
   private whyNot(session: Session | undefined): Refusal | undefined {
@@ -240,14 +315,10 @@ export class Commits {
   private propose(commit: PendingCommit, s: Timestamp): void {
     const { session, span } = commit;
     commit.timestamp = s;
-    if (session !== undefined) session.owner.state = 'committing';
-    parseTxnId(commit.txn, this.id);
-    const command =
-      span === undefined
-        ? this.encoder.writes(s, this.id, commit.deadline, commit.writes, (i) =>
-            this.isSurelyNew(commit, i),
-          )
-        : this.encoder.clearSpan(s, span);
+    if (session !== undefined) {
+      session.owner.state = commit.role?.kind === 'prepare' ? 'prepared' : 'committing';
+    }
+    const command = span === undefined ? this.encode(commit) : this.encoder.clearSpan(s, span);
     this.inFlight.add(commit);
     for (let i = 0; i < commit.hashes.length; i++) {
       this.parts.cache.proposed(commit.hashes[i] as number); // P14
@@ -256,6 +327,32 @@ export class Commits {
     if (session !== undefined && this.hasFault('ranges.release-before-visible')) {
       this.sessions.end(session);
     }
+  }
+
+  private encode(commit: PendingCommit): Uint8Array {
+    const { role, txn, timestamp: s, deadline, writes } = commit;
+    if (role?.kind === 'prepare') {
+      const { owner } = commit.session as Session;
+      const { anchor } = role;
+      const hasRead = owner.spans !== undefined || owner.keys.length > writes.length;
+      return encodePrepare({ txn, at: s, deadline, age: owner.age, hasRead, anchor, writes });
+    }
+    const isNew = (i: number): boolean => this.isSurelyNew(commit, i);
+    // Nobody waits for the outcome but who is told it here: it is remembered as that of any other.
+    if (role === undefined || role.participants.length === 0) {
+      parseTxnId(txn, this.id);
+      return this.encoder.writes(s, this.id, deadline, writes, isNew);
+    }
+    const { anchor, participants } = role;
+    return encodeDecide({ txn, s, deadline, anchor, participants }, writes, isNew);
+  }
+
+  /** Whether a timestamp above it can be assigned. */
+  private follows(atLeast: Timestamp): boolean {
+    if (atLeast <= this.gate.floor) return true;
+    if (!this.parts.clock.observe(atLeast)) return false;
+    this.gate.raise(atLeast);
+    return true;
   }
 
   /** Only under the key's lock: nobody else has a write of it in flight. */
@@ -277,7 +374,10 @@ export class Commits {
       case 'tooLarge': {
         const { kind, message } = outcome;
         this.inFlight.remove(commit);
-        this.refuse(commit, kind === 'refused' ? this.gate.notServing(message) : { kind, message });
+        this.refuse(
+          commit,
+          kind === 'refused' ? this.bounds.notLeader(this.gate, message) : { kind, message },
+        );
         return;
       }
       case 'unknown':
@@ -287,9 +387,38 @@ export class Commits {
     }
   }
 
+  /** A prepare whose entry is committed: from now on it is the participant's business. Undefined: it is not this
+   * leader's. */
+  prepared(at: Timestamp, txn: TxnId): Session | undefined {
+    const commit = this.inFlight.find(at);
+    if (commit?.role?.kind !== 'prepare' || commit.txn !== txn) return undefined;
+    this.inFlight.remove(commit);
+    commit.answer({ kind: 'committed', timestamp: at });
+    return commit.session;
+  }
+
+  /** A decision whose entry is committed. */
+  decided(s: Timestamp, txn: TxnId): void {
+    const commit = this.inFlight.find(s);
+    if (commit?.role?.kind === 'decide' && commit.txn === txn) this.becomeVisible(commit);
+  }
+
+  /** P20. */
+  remember(txn: TxnId, s: Timestamp, deadline: Timestamp): void {
+    parseTxnId(txn, this.id);
+    this.recent.hasRoom(this.parts.clock);
+    this.recent.add(this.id, s, deadline);
+  }
+
+  /** When it committed here; undefined: it did not, or that is forgotten. */
+  whenCommitted(txn: TxnId): Timestamp | undefined {
+    parseTxnId(txn, this.id);
+    return this.recent.find(this.id);
+  }
+
   /** Every read from now on sees it: points through the cache or, as scans, through the shard, which is given the entry
    * before any request that is posted later (P13). */
-  private becomeVisible(commit: PendingCommit, command: Uint8Array): void {
+  private becomeVisible(commit: PendingCommit, command?: Uint8Array): void {
     const { session, timestamp, writes, hashes, span } = commit;
     const { cache } = this.parts;
     for (let i = 0; i < writes.length; i++) {
@@ -300,7 +429,8 @@ export class Commits {
     }
     if (span !== undefined) cache.dropSpan(span); // P14
     if (session !== undefined) {
-      commandTxn(command, this.id);
+      if (command === undefined) parseTxnId(commit.txn, this.id);
+      else commandTxn(command, this.id);
       this.recent.add(this.id, timestamp, commit.deadline);
     }
     this.committed++;
@@ -327,21 +457,20 @@ export class Commits {
     commit.answer(answer);
   }
 
-  /** It surely did not happen: the transaction is over. */
-  private refuse(commit: PendingCommit, refusal: Refusal): void {
-    if (commit.session !== undefined) this.sessions.end(commit.session);
+  /** It surely did not happen. The transaction is over, unless its keys are elsewhere by now: then it keeps its locks,
+   * and its commit may come again in another shape, for nothing was proposed. */
+  private refuse(commit: PendingCommit, refusal: RangeRefusal): void {
+    const { session } = commit;
+    if (session !== undefined) {
+      if (refusal.kind === 'wrongRange') session.commit = undefined;
+      else this.sessions.end(session);
+    }
     commit.answer(refusal);
   }
 
   private hasFault(point: string): boolean {
     return this.parts.runtime.faults.sometimes(point);
   }
-}
-
-function hashesOf(writes: readonly Write[]): number[] {
-  const hashes = new Array<number>(writes.length);
-  for (let i = 0; i < writes.length; i++) hashes[i] = hashBytes((writes[i] as Write).key);
-  return hashes;
 }
 
 function whyTooLarge(writes: readonly Write[]): Refusal | undefined {

@@ -27,8 +27,10 @@ export interface SpanSummary {
   readonly last: Uint8Array | undefined;
 }
 
+export const CHECKSUMS = 'checksum';
+
 export function purposeOfChecksums(range: number): string {
-  return `checksum/${range}`;
+  return `${CHECKSUMS}/${range}`;
 }
 
 export function askSum(id: number): Uint8Array {

@@ -18,6 +18,10 @@ export interface Lease {
 const RENEWAL_MICROS_MAX = 1_500_000;
 const RENEWAL_LOOK_MICROS = 5_000;
 
+/** How long locks are promised to stay: for a decision to be made elsewhere. Whoever takes over waits for as long. */
+export const PROMISE_MICROS_MAX = 250_000;
+const PROMISE_MICROS_MIN = 2_000;
+
 export class Gate {
   private readonly clock: IntervalClock;
   private readonly lease: Lease;
@@ -27,7 +31,7 @@ export class Gate {
   /** Why nothing is served; undefined while serving. */
   private closed: string | undefined = 'the range has not started yet';
   /** The node that is known to lead in place of this one. */
-  private leaderNode: number | undefined = undefined;
+  leaderNode: number | undefined = undefined;
   /** Why it will never open again. */
   private broken: string | undefined = undefined;
   /** The greatest timestamp that was assigned. */
@@ -36,6 +40,9 @@ export class Gate {
   private passed: Timestamp = MIN_TIMESTAMP;
   /** Nothing is assigned at or below it: the greatest timestamp served, and what P1 demands of a new leader. */
   floor: Timestamp = MIN_TIMESTAMP;
+
+  /** Until here locks were promised to stay (P16). Locks end with leadership, so whoever leads next keeps above it (P3). */
+  promised: Timestamp = MIN_TIMESTAMP;
 
   constructor(clock: IntervalClock, lease: Lease, timers: Timers) {
     this.clock = clock;
@@ -71,6 +78,20 @@ export class Gate {
   /** Nothing above it was served or assigned here (P3). */
   get highest(): Timestamp {
     return laterOf(this.floor, this.assigned);
+  }
+
+  /** P16: promises that locks held now protect what was read under them until the timestamp that this answers;
+   * undefined: not even for a moment. The lease reaches so far, and so does the bound of P8: whoever leads next, this
+   * node after a restart too, assigns only above it. */
+  promise(): Timestamp | undefined {
+    const latest = this.clock.latest();
+    for (let micros = PROMISE_MICROS_MAX; micros >= PROMISE_MICROS_MIN; micros /= 2) {
+      const until = (latest + Math.floor(micros)) as Timestamp;
+      if (!this.isCovered(until) || this.refusal(until) !== undefined) continue;
+      this.promised = laterOf(this.promised, until);
+      return until;
+    }
+    return undefined;
   }
 
   notServing(message: string): Refusal {

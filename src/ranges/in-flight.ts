@@ -25,17 +25,30 @@ export class InFlightWrites<T extends InFlight = InFlight> {
   private readonly counts = new Int32Array(SLOTS);
   /** In the order of proposing, which is the order of timestamps and, nearly always, of completion. */
   private readonly queue: T[] = [];
+  /** Prepared: their outcome is told by others, perhaps much later. */
+  private readonly prepared = new Set<InFlight>();
 
   get size(): number {
     return this.queue.length;
   }
 
   add(proposal: T): void {
-    for (const hash of proposal.hashes) {
-      const slot = hash & (SLOTS - 1);
-      this.counts[slot] = (this.counts[slot] as number) + 1;
-    }
+    this.count(proposal, 1);
     this.queue.push(proposal);
+  }
+
+  /** Reads at or above its timestamp wait for it until letGo() (P22). */
+  hold(prepared: InFlight): void {
+    if (this.prepared.has(prepared)) return;
+    this.count(prepared, 1);
+    this.prepared.add(prepared);
+  }
+
+  /** Its outcome is visible. Idempotent. */
+  letGo(prepared: InFlight): void {
+    if (!this.prepared.delete(prepared)) return;
+    this.count(prepared, -1);
+    wakeWaiters(prepared);
   }
 
   /** Its outcome is visible (or it surely never will be, or nobody will tell here): readers go on, and look again.
@@ -48,13 +61,8 @@ export class InFlightWrites<T extends InFlight = InFlight> {
       if (at < 0) return;
       this.queue.splice(at, 1);
     }
-    for (const hash of proposal.hashes) {
-      const slot = hash & (SLOTS - 1);
-      this.counts[slot] = (this.counts[slot] as number) - 1;
-    }
-    const waiters = proposal.waiters;
-    proposal.waiters = undefined;
-    if (waiters !== undefined) for (const wake of waiters) wake();
+    this.count(proposal, -1);
+    wakeWaiters(proposal);
   }
 
   /** The proposal of this timestamp: they are unique. */
@@ -80,6 +88,9 @@ export class InFlightWrites<T extends InFlight = InFlight> {
     for (const proposal of this.queue) {
       if (proposal.timestamp <= t && writesKey(proposal, key, hash)) return proposal;
     }
+    for (const prepared of this.prepared) {
+      if (prepared.timestamp <= t && writesKey(prepared, key, hash)) return prepared;
+    }
     return undefined;
   }
 
@@ -88,7 +99,17 @@ export class InFlightWrites<T extends InFlight = InFlight> {
     for (const proposal of this.queue) {
       if (proposal.timestamp <= t && writesInto(proposal, span)) return proposal;
     }
+    for (const prepared of this.prepared) {
+      if (prepared.timestamp <= t && writesInto(prepared, span)) return prepared;
+    }
     return undefined;
+  }
+
+  private count({ hashes }: InFlight, more: number): void {
+    for (let i = 0; i < hashes.length; i++) {
+      const slot = (hashes[i] as number) & (SLOTS - 1);
+      this.counts[slot] = (this.counts[slot] as number) + more;
+    }
   }
 
   /** Resolves when nothing is in flight, or after `micros`. */
@@ -116,6 +137,12 @@ export class InFlightWrites<T extends InFlight = InFlight> {
       proposal.waiters.push(resolve);
     });
   }
+}
+
+function wakeWaiters(proposal: InFlight): void {
+  const { waiters } = proposal;
+  proposal.waiters = undefined;
+  if (waiters !== undefined) for (const wake of waiters) wake();
 }
 
 function writesKey(proposal: InFlight, key: Uint8Array, hash: number): boolean {

@@ -5,11 +5,13 @@ import type { Timestamp } from '../clock/timestamp.ts';
 
 /**
  * - active: may be wounded;
+ * - confirmed: has been promised that its locks stay until some time (P16): not woundable until then;
+ * - prepared: holds all its locks, waits for none, and ends with its coordinator's word: not woundable here (P21);
  * - committing: holds all its locks and was decided, so it ends without waiting for any lock: no longer woundable;
  * - wounded: an older transaction took its locks away; all it may still do is end;
  * - ended: released.
  */
-export type OwnerState = 'active' | 'committing' | 'wounded' | 'ended';
+export type OwnerState = 'active' | 'confirmed' | 'prepared' | 'committing' | 'wounded' | 'ended';
 
 export class LockOwner {
   readonly id: string;
@@ -56,6 +58,12 @@ export class KeyLock {
 
   isHeldBy(owner: LockOwner): boolean {
     return this.holder === owner || (this.others !== undefined && this.others.includes(owner));
+  }
+
+  /** A copy. */
+  holders(): LockOwner[] {
+    if (this.holder === undefined) return [];
+    return this.others === undefined ? [this.holder] : [this.holder, ...this.others];
   }
 
   hold(owner: LockOwner, exclusive: boolean): void {

@@ -23,6 +23,21 @@ import {
 
 const NO_KEYS: KeyLock[] = [];
 
+/** What an owner holds in a part of a range that becomes another's. */
+export interface HandedLocks {
+  readonly owner: LockOwner;
+  readonly keys: {
+    readonly key: Uint8Array;
+    readonly hash: number;
+    readonly exclusive: boolean;
+  }[];
+  readonly spans: {
+    readonly start: Uint8Array;
+    readonly end: Uint8Array | undefined;
+    readonly exclusive: boolean;
+  }[];
+}
+
 export class LockTable {
   private readonly keys = new KeyLocks();
   /** Held ones and waiting ones. */
@@ -151,6 +166,38 @@ export class LockTable {
     this.tell();
   }
 
+  /** P21: whether an older one waits for something that this owner holds. */
+  isInTheWay(owner: LockOwner): boolean {
+    const isOlderThere = (lock: KeyLock): boolean => {
+      const first = lock.waits?.[0];
+      return first !== undefined && isOlder(first.owner, owner);
+    };
+    const { keys, spans } = owner;
+    if (keys.some(isOlderThere)) return true;
+    if (spans !== undefined) {
+      for (const lock of this.contended) {
+        if (isOlderThere(lock) && spans.some((span) => covers(span, lock.key))) return true;
+      }
+    }
+    return this.spanWaits.some(({ owner: waiter, target }) => {
+      if (!isOlder(waiter, owner)) return false;
+      const wanted = target as SpanLock;
+      return (
+        keys.some(({ key }) => covers(wanted, key)) ||
+        (spans?.some((span) => meets(span, wanted)) ?? false)
+      );
+    });
+  }
+
+  /** It was promised its locks, and is no more: whoever is older and waits for them has them now. */
+  woundIfInTheWay(owner: LockOwner): void {
+    if (owner.state !== 'active' || !this.isInTheWay(owner)) return;
+    owner.state = 'wounded';
+    this.wounds++;
+    this.drop(owner);
+    this.tell();
+  }
+
   /** Ends the owner: all its locks and waits go. Idempotent. */
   release(owner: LockOwner): void {
     if (owner.state === 'ended') return;
@@ -159,9 +206,80 @@ export class LockTable {
     this.tell();
   }
 
+  /** Takes out all that is held at or after `from`, for another table: a lock on a span that begins before is divided
+   * there. Whoever waits for a lock there is told that there is none to be had. */
+  takeFrom(from: Uint8Array): HandedLocks[] {
+    const taken = new Map<LockOwner, HandedLocks>();
+    const of = (owner: LockOwner): HandedLocks => {
+      let handed = taken.get(owner);
+      if (handed === undefined) taken.set(owner, (handed = { owner, keys: [], spans: [] }));
+      return handed;
+    };
+    const keys: KeyLock[] = [];
+    this.keys.visit(from, undefined, (lock) => {
+      keys.push(lock);
+      return true;
+    });
+    for (const lock of keys) {
+      for (const wait of [...(lock.waits ?? [])]) this.refuseWait(wait);
+      const { key, hash, exclusive } = lock;
+      for (const owner of lock.holders()) {
+        of(owner).keys.push({ key, hash, exclusive });
+        lock.unhold(owner);
+      }
+      this.keys.remove(lock);
+    }
+    // At once for each owner: it may hold many.
+    const gone = new Set(keys);
+    for (const { owner } of taken.values()) {
+      owner.keys = owner.keys.filter((lock) => !gone.has(lock));
+    }
+    for (const wait of [...this.spanWaits]) {
+      const { end } = wait.target as SpanLock;
+      if (end === undefined || compareBytes(end, from) > 0) this.refuseWait(wait);
+    }
+    for (const span of this.overlapping(from, undefined)) {
+      const { owner, key, end, exclusive } = span;
+      this.spans.remove(span);
+      removeFrom(owner.spans as SpanLock[], span);
+      const isDivided = compareBytes(key, from) < 0;
+      of(owner).spans.push({ start: isDivided ? from : key, end, exclusive });
+      if (!isDivided) continue;
+      const left = new SpanLock(key, from, owner, exclusive);
+      this.spans.insert(left);
+      hold(left);
+    }
+    // Requests that were older than others are gone.
+    this.settle([...this.contended], []);
+    this.tell();
+    return [...taken.values()];
+  }
+
+  /** What takeFrom() took out of another table, and nobody can have asked for here yet. */
+  adopt(owner: LockOwner, { keys, spans }: HandedLocks): void {
+    for (const { key, hash, exclusive } of keys) {
+      (this.keys.find(key, hash) ?? this.keys.add(key, hash)).hold(owner, exclusive);
+    }
+    for (const { start, end, exclusive } of spans) {
+      const span = new SpanLock(start, end, owner, exclusive);
+      this.spans.insert(span);
+      hold(span);
+    }
+  }
+
+  /** Told with the next tell(). */
+  private refuseWait(wait: LockWait): void {
+    this.unqueue(wait);
+    wait.state = 'refused';
+    this.decided.push(wait);
+  }
+
   private begin(wait: LockWait, victims: readonly LockOwner[]): LockWait | undefined {
     const owner = wait.owner;
-    assert(owner.state === 'active', 'only an active owner may ask for locks');
+    assert(
+      owner.state === 'active' || owner.state === 'confirmed',
+      'only an active owner may ask for locks',
+    );
     owner.waits ??= [];
     owner.waits.push(wait);
     for (const victim of victims) {
@@ -203,9 +321,7 @@ export class LockTable {
     if (waits !== undefined) {
       for (const wait of waits) {
         if (wait.state !== 'waiting') continue;
-        this.unqueue(wait);
-        wait.state = 'refused';
-        this.decided.push(wait);
+        this.refuseWait(wait);
         const target = wait.target;
         if (target instanceof KeyLock) (freedKeys ??= []).push(target);
         else (freedSpans ??= []).push(target);
@@ -283,7 +399,9 @@ export class LockTable {
       for (let wait = this.decided.shift(); wait !== undefined; wait = this.decided.shift()) {
         if (wait.state === 'over') continue;
         // It may have been wounded since.
-        const granted = wait.state === 'granted' && wait.owner.state === 'active';
+        const granted =
+          wait.state === 'granted' &&
+          (wait.owner.state === 'active' || wait.owner.state === 'confirmed');
         finish(wait);
         wait.done(granted);
       }
@@ -418,5 +536,12 @@ function finish(wait: LockWait): void {
 function covers(span: SpanLock, key: Uint8Array): boolean {
   return (
     compareBytes(span.key, key) <= 0 && (span.end === undefined || compareBytes(key, span.end) < 0)
+  );
+}
+
+function meets(a: SpanLock, b: SpanLock): boolean {
+  return (
+    (a.end === undefined || compareBytes(b.key, a.end) < 0) &&
+    (b.end === undefined || compareBytes(a.key, b.end) < 0)
   );
 }

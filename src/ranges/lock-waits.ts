@@ -1,21 +1,25 @@
 // Waiting for a lock with a time limit: the lock table's callbacks joined with the runtime's timers.
 
 import type { Runtime } from '../runtime/runtime.ts';
-import type { Refusal, Span } from './api.ts';
+import type { Bounds } from './bounds.ts';
+import type { RangeRefusal } from './endpoint.ts';
 import type { LockWait } from './lock-owner.ts';
 import type { LockTable } from './lock-table.ts';
+import type { Span } from './requests.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 
 /** Undefined: the lock is held. */
-export type LockOutcome = Refusal | undefined;
+export type LockOutcome = RangeRefusal | undefined;
 
 export class LockWaits {
+  private readonly bounds: Bounds;
   private readonly locks: LockTable;
   private readonly sessions: Sessions;
   private readonly runtime: Runtime;
 
-  constructor(locks: LockTable, sessions: Sessions, runtime: Runtime) {
+  constructor(bounds: Bounds, locks: LockTable, sessions: Sessions, runtime: Runtime) {
+    this.bounds = bounds;
     this.locks = locks;
     this.sessions = sessions;
     this.runtime = runtime;
@@ -30,7 +34,7 @@ export class LockWaits {
     timeoutMicros: number,
     done: (outcome: LockOutcome) => void,
   ): void {
-    this.wait(session, key, timeoutMicros, done, (told) =>
+    this.wait(session, { start: key, end: undefined }, timeoutMicros, done, (told) =>
       this.locks.waitKey(session.owner, key, hash, exclusive, told),
     );
   }
@@ -43,14 +47,14 @@ export class LockWaits {
     timeoutMicros: number,
     done: (outcome: LockOutcome) => void,
   ): void {
-    this.wait(session, span.start, timeoutMicros, done, (told) =>
+    this.wait(session, span, timeoutMicros, done, (told) =>
       this.locks.waitSpan(session.owner, span.start, span.end, exclusive, told),
     );
   }
 
   private wait(
     session: Session,
-    key: Uint8Array,
+    where: Span,
     timeoutMicros: number,
     done: (outcome: LockOutcome) => void,
     begin: (told: (granted: boolean) => void) => LockWait | undefined,
@@ -60,21 +64,20 @@ export class LockWaits {
     const wait = begin((granted) => {
       isTold = true;
       timer?.[Symbol.dispose]();
-      done(granted ? undefined : this.whyRefused(session));
+      done(granted ? undefined : this.whyRefused(session, where));
     });
     if (wait === undefined) {
       done(undefined);
     } else if (!isTold && Number.isFinite(timeoutMicros)) {
       timer = this.runtime.timers.after(Math.max(0, timeoutMicros), () => {
         this.locks.cancel(wait);
-        done({ kind: 'lockTimeout', key });
+        done({ kind: 'lockTimeout', key: where.start });
       });
     }
   }
 
-  private whyRefused(session: Session): Refusal {
-    return (
-      this.sessions.whyNotLive(session) ?? { kind: 'sessionGone', message: 'the wait was ended' }
-    );
+  /** A session that lives on was refused because a split has taken the keys away. */
+  private whyRefused(session: Session, where: Span): RangeRefusal {
+    return this.sessions.whyNotLive(session) ?? this.bounds.wrong(where);
   }
 }

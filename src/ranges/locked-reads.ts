@@ -1,5 +1,6 @@
 // Reads of read-write transactions: lock first, then read the newest version. While the lock is held nothing changes
-// beneath it, so the answer stands until the session ends; after every await that is asked again (P15).
+// beneath it, so the answer stands until the session ends; after every await that is asked again (P15). Before that, and
+// again after every wait, the range is asked whether the keys are still its own (P28).
 
 import { hashBytes } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
@@ -9,9 +10,10 @@ import type { RowCache } from '../storage/row-cache.ts';
 import type { Shard } from '../storage/shard.ts';
 import type { ApplyPump } from './apply-pump.ts';
 import { whyTooManyLocks } from './commits.ts';
+import type { Bounds } from './bounds.ts';
 import type {
-  Elsewhere,
   RangeLocking,
+  RangeRefusal,
   RangeRow,
   RangeRows,
   RangeScanning,
@@ -20,18 +22,16 @@ import type {
 import type { Gate } from './gate.ts';
 import type { LockTable } from './lock-table.ts';
 import type { LockOutcome, LockWaits } from './lock-waits.ts';
+import { RangeGone } from './range-gone.ts';
 import { RangeScan } from './range-scan.ts';
-import type { Refusal, RowSlice, ScanRequest } from './requests.ts';
+import type { RowSlice, ScanRequest } from './requests.ts';
 import type { RowLoader } from './row-loader.ts';
 import { copyOf, detach, fromVersion, newRowSlice, noRow } from './row-slice.ts';
 import { Session } from './session.ts';
 import { type Sessions } from './sessions.ts';
 
-type Row = Exclude<RangeRow, Elsewhere>;
-type Rows = Exclude<RangeRows, Elsewhere>;
-type Scanning = Exclude<RangeScanning, Elsewhere>;
-
 export class LockedReads {
+  private readonly bounds: Bounds;
   private readonly gate: Gate;
   private readonly locks: LockTable;
   private readonly lockWaits: LockWaits;
@@ -43,6 +43,7 @@ export class LockedReads {
   private readonly scratch: RowSlice = newRowSlice();
 
   constructor(
+    bounds: Bounds,
     gate: Gate,
     locks: LockTable,
     lockWaits: LockWaits,
@@ -52,6 +53,7 @@ export class LockedReads {
     pump: ApplyPump,
     shard: Shard,
   ) {
+    this.bounds = bounds;
     this.gate = gate;
     this.locks = locks;
     this.lockWaits = lockWaits;
@@ -63,17 +65,13 @@ export class LockedReads {
   }
 
   /** Neither `txn` nor `locking` is looked at any more once this has returned: they may be used again. */
-  read(txn: RangeTxn, locking: RangeLocking, key: Uint8Array, into: RowSlice): Maybe<Row> {
+  read(txn: RangeTxn, locking: RangeLocking, key: Uint8Array, into: RowSlice): Maybe<RangeRow> {
+    if (!this.bounds.admitsKey(key)) {
+      return this.readOnce(this.bounds.whyNotKey(key), txn, locking, key, into);
+    }
     const session = this.admit(txn, 1);
     if (!(session instanceof Session)) {
-      const keptTxn = keptOf(txn);
-      const { mode, wait, timeoutMicros } = locking;
-      return this.onceRenewed(session, () => {
-        const read = this.read(keptTxn, { mode, wait, timeoutMicros }, key, into);
-        // Others may run before our caller does.
-        if (!(read instanceof Promise) && read.kind === 'row') detach(into);
-        return read;
-      });
+      return this.readOnce(this.unlessRenewed(session), txn, locking, key, into);
     }
     const hash = hashBytes(key);
     if (!this.locks.tryKey(session.owner, key, hash, locking.mode === 'exclusive')) {
@@ -88,11 +86,12 @@ export class LockedReads {
     return this.readUncached(session, key, into);
   }
 
-  getMany(txn: RangeTxn, locking: RangeLocking, keys: readonly Uint8Array[]): Maybe<Rows> {
+  getMany(txn: RangeTxn, locking: RangeLocking, keys: readonly Uint8Array[]): Maybe<RangeRows> {
+    const { bounds } = this;
+    if (!bounds.admitsKeys(keys)) return this.getOnce(bounds.whyNotKeys(keys), txn, locking, keys);
     const session = this.admit(txn, keys.length);
     if (!(session instanceof Session)) {
-      const kept = keptOf(txn);
-      return this.onceRenewed(session, () => this.getMany(kept, locking, keys));
+      return this.getOnce(this.unlessRenewed(session), txn, locking, keys);
     }
     const isExclusive = locking.mode === 'exclusive';
     const hashes = new Array<number>(keys.length);
@@ -107,13 +106,16 @@ export class LockedReads {
   }
 
   /** A span has nothing to skip: 'skip' refuses as 'nowait' does. */
-  scan(txn: RangeTxn, locking: RangeLocking, request: ScanRequest): Maybe<Scanning> {
+  scan(txn: RangeTxn, locking: RangeLocking, request: ScanRequest): Maybe<RangeScanning> {
+    const { bounds } = this;
+    const { span } = request;
+    if (!bounds.admitsSpan(span)) {
+      return this.scanOnce(bounds.whyNot(span), txn, locking, request);
+    }
     const session = this.admit(txn, 1);
     if (!(session instanceof Session)) {
-      const kept = keptOf(txn);
-      return this.onceRenewed(session, () => this.scan(kept, locking, request));
+      return this.scanOnce(this.unlessRenewed(session), txn, locking, request);
     }
-    const { span } = request;
     const isExclusive = locking.mode === 'exclusive';
     if (this.locks.trySpan(session.owner, span.start, span.end, isExclusive)) {
       return this.openScan(request, session);
@@ -124,25 +126,75 @@ export class LockedReads {
     }).then((refusal) => refusal ?? this.whyOver(session) ?? this.openScan(request, session));
   }
 
-  private admit(txn: RangeTxn, locks: number): Session | Refusal {
+  private admit(txn: RangeTxn, locks: number): Session | RangeRefusal {
     const reason = this.gate.refusalNow();
-    if (reason !== undefined) return this.gate.notServing(reason);
+    if (reason !== undefined) return this.bounds.notLeader(this.gate, reason);
     const session = this.sessions.admit(txn, txn.session);
     if (!(session instanceof Session)) return session;
     return whyTooManyLocks(session, locks) ?? session;
   }
 
-  /** Again when the lease was all that was missing, and is there. */
-  private onceRenewed<A>(refusal: Refusal, again: () => Maybe<A>): Maybe<A | Refusal> {
-    const renewal = refusal.kind === 'notServing' ? this.gate.renewal() : undefined;
+  /** When the lease is all that is missing: nothing, once it is there. */
+  private unlessRenewed(refusal: RangeRefusal): Promise<RangeRefusal | void> | RangeRefusal {
+    const renewal = refusal.kind === 'notLeader' ? this.gate.renewal() : undefined;
     if (renewal === undefined) return refusal;
-    return renewal.then((isRenewed) => (isRenewed ? again() : refusal));
+    return renewal.then((isRenewed) => (isRenewed ? undefined : refusal));
+  }
+
+  private readOnce(
+    wait: Promise<RangeRefusal | void> | RangeRefusal,
+    txn: RangeTxn,
+    locking: RangeLocking,
+    key: Uint8Array,
+    into: RowSlice,
+  ): Maybe<RangeRow> {
+    return wait instanceof Promise ? this.readAfter(wait, txn, locking, key, into) : wait;
+  }
+
+  private async readAfter(
+    wait: Promise<RangeRefusal | void>,
+    txn: RangeTxn,
+    locking: RangeLocking,
+    key: Uint8Array,
+    into: RowSlice,
+  ): Promise<RangeRow> {
+    // The caller uses its own again.
+    const keptTxn = keptOf(txn);
+    const { mode, wait: waiting, timeoutMicros } = locking;
+    const refusal = await wait;
+    if (refusal !== undefined) return refusal;
+    const read = this.read(keptTxn, { mode, wait: waiting, timeoutMicros }, key, into);
+    // Others may run before our caller does.
+    if (!(read instanceof Promise) && read.kind === 'row') detach(into);
+    return read;
+  }
+
+  private getOnce(
+    wait: Promise<RangeRefusal | void> | RangeRefusal,
+    txn: RangeTxn,
+    locking: RangeLocking,
+    keys: readonly Uint8Array[],
+  ): Maybe<RangeRows> {
+    if (!(wait instanceof Promise)) return wait;
+    const kept = keptOf(txn);
+    return wait.then((refusal) => refusal ?? this.getMany(kept, locking, keys));
+  }
+
+  private scanOnce(
+    wait: Promise<RangeRefusal | void> | RangeRefusal,
+    txn: RangeTxn,
+    locking: RangeLocking,
+    request: ScanRequest,
+  ): Maybe<RangeScanning> {
+    if (!(wait instanceof Promise)) return wait;
+    const kept = keptOf(txn);
+    return wait.then((refusal) => refusal ?? this.scan(kept, locking, request));
   }
 
   /** Asked after an await. */
-  private whyOver(session: Session): Refusal | undefined {
+  private whyOver(session: Session): RangeRefusal | undefined {
     const reason = this.gate.refusalNow();
-    if (reason !== undefined) return this.gate.notServing(reason);
+    if (reason !== undefined) return this.bounds.notLeader(this.gate, reason);
     return this.sessions.whyNotLive(session);
   }
 
@@ -152,7 +204,7 @@ export class LockedReads {
     key: Uint8Array,
     hash: number,
     into: RowSlice,
-  ): Promise<Row> {
+  ): Promise<RangeRow> {
     if (locking.wait === 'nowait') return { kind: 'lockNotAvailable', key };
     if (locking.wait === 'skip') {
       noRow(into);
@@ -171,12 +223,13 @@ export class LockedReads {
   }
 
   /** Not in the cache, or there but not to be shown yet: neither is frequent. */
-  private async readUncached(session: Session, key: Uint8Array, into: RowSlice): Promise<Row> {
+  private async readUncached(session: Session, key: Uint8Array, into: RowSlice): Promise<RangeRow> {
+    const before = this.bounds.version;
     const version = (await this.loader.load([key], MAX_TIMESTAMP))[0];
     if (version !== undefined && !this.gate.hasPassed(version.timestamp)) {
       await this.gate.waitUntilPassed(version.timestamp); // P10
     }
-    const refusal = this.whyOver(session);
+    const refusal = this.whyOver(session) ?? this.bounds.whyGone(before, [key]);
     if (refusal !== undefined) return refusal;
     fromVersion(version, into);
     return session.rowAnswer;
@@ -188,12 +241,19 @@ export class LockedReads {
     session: Session,
     hashes: readonly number[],
     from: number,
-  ): Promise<Rows> {
+  ): Promise<RangeRows> {
     const isExclusive = locking.mode === 'exclusive';
     let skipped: Set<number> | undefined;
     for (let i = from; i < keys.length; i++) {
       const key = keys[i] as Uint8Array;
       const hash = hashes[i] as number;
+      // It has waited for the one before.
+      if (!this.bounds.admitsKey(key)) {
+        const refusal = (await this.bounds.whyNotKey(key)) ?? this.whyOver(session);
+        if (refusal !== undefined) return refusal;
+        i--;
+        continue;
+      }
       if (this.locks.tryKey(session.owner, key, hash, isExclusive)) continue;
       if (locking.wait === 'nowait') return { kind: 'lockNotAvailable', key };
       if (locking.wait === 'skip') {
@@ -224,7 +284,7 @@ export class LockedReads {
     keys: readonly Uint8Array[],
     hashes: readonly number[],
     skipped: ReadonlySet<number> | undefined,
-  ): Maybe<Rows> {
+  ): Maybe<RangeRows> {
     const rows = new Array<Uint8Array | undefined>(keys.length);
     let missing: number[] | undefined;
     let newest = MIN_TIMESTAMP;
@@ -251,8 +311,9 @@ export class LockedReads {
     rows: (Uint8Array | undefined)[],
     missing: readonly number[],
     newestCached: typeof MIN_TIMESTAMP,
-  ): Promise<Rows> {
+  ): Promise<RangeRows> {
     let newest = newestCached;
+    const before = this.bounds.version;
     if (missing.length > 0) {
       const wanted = missing.map((i) => keys[i] as Uint8Array);
       const versions = await this.loader.load(wanted, MAX_TIMESTAMP);
@@ -264,10 +325,11 @@ export class LockedReads {
       }
     }
     if (!this.gate.hasPassed(newest)) await this.gate.waitUntilPassed(newest); // P10
-    return this.whyOver(session) ?? { kind: 'rows', session: session.token, rows };
+    const refusal = this.whyOver(session) ?? this.bounds.whyGone(before, keys);
+    return refusal ?? { kind: 'rows', session: session.token, rows };
   }
 
-  private openScan(request: ScanRequest, session: Session): Scanning {
+  private openScan(request: ScanRequest, session: Session): RangeScanning {
     this.pump.flush();
     const scan = this.shard.scan({
       span: request.span,
@@ -278,12 +340,18 @@ export class LockedReads {
       batchBytes: request.batchBytes,
       at: MAX_TIMESTAMP,
     });
+    const before = this.bounds.version;
     const check = (): void => {
       const refusal = this.whyOver(session);
-      if (refusal === undefined || !('message' in refusal)) return;
-      throw new DbError('40001', `could not serialize access: ${refusal.message}`, {
-        hint: 'Retry the transaction.',
-      });
+      if (refusal === undefined) {
+        if (this.bounds.version === before || this.bounds.holds(request.span)) return;
+        throw new RangeGone(this.bounds.wrong(request.span));
+      }
+      throw new DbError(
+        '40001',
+        `could not serialize access: ${'message' in refusal ? refusal.message : refusal.kind}`,
+        { hint: 'Retry the transaction.' },
+      );
     };
     return { kind: 'scan', session: session.token, scan: new RangeScan(this.gate, scan, check) };
   }

@@ -105,6 +105,8 @@ class Generation {
 export class RecentTransactions {
   private current = new Generation();
   private previous = new Generation();
+  /** Of before a split, shared by both halves: nothing is added to them any more. */
+  private shared: readonly Generation[] = [];
   private readonly idsMax: number;
   /** The clock is looked at when `current` has grown to this. */
   private nextLook = LOOK_EVERY;
@@ -114,7 +116,10 @@ export class RecentTransactions {
   }
 
   get size(): number {
-    return this.current.size + this.previous.size;
+    let { size } = this.current;
+    size += this.previous.size;
+    for (const generation of this.shared) size += generation.size;
+    return size;
   }
 
   /** Whether one more can be remembered. */
@@ -133,7 +138,21 @@ export class RecentTransactions {
       this.current = oldest;
       if (earliest > this.previous.latestDeadline) this.previous.clear();
     }
+    if (this.shared.length > 0) {
+      this.shared = this.shared.filter(({ latestDeadline }) => latestDeadline >= earliest);
+    }
     this.nextLook = this.current.size + LOOK_EVERY;
+  }
+
+  /** P25: what is known here is known to the right half too. */
+  fork(): RecentTransactions {
+    this.shared = [...this.shared, this.previous, this.current].filter(({ size }) => size > 0);
+    this.current = new Generation();
+    this.previous = new Generation();
+    this.nextLook = LOOK_EVERY;
+    const right = new RecentTransactions(this.idsMax);
+    right.shared = this.shared;
+    return right;
   }
 
   /** `id`: four words. */
@@ -144,6 +163,7 @@ export class RecentTransactions {
   /** For another replica, which is to remember them too (P20). */
   pack(): Uint8Array[] {
     const packed: Uint8Array[] = [];
+    for (const generation of this.shared) generation.pack(PACKED_IDS_MAX, packed);
     this.previous.pack(PACKED_IDS_MAX, packed);
     this.current.pack(PACKED_IDS_MAX, packed);
     return packed;
@@ -161,6 +181,12 @@ export class RecentTransactions {
 
   /** The timestamp at which it committed. */
   find(id: Uint32Array): Timestamp | undefined {
-    return this.current.find(id) ?? this.previous.find(id);
+    const own = this.current.find(id) ?? this.previous.find(id);
+    if (own !== undefined || this.shared.length === 0) return own;
+    for (const generation of this.shared) {
+      const timestamp = generation.find(id);
+      if (timestamp !== undefined) return timestamp;
+    }
+    return undefined;
   }
 }

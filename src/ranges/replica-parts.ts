@@ -2,11 +2,16 @@
 
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { IntervalClock } from '../clock/interval-clock.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { NodeId, Runtime } from '../runtime/runtime.ts';
 import type { RowCache } from '../storage/row-cache.ts';
 import type { RangeId, Shard } from '../storage/shard.ts';
-import type { Span } from './api.ts';
+import type { RangeDescriptor } from './descriptor.ts';
 import type { Lease } from './gate.ts';
+import type { SplitBirth } from './range-changes.ts';
+import type { RangeState } from './range-state.ts';
+import type { OutcomeRoutes } from './recovery.ts';
+import type { Inheritance } from './replica.ts';
+import type { Span } from './requests.ts';
 
 export type ProposalOutcome =
   /** Told to the replica through committed() as well, which is what it acts on. */
@@ -25,14 +30,23 @@ export interface Proposer {
 /** An entry of the range's log; the same as Raft's. */
 export interface CommittedEntry {
   readonly index: number;
+  readonly term: number;
   readonly kind: 'command' | 'change';
   readonly data: Uint8Array;
 }
 
+/** The replica of a range that was split off. */
+export interface Heir {
+  inherit(inheritance: Inheritance): void;
+}
+
 export interface ReplicaParts {
   readonly range: RangeId;
-  readonly span: Span;
-  readonly generation: number;
+  readonly nodeId: NodeId;
+  /** As of appliedIndex. */
+  readonly state: RangeState;
+  /** Descriptors of what else this node has of a span, newest first; left out: nothing. */
+  readonly known?: (span: Span) => readonly RangeDescriptor[];
   readonly runtime: Runtime;
   readonly clock: IntervalClock;
   readonly lease: Lease;
@@ -41,8 +55,20 @@ export interface ReplicaParts {
   readonly proposer: Proposer;
   /** What the shard holds already: entries after it will be given to committed(). */
   readonly appliedIndex: number;
+  /** The range's other records as of then (record-steps.ts); left out: none. */
+  readonly records?: ReadonlyMap<string, Uint8Array>;
   /** No timestamp of the state at appliedIndex lies above it (P1). */
   readonly stateAtMost: Timestamp;
+  /** Gives the shard what all ranges of the node have committed; left out: there is no other. */
+  readonly flushAll?: () => void;
+  /** P26: whether this node has the right half's first replica; left out: it has not. */
+  readonly mayBear?: (right: RangeDescriptor) => boolean;
+  /** In the turn in which a split is applied: brings the right half's replica to life, if it may. */
+  readonly born?: (birth: SplitBirth) => Heir | undefined;
+  /** How other ranges are asked about transactions that are prepared here, or decided; left out: there are none. */
+  readonly outcomes?: OutcomeRoutes;
+  /** What the range is has changed; left out: nobody asks. */
+  readonly changed?: () => void;
   /** The range can't go on (an apply failed): the node must stop. */
   readonly onFailure: (error: unknown) => void;
 }

@@ -5,7 +5,7 @@
 
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { Shard, ShardChecksum } from '../storage/shard.ts';
-import type { Span } from './api.ts';
+import type { Bounds } from './bounds.ts';
 import { commandTimestamp } from './command.ts';
 
 export type ReplicaSum =
@@ -28,15 +28,15 @@ const SUMS_MAX = 8;
 
 export class ReplicaSums {
   private readonly shard: Shard;
-  private readonly span: Span;
+  private readonly bounds: Pick<Bounds, 'span'>;
   private entries: Entry[] = [];
   /** A snapshot replaced the state, which shows nothing above it: commands of earlier ids may be among what it holds, and
    * then they are never applied here. */
   private replacedUpTo = Number.NEGATIVE_INFINITY;
 
-  constructor(shard: Shard, span: Span) {
+  constructor(shard: Shard, bounds: Pick<Bounds, 'span'>) {
     this.shard = shard;
-    this.span = span;
+    this.bounds = bounds;
   }
 
   /** The command is the last one that the shard was given. */
@@ -44,12 +44,13 @@ export class ReplicaSums {
     const entry = this.entry(id);
     const at = commandTimestamp(command) as Timestamp;
     entry.at = at;
-    this.shard.checksum(this.span, at).then(
+    this.shard.checksum(this.bounds.span, at).then(
       (sum) => settle(entry, { kind: 'done', at, sum }),
       (error: unknown) => settle(entry, { kind: 'void', reason: String(error) }),
     );
   }
 
+  /** Or became another range's in part. */
   stateCleared(): void {
     for (const entry of this.entries) {
       if (entry.at === undefined) continue;

@@ -3,16 +3,34 @@
 // table, writes in flight, commits, reads with and without locks, the loader of rows and the pump that feeds the shard.
 // Transactions know only api.ts; Raft, the clock and the shard are handed in (replica-parts.ts).
 //
+// Others ask it as a RangeEndpoint (endpoint.ts). What its range is may change with an entry of its log (range-changes.ts):
+// bounds.ts is what every request is held against.
+//
 // A replica that follows only applies: no cache is filled, no lock is held, nothing is known of what was never written
 // (P14). It may lead any number of times; each time begins with nothing but the log and the state.
 
 import { assert } from '../base/assert.ts';
 import type { Maybe } from '../base/maybe.ts';
 import { laterOf, type Timestamp } from '../clock/timestamp.ts';
-import type { Span, TxnRef } from './requests.ts';
+import { BIRTH } from '../raft/birth.ts';
+import type { AppliedRange } from '../storage/shard.ts';
 import { ApplyPump } from './apply-pump.ts';
+import { Bounds } from './bounds.ts';
+import { isChangeCommand } from './change-commands.ts';
 import { CommandEncoder, commandChecksum, corrupted, EMPTY_COMMAND, isClear } from './command.ts';
 import { Commits } from './commits.ts';
+import type { RangeDescriptor } from './descriptor.ts';
+import type {
+  RangeCommit,
+  RangeHead,
+  RangeLocking,
+  RangeRefusal,
+  RangeRow,
+  RangeRows,
+  RangeScanning,
+  RangeTxn,
+  RangeValues,
+} from './endpoint.ts';
 import { Gate } from './gate.ts';
 import { InFlightWrites } from './in-flight.ts';
 import { HAND_OVER_MICROS } from './limits.ts';
@@ -20,11 +38,23 @@ import { LockTable } from './lock-table.ts';
 import { LockWaits } from './lock-waits.ts';
 import { LockedReads } from './locked-reads.ts';
 import type { PendingCommit } from './pending-commit.ts';
+import {
+  type ChangeOutcome,
+  RangeChanges,
+  type SplitBirth,
+  type SplitRequest,
+} from './range-changes.ts';
+import type { RangeState } from './range-state.ts';
 import type { CommittedEntry, ProposalOutcome, ReplicaParts } from './replica-parts.ts';
+import type { RecentTransactions } from './recent-transactions.ts';
+import { RECENT_PREFIX } from './record-steps.ts';
 import { ReplicaSums } from './replica-sums.ts';
+import { ReplicaTwoPhase } from './replica-two-phase.ts';
+import type { RowScan, RowSlice, ScanRequest, Span, Write } from './requests.ts';
 import { RowLoader } from './row-loader.ts';
-import { Sessions } from './sessions.ts';
+import { type HandedSession, Sessions } from './sessions.ts';
 import { SnapshotReads } from './snapshot-reads.ts';
+import { isTwoPhase } from './two-phase-format.ts';
 
 export interface ReplicaStats {
   readonly lockedKeys: number;
@@ -51,8 +81,19 @@ type ReplicaState =
 
 const FOLLOWING: ReplicaState = { kind: 'following' };
 
+/** What a replica that is born by a split has from its parent on this node (P25). */
+export interface Inheritance {
+  readonly transactions: RecentTransactions;
+  /** Nothing that the parent knew of lies above it. */
+  readonly greatest: Timestamp;
+  /** Undefined: the parent did not lead. Else the child is expected to, at once. */
+  readonly sessions: readonly HandedSession[] | undefined;
+}
+
 export class Replica {
   private readonly parts: ReplicaParts;
+  private readonly bounds: Bounds;
+  private readonly changes: RangeChanges;
   private readonly gate: Gate;
   private readonly locks = new LockTable();
   private readonly sessions: Sessions;
@@ -61,40 +102,72 @@ export class Replica {
   private readonly loader: RowLoader;
   private readonly encoder = new CommandEncoder();
   private state: ReplicaState = FOLLOWING;
+  /** The row cache may have rows of the range from when this replica, or its parent, led. */
+  private isCached = false;
+  private inherited: readonly HandedSession[] | undefined = undefined;
   readonly snapshots: SnapshotReads;
   readonly locked: LockedReads;
   readonly commits: Commits;
+  readonly twoPhase: ReplicaTwoPhase;
   /** Of what this replica holds, for comparison with the others. */
   readonly sums: ReplicaSums;
 
   constructor(parts: ReplicaParts) {
-    const { runtime, shard, cache } = parts;
+    const { range, runtime, shard, cache, proposer } = parts;
     this.parts = parts;
+    this.bounds = new Bounds(parts.state, parts.known ?? nothingKnown, parts.changed);
     this.gate = new Gate(parts.clock, parts.lease, runtime.timers);
-    this.sessions = new Sessions(parts.range, this.locks);
-    this.pump = new ApplyPump(
-      parts.range,
-      shard,
-      runtime.timers,
-      parts.appliedIndex,
-      parts.onFailure,
+    this.sessions = new Sessions(range, this.locks);
+    this.pump = new ApplyPump(range, shard, runtime.timers, parts.appliedIndex, parts.onFailure);
+    this.loader = new RowLoader(shard, cache, this.pump, parts.flushAll);
+    const { bounds, gate, locks, sessions, inFlight, pump, loader } = this;
+    const waits = new LockWaits(bounds, locks, sessions, runtime);
+    this.snapshots = new SnapshotReads(runtime, bounds, gate, inFlight, cache, loader, pump, shard);
+    this.locked = new LockedReads(bounds, gate, locks, waits, sessions, cache, loader, pump, shard);
+    this.commits = new Commits(parts, bounds, gate, locks, waits, sessions, inFlight, pump);
+    this.changes = new RangeChanges(parts.nodeId, bounds, gate, proposer, {
+      whyNotLeading: () => (this.state.kind === 'leading' ? gate.refusalNow() : 'it does not lead'),
+      highest: () => laterOf(gate.highest, this.commits.greatestLogged),
+      divideRecords: (right, at, steps) => this.twoPhase.divide(right, at, steps),
+      mayBear: (right) => parts.mayBear?.(right) ?? false,
+      wasSplit: (birth) => this.wasSplit(birth),
+    });
+    this.twoPhase = new ReplicaTwoPhase(
+      parts,
+      bounds,
+      gate,
+      locks,
+      sessions,
+      inFlight,
+      this.commits,
     );
-    this.loader = new RowLoader(shard, cache, this.pump);
-    const { gate, locks, sessions, inFlight, pump, loader } = this;
-    const waits = new LockWaits(locks, sessions, runtime);
-    this.snapshots = new SnapshotReads(runtime, gate, inFlight, cache, loader, pump, shard);
-    this.locked = new LockedReads(gate, locks, waits, sessions, cache, loader, pump, shard);
-    this.commits = new Commits(parts, gate, locks, waits, sessions, inFlight, pump);
+    if (parts.records !== undefined) this.restore(parts.records);
+    this.commits.met(parts.state.floor);
     this.commits.met(parts.stateAtMost);
-    this.sums = new ReplicaSums(shard, parts.span);
+    this.sums = new ReplicaSums(shard, bounds);
   }
 
   /** Every committed entry after appliedIndex, once, in the order of the log; synced here (P29). At start these are
    * what the log has beyond the shard's state, which may be much: a promise says when there is room for more. */
   committed(entries: readonly CommittedEntry[]): Maybe<void> {
     for (let i = 0; i < entries.length; i++) {
-      const { index, kind, data } = entries[i] as CommittedEntry;
-      const command = kind === 'command' && data.length > 0 ? data : EMPTY_COMMAND;
+      const { index, term, kind, data } = entries[i] as CommittedEntry;
+      if (kind === 'change') {
+        this.pump.push(index, this.changes.membersChanged(data) ?? EMPTY_COMMAND);
+        continue;
+      }
+      const command = data.length > 0 ? data : EMPTY_COMMAND;
+      if (isChangeCommand(command)) {
+        this.commits.entryCommitted(command);
+        this.changes.apply(term, command, (steps) => {
+          this.pump.push(index, steps?.command() ?? EMPTY_COMMAND);
+        });
+        continue;
+      }
+      if (isTwoPhase(command)) {
+        this.twoPhase.committed(command, (packed) => this.pump.push(index, packed));
+        continue;
+      }
       this.pump.push(index, this.asApplied(index, command));
       this.commits.entryCommitted(command);
       const check = commandChecksum(command);
@@ -137,9 +210,20 @@ export class Replica {
     await clock.waitUntilAfter(greatest);
     if (this.state !== won) return;
     this.state = { kind: 'leading', term };
-    this.sessions.lead(this.parts.generation, term);
-    cache.clear();
+    this.sessions.lead(this.bounds.descriptor.generation, term);
+    const { inherited } = this;
+    this.inherited = undefined;
+    if (inherited !== undefined && term === BIRTH.term) {
+      // In unbroken succession: what the parent had cached is what there is.
+      this.sessions.adopt(inherited);
+    } else {
+      this.forgetRows();
+      cache.written.forget(this.bounds.span);
+    }
+    this.isCached = true;
+    this.twoPhase.lead();
     this.gate.open(laterOf(clock.latest(), greatest));
+    this.bounds.lift();
   }
 
   /** This replica does not lead, or no longer. Ends all sessions; what was proposed is answered once the log shows what
@@ -151,6 +235,7 @@ export class Replica {
         ? 'no leader of the range is known'
         : `node ${leaderNode} leads the range`;
     this.cease(reason, leaderNode);
+    if (leaderNode !== undefined) this.disinherit();
     if (this.state.kind !== 'installing') this.state = FOLLOWING;
   }
 
@@ -158,6 +243,7 @@ export class Replica {
   stopServing(reason: string): void {
     this.commits.abandon(reason);
     this.cease(reason, undefined);
+    this.disinherit();
     if (this.state.kind !== 'installing') this.state = FOLLOWING;
   }
 
@@ -179,14 +265,18 @@ export class Replica {
     this.state = handing;
     this.gate.close('its leadership is being handed over');
     this.sessions.endAll();
+    this.twoPhase.cease();
     await this.inFlight.idle(this.parts.runtime.timers, HAND_OVER_MICROS);
     if (this.state !== handing) throw new Error('leadership has ceased');
-    const highest = laterOf(this.gate.highest, this.commits.greatestLogged);
+    // Promised included: no lock goes over (P16).
+    const served = laterOf(this.gate.highest, this.gate.promised);
+    const highest = laterOf(served, this.commits.greatestLogged);
     const outcome = await this.propose(this.encoder.floor(highest));
     if (outcome.kind === 'committed') return;
     // Nobody was asked to lead, and the lease is what it was.
     if (this.state === handing) {
       this.state = state;
+      this.twoPhase.lead();
       this.gate.open(highest);
     }
     throw new Error(`what was served could not be logged: ${outcome.message}`);
@@ -206,7 +296,7 @@ export class Replica {
     demand();
     gate.raise(t);
     for (;;) {
-      const blocking = inFlight.blockingSpan(this.parts.span, t);
+      const blocking = inFlight.blockingSpan(this.bounds.span, t);
       if (blocking === undefined) break;
       await inFlight.wait(blocking);
     }
@@ -224,16 +314,18 @@ export class Replica {
     );
     this.state = { kind: 'installing' };
     this.gate.close('a snapshot is being installed');
-    this.parts.cache.clear();
+    this.forgetRows();
     this.sums.stateCleared();
     return this.pump.halt();
   }
 
-  /** The state is that of a snapshot now, which shows nothing above `greatest` (P1). */
-  installed(appliedIndex: number, greatest: Timestamp): void {
+  /** The state is that of a snapshot now, which shows nothing above `state.floor` (P1). */
+  installed({ appliedIndex, records }: AppliedRange, state: RangeState): void {
     assert(this.state.kind === 'installing', 'it was being installed');
-    this.commits.met(greatest);
-    this.sums.stateReplaced(greatest);
+    this.bounds.change(state);
+    this.restore(records);
+    this.commits.met(state.floor);
+    this.sums.stateReplaced(state.floor);
     this.pump.resume(appliedIndex);
     this.state = FOLLOWING;
     this.gate.close('no leader of the range is known');
@@ -286,14 +378,114 @@ export class Replica {
     return this.gate.floor;
   }
 
-  release(txn: TxnRef): void {
-    const session = this.sessions.find(txn.id);
-    // One that is being decided ends with its outcome.
-    if (session === undefined || session.owner.state === 'committing') return;
-    this.sessions.end(session);
+  get descriptor(): RangeDescriptor {
+    return this.bounds.descriptor;
   }
 
-  approximateBytes(span: Span): Promise<number> {
+  get rangeState(): RangeState {
+    return this.bounds.state;
+  }
+
+  /** A range is divided: `born` is told on every replica, in the turn in which it applies the split. */
+  divide(request: SplitRequest): Promise<ChangeOutcome> {
+    return this.changes.split(request);
+  }
+
+  /** See RangeDescriptor.stickyUntil. */
+  stick(until: Timestamp): Promise<ChangeOutcome> {
+    return this.changes.stick(until);
+  }
+
+  /** Why its replicas may not be changed now; undefined: they may. */
+  whyNotChanging(): string | undefined {
+    return this.changes.whyBusy();
+  }
+
+  /** In the turn of its birth. Requests wait for the leader that is expected, for a moment. */
+  inherit({ transactions, greatest, sessions }: Inheritance): void {
+    this.commits.recent = transactions;
+    this.commits.met(greatest);
+    if (sessions === undefined) return;
+    this.inherited = sessions;
+    this.isCached = true;
+    this.bounds.bar(this.bounds.span.start);
+    this.parts.runtime.timers.after(EXPECTED_MICROS, () => this.disinherit());
+  }
+
+  readAt(
+    _head: RangeHead,
+    key: Uint8Array,
+    t: Timestamp,
+    into: RowSlice,
+  ): Maybe<true | RangeRefusal> {
+    return this.snapshots.read(key, t, into);
+  }
+
+  getAt(_head: RangeHead, keys: readonly Uint8Array[], t: Timestamp): Maybe<RangeValues> {
+    return this.snapshots.getMany(keys, t);
+  }
+
+  scanAt(_head: RangeHead, request: ScanRequest, t: Timestamp): RowScan {
+    return this.snapshots.scan(request, t);
+  }
+
+  lockedRead(
+    _head: RangeHead,
+    txn: RangeTxn,
+    locking: RangeLocking,
+    key: Uint8Array,
+    into: RowSlice,
+  ): Maybe<RangeRow> {
+    return this.locked.read(txn, locking, key, into);
+  }
+
+  lockedGet(
+    _head: RangeHead,
+    txn: RangeTxn,
+    locking: RangeLocking,
+    keys: readonly Uint8Array[],
+  ): Maybe<RangeRows> {
+    return this.locked.getMany(txn, locking, keys);
+  }
+
+  lockedScan(
+    _head: RangeHead,
+    txn: RangeTxn,
+    locking: RangeLocking,
+    request: ScanRequest,
+  ): Maybe<RangeScanning> {
+    return this.locked.scan(txn, locking, request);
+  }
+
+  /** Of what the transaction has read here, all must be the range's: its locks elsewhere are confirmed elsewhere. */
+  commit(
+    head: RangeHead,
+    txn: RangeTxn,
+    writes: readonly Write[],
+    deadline: Timestamp,
+  ): Promise<RangeCommit> {
+    return this.commits.commit(head, txn, writes, deadline);
+  }
+
+  release(_head: RangeHead, txn: Pick<RangeTxn, 'id'>): void {
+    const session = this.sessions.find(txn.id);
+    if (session === undefined) return;
+    // One that is being decided, here or elsewhere, ends with its outcome.
+    const { state } = session.owner;
+    if (state === 'committing' || state === 'prepared') return;
+    this.sessions.release(session);
+  }
+
+  bulkWrite(_head: RangeHead, writes: readonly Write[], willBeRead: boolean): Promise<RangeCommit> {
+    return this.commits.bulkWrite(writes, willBeRead);
+  }
+
+  clearSpan(_head: RangeHead, span: Span): Promise<RangeCommit> {
+    return this.commits.clearSpan(span);
+  }
+
+  async approximateBytes(_head: RangeHead, span: Span): Promise<number | RangeRefusal> {
+    if (!this.bounds.holds(span)) return this.bounds.wrong(span);
     this.pump.flush();
     return this.parts.shard.approximateBytes(span);
   }
@@ -314,10 +506,51 @@ export class Replica {
   private cease(reason: string, leaderNode: number | undefined): void {
     this.gate.close(reason, leaderNode);
     this.sessions.endAll();
+    this.twoPhase.cease();
     this.commits.lose();
+    this.changes.lose();
     this.pump.wakeWaiters();
-    if (this.state.kind === 'leading' || this.state.kind === 'handingOver')
-      this.parts.cache.clear();
+    if (this.state.kind === 'leading' || this.state.kind === 'handingOver') this.forgetRows();
+  }
+
+  private forgetRows(): void {
+    if (!this.isCached) return;
+    this.isCached = false;
+    this.parts.cache.dropSpan(this.bounds.span);
+    this.parts.cache.written.forget(this.bounds.span);
+  }
+
+  /** Somebody else leads, or nobody for long: nothing is waited for, and what was locked is lost (P15). */
+  private disinherit(): void {
+    if (this.inherited === undefined) return;
+    this.inherited = undefined;
+    this.bounds.lift();
+  }
+
+  /** The right half is another range from now on, which is born in this turn: bounds and shard know. */
+  private wasSplit(birth: SplitBirth): void {
+    // Before anything is asked of the shard on the child's behalf.
+    this.pump.flush();
+    this.sums.stateCleared();
+    const child = this.parts.born?.(birth);
+    const isLeading = this.state.kind === 'leading';
+    const sessions = isLeading
+      ? this.sessions.handOver(birth.state.descriptor.span.start)
+      : undefined;
+    this.twoPhase.divided();
+    child?.inherit({
+      transactions: this.commits.recent.fork(),
+      greatest: this.commits.greatestLogged,
+      sessions,
+    });
+  }
+
+  /** P18, P20: from the shard's records. */
+  private restore(records: ReadonlyMap<string, Uint8Array>): void {
+    this.twoPhase.restore(records, this.bounds.span);
+    for (const [name, record] of records) {
+      if (name.startsWith(RECENT_PREFIX)) this.commits.recent.unpack(record);
+    }
   }
 
   private propose(command: Uint8Array): Promise<ProposalOutcome> {
@@ -339,3 +572,9 @@ export class Replica {
 }
 
 const CORRUPT_EVERY = 61;
+/** A child's first leader is there within a round trip, or it is somebody else. */
+const EXPECTED_MICROS = 2_000_000;
+
+function nothingKnown(): readonly RangeDescriptor[] {
+  return [];
+}

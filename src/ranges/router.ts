@@ -1,5 +1,5 @@
-// Ranges as transactions see them: requests go to the range that holds their keys. There is one range, which covers
-// everything; with more of them this is where a request is divided by range and its answers are put together.
+// Ranges as transactions see them: requests go to the range that holds their keys. With several of them this is where a
+// request is divided by range and its answers are put together.
 
 import { DbError } from '../base/errors.ts';
 import type { Maybe } from '../base/maybe.ts';
@@ -19,7 +19,8 @@ import type {
   Ranges,
   Refusal,
 } from './api.ts';
-import type { RangeTxn } from './endpoint.ts';
+import type { Elsewhere, RangeHead, RangeRefusal, RangeTxn, RangeValues } from './endpoint.ts';
+import { notServing } from './range-scan.ts';
 import type { Replica } from './replica.ts';
 import type {
   LockSession,
@@ -46,29 +47,39 @@ class Asking implements RangeTxn {
   }
 }
 
+/** Where the replica is that has a key. */
+export interface LocalRanges {
+  find(key: Uint8Array): Replica | undefined;
+  all(): Iterable<Replica>;
+}
+
 export class Router implements Ranges {
-  private readonly replica: Replica;
+  private readonly ranges: LocalRanges;
   private readonly asking = new Asking();
 
-  constructor(replica: Replica) {
-    this.replica = replica;
+  constructor(ranges: LocalRanges) {
+    this.ranges = ranges;
   }
 
   readAt(key: Uint8Array, t: Timestamp, into: RowSlice): Maybe<true> {
-    return this.replica.snapshots.read(key, t, into);
+    const read = this.at(key).readAt(ANY, key, t, into);
+    if (read === true) return read;
+    return read instanceof Promise ? read.then(demandTrue) : demandTrue(read);
   }
 
   getAt(keys: readonly Uint8Array[], t: Timestamp): Maybe<readonly (Uint8Array | undefined)[]> {
-    return this.replica.snapshots.getMany(keys, t);
+    if (keys.length === 0) return [];
+    const got = this.at(keys[0] as Uint8Array).getAt(ANY, keys, t);
+    return got instanceof Promise ? got.then(demandValues) : demandValues(got);
   }
 
   scanAt(request: ScanRequest, t: Timestamp): RowScan {
-    return this.replica.snapshots.scan(request, t);
+    return this.at(request.span.start).scanAt(ANY, request, t);
   }
 
   lockedRead(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer> {
     const { txn, standing } = request;
-    const answer = this.replica.locked.read(this.asking.by(txn, standing), request, key, into);
+    const answer = this.at(key).lockedRead(ANY, this.asking.by(txn, standing), request, key, into);
     return answer instanceof Promise
       ? answer.then((a) => stood(standing, a))
       : stood(standing, answer);
@@ -76,57 +87,106 @@ export class Router implements Ranges {
 
   lockedGet(request: LockedGet): Maybe<LockedGetAnswer> {
     const { txn, standing, keys } = request;
-    const answer = this.replica.locked.getMany(this.asking.by(txn, standing), request, keys);
+    if (keys.length === 0) return { kind: 'rows', rows: [] };
+    const replica = this.at(keys[0] as Uint8Array);
+    const answer = replica.lockedGet(ANY, this.asking.by(txn, standing), request, keys);
     return answer instanceof Promise
       ? answer.then((a) => stood(standing, a))
       : stood(standing, answer);
   }
 
   lockedScan(request: LockedScan): Maybe<LockedScanAnswer> {
-    const { txn, standing } = request;
-    const answer = this.replica.locked.scan(this.asking.by(txn, standing), request, request);
+    const { txn, standing, span } = request;
+    const asking = this.asking.by(txn, standing);
+    const answer = this.at(span.start).lockedScan(ANY, asking, request, request);
     return answer instanceof Promise
       ? answer.then((a) => stood(standing, a))
       : stood(standing, answer);
   }
 
   commit({ txn, standing, writes, deadline }: CommitRequest): Promise<CommitAnswer | Divided> {
-    return this.replica.commits.commit(this.asking.by(txn, standing), writes, deadline);
+    const key = (writes[0] as Write).key;
+    const commit = this.at(key).commit(ANY, this.asking.by(txn, standing), writes, deadline);
+    return commit.then(refusalOf);
   }
 
-  release(txn: TxnRef, _standing: Standing): void {
-    this.replica.release(txn);
+  release(txn: TxnRef, standing: Standing): void {
+    const { range } = standing.first?.session ?? ANY;
+    for (const replica of this.ranges.all()) {
+      if (range === ANY.range || replica.descriptor.range === range) replica.release(ANY, txn);
+    }
   }
 
   plan(): CommitPlan {
-    throw new DbError('0A000', 'there is one range only');
+    throw several();
   }
 
   locate(): readonly RangeAddress[] {
-    throw new DbError('0A000', 'there is one range only');
+    throw several();
   }
 
   correct(): void {
-    throw new DbError('0A000', 'there is one range only');
+    throw several();
   }
 
   bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<CommitAnswer> {
-    return this.replica.commits.bulkWrite(writes, willBeRead);
+    const key = (writes[0] as Write).key;
+    return this.at(key).bulkWrite(ANY, writes, willBeRead).then(refusalOf);
   }
 
   clearSpan(span: Span): Promise<CommitAnswer> {
-    return this.replica.commits.clearSpan(span);
+    return this.at(span.start).clearSpan(ANY, span).then(refusalOf);
   }
 
-  approximateBytes(span: Span): Promise<number> {
-    return this.replica.approximateBytes(span);
+  async approximateBytes(span: Span): Promise<number> {
+    const bytes = await this.at(span.start).approximateBytes(ANY, span);
+    if (typeof bytes === 'number') return bytes;
+    throw several();
   }
+
+  private at(key: Uint8Array): Replica {
+    const replica = this.ranges.find(key);
+    if (replica === undefined) throw notServing('it has no replica on this node');
+    return replica;
+  }
+}
+
+const ANY: RangeHead = { range: 0, generation: 0 };
+
+function several(): DbError {
+  return new DbError('0A000', 'requests to several ranges at once are not supported');
+}
+
+function demandTrue(read: true | RangeRefusal): true {
+  if (read === true) return read;
+  throw errorOf(read);
+}
+
+function demandValues(got: RangeValues): readonly (Uint8Array | undefined)[] {
+  if (got.kind === 'values') return got.values;
+  throw errorOf(got);
+}
+
+function errorOf(refusal: RangeRefusal): DbError {
+  if (refusal.kind === 'wrongRange') return several();
+  return notServing('message' in refusal ? refusal.message : refusal.kind);
+}
+
+function refusalOf<A extends { readonly kind: string }>(answer: A | Elsewhere): A | Refusal {
+  if (answer.kind === 'wrongRange') throw several();
+  if (answer.kind !== 'notLeader') return answer as A;
+  const { message, leaderNode } = answer as Elsewhere & { readonly kind: 'notLeader' };
+  return { kind: 'notServing', message, leaderNode };
 }
 
 const EVERYTHING: Span = { start: new Uint8Array(0), end: undefined };
 
 /** All its locks belong to one session; a second one means that the first was lost on the way (P15). */
-function stood<A extends object>(standing: Standing, answer: A | Refusal): A | Refusal {
+function stood<A extends { readonly kind: string }>(
+  standing: Standing,
+  told: A | Elsewhere,
+): A | Refusal {
+  const answer = refusalOf(told);
   if (!('session' in answer)) return answer;
   const session = answer.session as LockSession;
   const { first } = standing;

@@ -14,13 +14,15 @@ export class RowLoader {
   private readonly shard: Shard;
   private readonly cache: RowCache;
   private readonly pump: ApplyPump;
+  private readonly flushAll: (() => void) | undefined;
   /** Since the start. */
   rowsLoaded = 0;
 
-  constructor(shard: Shard, cache: RowCache, pump: ApplyPump) {
+  constructor(shard: Shard, cache: RowCache, pump: ApplyPump, flushAll: (() => void) | undefined) {
     this.shard = shard;
     this.cache = cache;
     this.pump = pump;
+    this.flushAll = flushAll;
   }
 
   /** The newest version at or below `at` of each key. All writes at or below `at` must be committed or refused. */
@@ -48,6 +50,8 @@ export class RowLoader {
     const { written } = this.cache;
     const span = written.ask(key);
     if (span === undefined) return;
+    // An index may lie in several ranges.
+    this.flushAll?.();
     const scan = this.shard.scan({
       span,
       at: MAX_TIMESTAMP,

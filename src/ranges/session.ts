@@ -1,7 +1,9 @@
 // A transaction's standing in this range: its locks are one session's, and end with it (P15).
 
-import type { CommitAnswer, LockSession, TxnRef } from './api.ts';
+import type { RangeCommit } from './endpoint.ts';
 import { LockOwner } from './lock-owner.ts';
+import type { LockSession, TxnRef } from './requests.ts';
+import type { Sessions } from './sessions.ts';
 
 export class Session {
   readonly owner: LockOwner;
@@ -9,8 +11,13 @@ export class Session {
   /** What a single locked read answers: made once. */
   readonly rowAnswer: { readonly kind: 'row'; readonly session: LockSession };
 
+  /** What it was in the ranges that this one's keys come from: a transaction goes on quoting those (P15). */
+  formerly: readonly LockSession[] | undefined = undefined;
+  /** Where keys that it had locked here are now. */
+  heirs: { readonly sessions: Sessions; readonly session: Session }[] | undefined = undefined;
+
   /** Of the commit under way, for an attempt that is sent again (P20). */
-  commit: Promise<CommitAnswer> | undefined = undefined;
+  commit: Promise<RangeCommit> | undefined = undefined;
   /** In the session table. */
   next: Session | undefined = undefined;
 
@@ -22,6 +29,7 @@ export class Session {
 
   /** Whether its locks still protect what was read under them; to be asked again after every await. */
   get isLive(): boolean {
-    return this.owner.state === 'active' || this.owner.state === 'committing';
+    const { state } = this.owner;
+    return state !== 'wounded' && state !== 'ended';
   }
 }

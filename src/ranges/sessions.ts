@@ -1,10 +1,10 @@
 // Lock sessions are the fencing token (P15): whatever a transaction has locked here belongs to one session of this
-// leader's term. A wound, a change of leadership or generation, or its end kills the session, and every later request
-// that quotes it is refused.
+// leader's term. A wound, a change of leadership, or its end kills the session, and every later request that quotes it is
+// refused. A split hands what is locked in the right half over: there it is another session, which goes by both names.
 
-import type { LockSession, Refusal, TxnRef } from './api.ts';
 import { SESSIONS_MAX } from './limits.ts';
-import type { LockTable } from './lock-table.ts';
+import type { HandedLocks, LockTable } from './lock-table.ts';
+import type { LockSession, Refusal, TxnRef } from './requests.ts';
 import { Session } from './session.ts';
 import { SessionTable } from './session-table.ts';
 
@@ -12,6 +12,13 @@ const WOUNDED: Refusal = {
   kind: 'wounded',
   message: 'an older transaction needed a lock that this one held',
 };
+
+/** What a session has locked in the right half of a split. */
+export interface HandedSession {
+  /** In the left half. */
+  readonly session: Session;
+  readonly locks: HandedLocks;
+}
 
 export class Sessions {
   private readonly range: number;
@@ -46,7 +53,7 @@ export class Sessions {
       return this.open(txn);
     }
     // The token itself, when it came from this process; else its equal.
-    if (token !== undefined && token !== session.token && !isSame(token, session.token)) {
+    if (token !== undefined && token !== session.token && !isOf(session, token)) {
       return { kind: 'sessionGone', message: `session ${token.session} has ended` };
     }
     return this.whyNotLive(session) ?? session;
@@ -55,7 +62,10 @@ export class Sessions {
   whyNotLive(session: Session): Refusal | undefined {
     switch (session.owner.state) {
       case 'active':
+      case 'confirmed':
         return undefined;
+      case 'prepared':
+        return { kind: 'sessionGone', message: 'the transaction is prepared already' };
       case 'wounded':
         return WOUNDED;
       case 'committing':
@@ -75,6 +85,57 @@ export class Sessions {
     this.locks.release(session.owner);
   }
 
+  /** Takes out what is locked at or after `from`. */
+  handOver(from: Uint8Array): HandedSession[] {
+    const handed: HandedSession[] = [];
+    for (const locks of this.locks.takeFrom(from)) {
+      const session = this.byTxn.find(locks.owner.id);
+      // What was decided in one step needs its locks no more: what it wrote is shown only once its time has passed (P10).
+      if (session?.owner === locks.owner && locks.owner.state !== 'committing') {
+        handed.push({ session, locks });
+      }
+    }
+    return handed;
+  }
+
+  /** After lead(): what the leader of the parent range handed over in the same turn in which the split was applied. */
+  adopt(handed: readonly HandedSession[]): void {
+    for (const { session: before, locks } of handed) {
+      const { state } = before.owner;
+      if (state === 'wounded' || state === 'ended') continue;
+      const { id, age } = before.owner;
+      const session = this.add({ id, age });
+      session.formerly = [before.token, ...(before.formerly ?? [])];
+      (before.heirs ??= []).push({ sessions: this, session });
+      this.locks.adopt(session.owner, locks);
+      // What it was promised still holds (P16).
+      session.owner.state = state;
+    }
+  }
+
+  /** The transaction is given up: also what was handed over ends, wherever that still is. */
+  release(session: Session): void {
+    this.end(session);
+    for (const heir of session.heirs ?? []) {
+      if (heir.session.owner.state === 'active' || heir.session.owner.state === 'confirmed')
+        heir.sessions.release(heir.session);
+    }
+  }
+
+  /** A copy. */
+  all(): readonly Session[] {
+    return this.byTxn.all();
+  }
+
+  /** Its locks were promised until a time that has passed: whoever is older and waits for them has them now. */
+  relax(session: Session): void {
+    if (session.owner.state === 'confirmed') {
+      session.owner.state = 'active';
+      this.locks.woundIfInTheWay(session.owner);
+    }
+    for (const heir of session.heirs ?? []) heir.sessions.relax(heir.session);
+  }
+
   endAll(): void {
     const ended = this.byTxn;
     this.byTxn = new SessionTable();
@@ -85,6 +146,10 @@ export class Sessions {
     if (this.byTxn.size >= SESSIONS_MAX) {
       return { kind: 'notServing', message: `${SESSIONS_MAX} transactions hold locks already` };
     }
+    return this.add(txn);
+  }
+
+  private add(txn: TxnRef): Session {
     const session = new Session(txn, {
       range: this.range,
       generation: this.generation,
@@ -94,6 +159,12 @@ export class Sessions {
     this.byTxn.add(session);
     return session;
   }
+}
+
+/** Whether the token is the session's, here or where it comes from. */
+function isOf(session: Session, token: LockSession): boolean {
+  if (isSame(token, session.token)) return true;
+  return session.formerly?.some((former) => isSame(token, former)) === true;
 }
 
 function isSame(a: LockSession, b: LockSession): boolean {

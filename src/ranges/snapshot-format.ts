@@ -2,15 +2,14 @@
 // transaction ids, rows, and an end that counts them; or a refusal. Each message is [u32 CRC-32C of the rest][u8 kind]
 // and what its kind needs, little-endian.
 
-import { ByteReader, ByteWriter, EMPTY_BYTES } from '../base/bytes.ts';
+import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { crc32c } from '../base/crc32c.ts';
 import { DbError } from '../base/errors.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
-import { readConfiguration, writeConfiguration } from '../raft/codec.ts';
 import type { SnapshotMark } from '../raft/ready.ts';
-import type { Span } from '../storage/engine.ts';
+import { decodeState, encodeState, type RangeState, readMark, writeMark } from './range-state.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 
 /** u8 version, u53 least index. */
 export const SNAPSHOT_REQUEST = 1;
@@ -25,10 +24,11 @@ export const SNAPSHOT_ROWS = 5;
 /** u32 how many messages came between head and end. */
 export const SNAPSHOT_END = 6;
 
-/** What the receiver must know besides rows and ids. */
+/** What the receiver must know besides rows, records and ids. */
 export interface SnapshotHead {
   readonly mark: SnapshotMark;
-  readonly span: Span;
+  /** As of mark.index. */
+  readonly state: RangeState;
   /** Nothing in the state lies above it, nor was served or assigned above it and logged (P1). */
   readonly greatest: Timestamp;
 }
@@ -69,35 +69,20 @@ export function readSnapshotRequest(reader: ByteReader): number {
   return reader.u53();
 }
 
-export function encodeHead(head: SnapshotHead): Uint8Array {
-  const { mark, span, greatest } = head;
-  const writer = new ByteWriter(128);
+export function encodeHead({ mark, state, greatest }: SnapshotHead): Uint8Array {
+  const writer = new ByteWriter(256);
   writer.u8(VERSION);
-  writer.u53(mark.index);
-  writer.u53(mark.term);
-  writer.u53(mark.configurationIndex);
-  writeConfiguration(writer, mark.configuration);
+  writeMark(writer, mark);
   writer.u53(greatest);
-  writer.block(span.start);
-  writer.block(span.end ?? EMPTY_BYTES);
+  writer.block(encodeState(state));
   return writer.take();
 }
 
-/** Also what finishInstall() keeps beside the state. */
 export function decodeHead(reader: ByteReader): SnapshotHead {
   demandVersion(reader.u8());
-  const index = reader.u53();
-  const term = reader.u53();
-  const configurationIndex = reader.u53();
-  const configuration = readConfiguration(reader);
+  const mark = readMark(reader);
   const greatest = reader.u53() as Timestamp;
-  const start = reader.block().slice();
-  const end = reader.block().slice();
-  return {
-    mark: { index, term, configuration, configurationIndex },
-    span: { start, end: end.length === 0 ? undefined : end },
-    greatest,
-  };
+  return { mark, state: decodeState(reader.block()), greatest };
 }
 
 function demandVersion(version: number): void {

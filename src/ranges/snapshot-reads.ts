@@ -1,5 +1,6 @@
-// Lock-free reads at a timestamp (DESIGN.md section 8.7, P22). In one turn: may this replica serve t; nothing is
-// assigned at or below t any more; which proposed writes at or below t must be waited for. After a wait, all of it again.
+// Lock-free reads at a timestamp (DESIGN.md section 8.7, P22). In one turn: are the keys the range's (P28); may this
+// replica serve t; nothing is assigned at or below t any more; which proposed writes at or below t must be waited for.
+// After a wait, all of it again.
 
 import { hashBytes } from '../base/bytes.ts';
 import type { Maybe } from '../base/maybe.ts';
@@ -7,18 +8,22 @@ import { laterOf, MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { RowCache } from '../storage/row-cache.ts';
 import type { Shard, ShardScan } from '../storage/shard.ts';
-import type { RowScan, RowSlice, ScanRequest, Span } from './api.ts';
 import type { ApplyPump } from './apply-pump.ts';
+import type { Bounds } from './bounds.ts';
+import type { Elsewhere, RangeRefusal, RangeValues } from './endpoint.ts';
 import type { Gate } from './gate.ts';
 import type { InFlight, InFlightWrites } from './in-flight.ts';
-import { notServing, RangeScan } from './range-scan.ts';
-import { demandState, type RowLoader } from './row-loader.ts';
+import { RangeGone } from './range-gone.ts';
+import { RangeScan } from './range-scan.ts';
+import type { RowScan, RowSlice, ScanRequest, Span } from './requests.ts';
+import type { RowLoader } from './row-loader.ts';
 import { copyOf, detach, fromVersion, newRowSlice } from './row-slice.ts';
 
 type Values = readonly (Uint8Array | undefined)[];
 
 export class SnapshotReads {
   private readonly runtime: Runtime;
+  private readonly bounds: Bounds;
   private readonly gate: Gate;
   private readonly inFlight: InFlightWrites;
   private readonly cache: RowCache;
@@ -29,6 +34,7 @@ export class SnapshotReads {
 
   constructor(
     runtime: Runtime,
+    bounds: Bounds,
     gate: Gate,
     inFlight: InFlightWrites,
     cache: RowCache,
@@ -37,6 +43,7 @@ export class SnapshotReads {
     shard: Shard,
   ) {
     this.runtime = runtime;
+    this.bounds = bounds;
     this.gate = gate;
     this.inFlight = inFlight;
     this.cache = cache;
@@ -45,27 +52,29 @@ export class SnapshotReads {
     this.shard = shard;
   }
 
-  read(key: Uint8Array, t: Timestamp, into: RowSlice): Maybe<true> {
-    const { gate } = this;
+  read(key: Uint8Array, t: Timestamp, into: RowSlice): Maybe<true | RangeRefusal> {
+    const { gate, bounds } = this;
+    if (!bounds.admitsKey(key)) return this.readOnce(bounds.whyNotKey(key), key, t, into);
     const admitted = this.admit(t);
-    if (admitted !== undefined) return this.readLater(admitted, key, t, into);
+    if (admitted !== undefined) return this.readOnce(admitted, key, t, into);
     const hash = hashBytes(key);
     if (this.inFlight.mayTouch(hash)) {
       const blocking = this.blockingKey(key, hash, t);
       if (blocking !== undefined) {
-        return this.readLater(this.inFlight.wait(blocking), key, t, into);
+        return this.readOnce(this.inFlight.wait(blocking), key, t, into);
       }
     }
     if (this.cache.lookup(key, hash, t, into) === 'hit') {
       if (gate.hasPassed(into.timestamp)) return true; // P10
-      return this.readLater(gate.waitUntilPassed(into.timestamp), key, t, into);
+      return this.readOnce(gate.waitUntilPassed(into.timestamp), key, t, into);
     }
     return this.readMissing(key, t, into);
   }
 
-  getMany(keys: readonly Uint8Array[], t: Timestamp): Maybe<Values> {
+  getMany(keys: readonly Uint8Array[], t: Timestamp): Maybe<RangeValues> {
+    if (!this.bounds.admitsKeys(keys)) return this.getOnce(this.bounds.whyNotKeys(keys), keys, t);
     const admitted = this.admit(t);
-    if (admitted !== undefined) return admitted.then(() => this.getMany(keys, t));
+    if (admitted !== undefined) return this.getOnce(admitted, keys, t);
     const values = new Array<Uint8Array | undefined>(keys.length);
     let missing: number[] | undefined;
     let newest = MIN_TIMESTAMP;
@@ -74,9 +83,7 @@ export class SnapshotReads {
       const key = keys[i] as Uint8Array;
       const hash = hashBytes(key);
       const blocking = this.blockingKey(key, hash, t);
-      if (blocking !== undefined) {
-        return this.inFlight.wait(blocking).then(() => this.getMany(keys, t));
-      }
+      if (blocking !== undefined) return this.getOnce(this.inFlight.wait(blocking), keys, t);
       if (this.cache.lookup(key, hash, t, slice) === 'hit') {
         newest = laterOf(newest, slice.timestamp);
         values[i] = copyOf(slice);
@@ -88,44 +95,75 @@ export class SnapshotReads {
     return this.getMissing(keys, t, values, missing, newest);
   }
 
+  /** Its next() throws RangeGone when the range can't go on with it. */
   scan(request: ScanRequest, t: Timestamp): RowScan {
-    const { pump } = this;
-    const { epoch } = pump;
-    return new RangeScan(this.gate, this.openScan(request, t), () => demandState(pump, epoch));
+    const { bounds } = this;
+    let { version } = bounds;
+    const check = (): void => {
+      if (bounds.version === version) return;
+      ({ version } = bounds);
+      if (!bounds.holds(request.span)) throw new RangeGone(bounds.wrong(request.span));
+    };
+    return new RangeScan(this.gate, this.openScan(request, t), check);
   }
 
   /** Undefined: t may be served, and from now on nothing is assigned at or below it. Else what to wait for before
-   * asking again. */
-  private admit(t: Timestamp): Promise<void> | undefined {
+   * asking again, or why it can't be. */
+  private admit(t: Timestamp): Promise<void | Elsewhere> | Elsewhere | undefined {
     const reason = this.gate.refusal(t);
     if (reason !== undefined) {
+      const refusal = this.bounds.notLeader(this.gate, reason);
       const renewal = this.gate.renewal();
-      if (renewal === undefined) throw notServing(reason);
-      return renewal.then((isRenewed) => {
-        if (!isRenewed) throw notServing(reason);
-      });
+      return renewal === undefined
+        ? refusal
+        : renewal.then((isRenewed) => (isRenewed ? undefined : refusal));
     }
     if (!this.gate.isCovered(t)) return this.gate.cover(t);
     this.gate.raise(t);
     return undefined;
   }
 
-  private async readLater(
-    wait: Promise<void>,
+  private readOnce(
+    wait: Promise<void | Elsewhere> | Elsewhere,
     key: Uint8Array,
     t: Timestamp,
     into: RowSlice,
-  ): Promise<true> {
-    await wait;
+  ): Maybe<true | RangeRefusal> {
+    return wait instanceof Promise ? this.readLater(wait, key, t, into) : wait;
+  }
+
+  private async readLater(
+    wait: Promise<void | Elsewhere>,
+    key: Uint8Array,
+    t: Timestamp,
+    into: RowSlice,
+  ): Promise<true | RangeRefusal> {
+    const refusal = await wait;
+    if (refusal !== undefined) return refusal;
     const read = this.read(key, t, into);
-    if (read instanceof Promise) return read;
+    if (read !== true) return read;
     // Others may run before our caller does.
     detach(into);
     return true;
   }
 
-  private async readMissing(key: Uint8Array, t: Timestamp, into: RowSlice): Promise<true> {
+  private getOnce(
+    wait: Promise<void | Elsewhere> | Elsewhere,
+    keys: readonly Uint8Array[],
+    t: Timestamp,
+  ): Maybe<RangeValues> {
+    if (!(wait instanceof Promise)) return wait;
+    return wait.then((refusal) => refusal ?? this.getMany(keys, t));
+  }
+
+  private async readMissing(
+    key: Uint8Array,
+    t: Timestamp,
+    into: RowSlice,
+  ): Promise<true | RangeRefusal> {
+    const { version: before } = this.bounds;
     const version = (await this.loader.load([key], t))[0];
+    if (this.bounds.version !== before) return this.readLater(Promise.resolve(), key, t, into);
     if (version !== undefined && !this.gate.hasPassed(version.timestamp)) {
       await this.gate.waitUntilPassed(version.timestamp); // P10
     }
@@ -139,12 +177,14 @@ export class SnapshotReads {
     values: (Uint8Array | undefined)[],
     missing: readonly number[],
     newestCached: Timestamp,
-  ): Promise<Values> {
+  ): Promise<RangeValues> {
     let newest = newestCached;
+    const { version: before } = this.bounds;
     const versions = await this.loader.load(
       missing.map((i) => keys[i] as Uint8Array),
       t,
     );
+    if (this.bounds.version !== before) return this.getMany(keys, t);
     for (let m = 0; m < missing.length; m++) {
       const version = versions[m];
       if (version === undefined) continue;
@@ -155,20 +195,32 @@ export class SnapshotReads {
   }
 
   /** P10. */
-  private onceShown(newest: Timestamp, values: Values): Maybe<Values> {
-    if (this.gate.hasPassed(newest)) return values;
-    return this.gate.waitUntilPassed(newest).then(() => values);
+  private onceShown(newest: Timestamp, values: Values): Maybe<RangeValues> {
+    const answer: RangeValues = { kind: 'values', values };
+    if (this.gate.hasPassed(newest)) return answer;
+    return this.gate.waitUntilPassed(newest).then(() => answer);
   }
 
   private openScan(request: ScanRequest, t: Timestamp): Maybe<ShardScan> {
+    const { bounds } = this;
+    const { span } = request;
+    if (!bounds.admitsSpan(span)) return this.openOnce(bounds.whyNot(span), request, t);
     const admitted = this.admit(t);
-    if (admitted !== undefined) return admitted.then(() => this.openScan(request, t));
-    const blocking = this.blockingSpan(request.span, t);
-    if (blocking !== undefined) {
-      return this.inFlight.wait(blocking).then(() => this.openScan(request, t));
-    }
+    if (admitted !== undefined) return this.openOnce(admitted, request, t);
+    const blocking = this.blockingSpan(span, t);
+    if (blocking !== undefined) return this.openOnce(this.inFlight.wait(blocking), request, t);
     this.pump.flush();
     return this.shard.scan({ ...request, at: t });
+  }
+
+  private async openOnce(
+    wait: Promise<void | Elsewhere> | Elsewhere,
+    request: ScanRequest,
+    t: Timestamp,
+  ): Promise<ShardScan> {
+    const refusal = await wait;
+    if (refusal !== undefined) throw new RangeGone(refusal);
+    return this.openScan(request, t);
   }
 
   private blockingKey(key: Uint8Array, hash: number, t: Timestamp): InFlight | undefined {

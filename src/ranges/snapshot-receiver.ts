@@ -3,12 +3,13 @@
 // leader will offer again. From then on there is no state to go back to, whatever the log holds by now: it is tried again
 // here, until it succeeds or the node ends; a restart finds the mark and begins without a state.
 
-import { fromUtf8 } from '../base/bytes.ts';
-import type { Timestamp } from '../clock/timestamp.ts';
+import { compareBytes, fromUtf8 } from '../base/bytes.ts';
 import type { SnapshotMark } from '../raft/ready.ts';
 import type { ByteStream, NodeId, Runtime } from '../runtime/runtime.ts';
-import type { RangeId, Shard } from '../storage/shard.ts';
-import type { Span } from './api.ts';
+import type { AppliedRange, RangeId, Shard } from '../storage/shard.ts';
+import { laterOf } from '../clock/timestamp.ts';
+import { encodeState, isKnown, type RangeState } from './range-state.ts';
+import type { Span } from './requests.ts';
 import * as format from './snapshot-format.ts';
 import { SNAPSHOT_IDLE_MICROS } from './snapshot-sender.ts';
 import type { Turns } from './turns.ts';
@@ -22,12 +23,13 @@ export interface SnapshotTarget {
   readonly appliedIndex: number;
   beginInstall(): Promise<void>;
   unpackTransactions(packed: Uint8Array): void;
-  installed(appliedIndex: number, greatest: Timestamp): void;
+  /** What its state is until then. */
+  readonly rangeState: RangeState;
+  installed(applied: AppliedRange, state: RangeState): void;
 }
 
 export interface SnapshotReceiverParts {
   readonly range: RangeId;
-  readonly span: Span;
   readonly shard: Shard;
   readonly runtime: Pick<Runtime, 'network' | 'timers' | 'log'>;
   /** Of the node. */
@@ -35,10 +37,14 @@ export interface SnapshotReceiverParts {
   readonly target: SnapshotTarget;
   /** The node of the range's leader, as far as is known. */
   leaderNode(): NodeId | undefined;
+  /** P26: whether the state may be put here now: nobody else here has keys of its range. */
+  mayInstall(state: RangeState): boolean;
 }
 
+export const SNAPSHOTS = 'snapshot';
+
 export function snapshotPurpose(range: RangeId): string {
-  return `snapshot/${range}`;
+  return `${SNAPSHOTS}/${range}`;
 }
 
 export class SnapshotReceiver {
@@ -52,8 +58,8 @@ export class SnapshotReceiver {
     this.parts = parts;
   }
 
-  /** Resolves with what was installed. Rejects: nothing has changed. */
-  async pull(from: NodeId, least: number): Promise<SnapshotMark> {
+  /** Resolves with what was installed. Rejects: nothing has changed. Undefined: the same, and nothing is wrong. */
+  async pull(from: NodeId, least: number): Promise<SnapshotMark | undefined> {
     const { range, turns, runtime } = this.parts;
     const { timers, log } = runtime;
     const done = await turns.take();
@@ -81,7 +87,7 @@ export class SnapshotReceiver {
     this.isStopped = true;
   }
 
-  private async attempt(from: NodeId, least: number): Promise<SnapshotMark> {
+  private async attempt(from: NodeId, least: number): Promise<SnapshotMark | undefined> {
     const { range, runtime } = this.parts;
     const opening = runtime.network.openStream(from, snapshotPurpose(range));
     // One that opens too late must not stay open.
@@ -102,6 +108,10 @@ export class SnapshotReceiver {
     try {
       await this.within('asking for a snapshot', stream.write(format.snapshotRequest(least)));
       const head = await this.head(stream, least);
+      if (!this.parts.mayInstall(head.state)) {
+        stream.abort();
+        return undefined;
+      }
       await this.install(from, stream, head);
       stream.end();
       return head.mark;
@@ -127,12 +137,12 @@ export class SnapshotReceiver {
     stream: ByteStream,
     head: format.SnapshotHead,
   ): Promise<void> {
-    const { range, span, shard, target, runtime } = this.parts;
+    const { range, shard, target, runtime } = this.parts;
     const { index } = head.mark;
     runtime.log.info('installing a snapshot', { range, from, index });
     this.hasBegun = true;
     await target.beginInstall();
-    await shard.beginInstall(range, span);
+    await shard.beginInstall(range, hull(target.rangeState, head.state));
     let messages = 0;
     for (;;) {
       const { kind, reader } = await this.next(stream);
@@ -147,10 +157,12 @@ export class SnapshotReceiver {
       else if (kind === format.SNAPSHOT_ROWS) await shard.installChunk(range, payload);
       else throw new Error(`message ${kind} within a snapshot`);
     }
-    await shard.finishInstall(range, index, format.encodeHead(head));
+    const floor = laterOf(head.state.floor, head.greatest);
+    const state: RangeState = { ...head.state, mark: head.mark, floor };
+    const applied = await shard.finishInstall(range, index, encodeState(state));
     this.hasBegun = false;
     this.received++;
-    target.installed(index, head.greatest);
+    target.installed(applied, state);
     runtime.log.info('installed a snapshot', { range, from, index });
   }
 
@@ -168,4 +180,14 @@ export class SnapshotReceiver {
   private within<T>(what: string, promise: Promise<T>): Promise<T> {
     return within(this.parts.runtime.timers, SNAPSHOT_IDLE_MICROS, what, promise);
   }
+}
+
+/** What is cleared before: all that the range held here or will hold, which both begin at the same key. What another range
+ * took of it by a split that this replica has not seen comes to that range by a snapshot of its own. */
+function hull(before: RangeState, after: RangeState): Span {
+  const { span } = after.descriptor;
+  if (!isKnown(before) || span.end === undefined) return span;
+  const { end } = before.descriptor.span;
+  const isLonger = end === undefined || compareBytes(end, span.end) > 0;
+  return isLonger ? { start: span.start, end } : span;
 }

@@ -7,7 +7,8 @@ import type { Timestamp } from '../clock/timestamp.ts';
 import type { SnapshotMark } from '../raft/ready.ts';
 import type { ByteStream, Log, NodeId, Timers } from '../runtime/runtime.ts';
 import type { RangeId, Shard } from '../storage/shard.ts';
-import type { Span } from './api.ts';
+import { STATE_RECORD } from '../storage/range-records.ts';
+import { decodeState, type RangeState } from './range-state.ts';
 import * as format from './snapshot-format.ts';
 import type { Turns } from './turns.ts';
 import { within } from './within.ts';
@@ -21,13 +22,14 @@ export interface SnapshotOrigin {
   /** Why it has nothing to give now. */
   whyNotSending(): string | undefined;
   flushApplies(): void;
+  /** As of all that was committed. */
+  readonly rangeState: RangeState;
   readonly greatest: Timestamp;
   packTransactions(): readonly Uint8Array[];
 }
 
 export interface SnapshotSenderParts {
   readonly range: RangeId;
-  readonly span: Span;
   readonly shard: Shard;
   readonly timers: Timers;
   readonly log: Log;
@@ -87,18 +89,24 @@ export class SnapshotSender {
     least: number,
     progress: { hasBegun: boolean },
   ): Promise<void> {
-    const { range, span, shard, log, origin } = this.parts;
+    const { range, shard, log, origin } = this.parts;
     const reason = origin.whyNotSending();
     if (reason !== undefined) throw new Error(reason);
     origin.flushApplies();
+    const { rangeState } = origin;
+    const { span, generation } = rangeState.descriptor;
     const snapshot = shard.readSnapshot(range, span, CHUNK_BYTES);
     try {
-      const { appliedIndex: index } = await snapshot.taken;
+      const { appliedIndex: index, records } = await snapshot.taken;
+      const record = records.get(STATE_RECORD);
+      // A range that nothing has changed yet has no record.
+      const state = record === undefined ? rangeState : decodeState(record);
+      if (state.descriptor.generation !== generation) throw new Error('the range is changing');
       if (index < least) throw new Error(`entry ${least} is not applied here yet`);
       const mark = this.parts.mark(index);
       // Both may know of more than the snapshot has: all of it is true.
       const { greatest } = origin;
-      const head = format.encodeHead({ mark, span, greatest });
+      const head = format.encodeHead({ mark, state, greatest });
       progress.hasBegun = true;
       log.info('sending a snapshot', { range, to, index });
       await this.write(stream, format.SNAPSHOT_HEAD, head);

@@ -196,8 +196,9 @@ export class RowCache {
   dropSpan(span: Span): void {
     this.nextEpoch();
     if (this.head < 0) return;
-    if (this.drops.length >= DROPS_MAX) {
-      this.clear();
+    const isEverything = span.start.length === 0 && span.end === undefined;
+    if (isEverything || this.drops.length >= DROPS_MAX) {
+      this.forgetRows();
       return;
     }
     const { head } = this;
@@ -211,6 +212,10 @@ export class RowCache {
   clear(): void {
     this.nextEpoch();
     this.written.clear();
+    this.forgetRows();
+  }
+
+  private forgetRows(): void {
     this.slots.fill(0);
     this.entries = 0;
     this.drops = [];

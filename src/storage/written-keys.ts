@@ -77,7 +77,18 @@ export class WrittenKeys {
     this.indexes.set(index, { kind: 'known', filter: knowledge.filter });
   }
 
-  /** Somebody else may have written. */
+  /** Somebody else may have written there. */
+  forget(span: Span): void {
+    const first = firstIndex(span.start);
+    const last = span.end === undefined ? 0xffffffff : firstIndex(span.end);
+    for (const [index, knowledge] of this.indexes) {
+      if (index < first || index > last) continue;
+      if (knowledge.kind !== 'unknown') this.giveUp(index, knowledge);
+      this.indexes.delete(index);
+    }
+  }
+
+  /** Somebody else may have written anywhere. */
   clear(): void {
     this.indexes.clear();
     this.known = 0;
@@ -91,6 +102,13 @@ export class WrittenKeys {
     else this.known--;
     this.indexes.set(index, UNKNOWN);
   }
+}
+
+/** That a key at or after the bound may belong to. */
+function firstIndex(bound: Uint8Array): number {
+  let index = 0;
+  for (let i = 0; i < INDEX_ID_BYTES; i++) index = index * 256 + (bound[i] ?? 0);
+  return index;
 }
 
 function indexOf(key: Uint8Array): number {

@@ -4,6 +4,7 @@ import { defaultConfig, type NodeConfig } from '../../src/node/config.ts';
 import { type Database, openDatabase } from '../../src/node/database.ts';
 import { EmbeddedSession, type QueryResult } from '../../src/node/embedded.ts';
 import { type Member, writeIdentity } from '../../src/node/identity.ts';
+import { FIRST_DATA_RANGE } from '../../src/ranges/layout.ts';
 import type { RangeStatus } from '../../src/node/status.ts';
 import { SimDisk } from '../../src/sim/disk.ts';
 import { SimNetwork } from '../../src/sim/network.ts';
@@ -39,8 +40,8 @@ export class ClusterNode {
   }
 
   get range(): RangeStatus {
-    const [range] = this.open.status().ranges;
-    if (range === undefined) throw new Error('a node has a range');
+    const range = this.open.status().ranges.find((one) => one.range === FIRST_DATA_RANGE);
+    if (range === undefined) throw new Error('a node has a replica of the first data range');
     return range;
   }
 }

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { LogTruncation, type LogTruncationParts } from '../../src/node/log-truncation.ts';
+import {
+  LogTruncation,
+  type LogTruncationParts,
+  type TruncatedRange,
+} from '../../src/node/log-truncation.ts';
 import type { AppliedRange, Shard } from '../../src/storage/shard.ts';
 
 const RANGE = 4;
@@ -20,6 +24,15 @@ function bench(
   const cuts: number[] = [];
   const broken: unknown[] = [];
   let due: () => void = () => undefined;
+  const range: TruncatedRange = {
+    range: RANGE,
+    shard: { flush } as Shard,
+    get appliedIndex() {
+      return applied();
+    },
+    bytesBetween: (after, last) => (last - after) * entryBytes,
+    truncate: (index) => cuts.push(index),
+  };
   const parts: LogTruncationParts = {
     timers: {
       after: (_micros, run) => {
@@ -28,15 +41,10 @@ function bench(
       },
       soon: () => undefined,
     },
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     faults: { sometimes: () => false },
-    shard: { flush } as Shard,
-    range: RANGE,
+    ranges: () => [range],
     entriesPerFlush: 10,
     bytesPerFlush: 5_000,
-    bytesBetween: (after, last) => (last - after) * entryBytes,
-    appliedIndex: applied,
-    truncate: (index) => cuts.push(index),
     broken: (error) => broken.push(error),
   };
   return { truncation: new LogTruncation(parts), cuts, broken, look: () => due() };
@@ -82,6 +90,58 @@ describe('the log is cut (P30)', () => {
     look();
     await settle();
     expect(cuts).toEqual([12]);
+  });
+
+  it('of every range of the shard that was flushed, when all together have written enough', async () => {
+    const cuts: string[] = [];
+    let flushes = 0;
+    let due: () => void = () => undefined;
+    const shard = {
+      flush: async () => {
+        flushes++;
+        return [1, 2].map((range) => ({
+          range,
+          appliedIndex: 6,
+          records: new Map(),
+          isInstalling: false,
+        }));
+      },
+    } as unknown as Shard;
+    const idle = { flush: () => Promise.reject(new Error('nothing was applied')) } as never;
+    let applied = 0;
+    const range = (id: number, on: Shard): TruncatedRange => ({
+      range: id,
+      shard: on,
+      get appliedIndex() {
+        return on === shard ? applied : 0;
+      },
+      bytesBetween: () => 0,
+      truncate: (index) => cuts.push(`${id}: ${index}`),
+    });
+    const truncation = new LogTruncation({
+      timers: {
+        after: (_micros, run) => {
+          due = run;
+          return { [Symbol.dispose]: () => undefined };
+        },
+        soon: () => undefined,
+      },
+      faults: { sometimes: () => false },
+      ranges: () => [range(1, shard), range(2, shard), range(3, idle)],
+      entriesPerFlush: 10,
+      bytesPerFlush: 5_000,
+      broken: (error) => cuts.push(String(error)),
+    });
+    truncation.start();
+    applied = 4;
+    due();
+    await settle();
+    expect(flushes).toBe(0);
+    applied = 6;
+    due();
+    await settle();
+    expect(flushes).toBe(1);
+    expect(cuts).toEqual(['1: 6', '2: 6']);
   });
 
   it('not before the flush is through, and not at all when it fails: that stops the node', async () => {

@@ -3,13 +3,14 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
 import { timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
-import type { CommitAnswer, Write } from '../../src/ranges/api.ts';
+import type { Write } from '../../src/ranges/api.ts';
 import { CommandEncoder, commandTimestamp } from '../../src/ranges/command.ts';
+import type { RangeCommit } from '../../src/ranges/endpoint.ts';
 import type { Lease } from '../../src/ranges/gate.ts';
 import { parseTxnId } from '../../src/ranges/txn-id.ts';
 import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { COMMAND_FLOOR } from '../../src/storage/command-format.ts';
-import { put, Rig, scanOf } from './fixture.ts';
+import { ANY, put, Rig, scanOf } from './fixture.ts';
 
 const encoder = new CommandEncoder();
 
@@ -21,7 +22,7 @@ function fromElsewhere(rig: Rig, at: Timestamp, ...writes: Write[]): void {
   rig.log.append(encoder.writes(at, id, deadline, writes, () => false));
 }
 
-function kindOf(answer: CommitAnswer): string {
+function kindOf(answer: RangeCommit): string {
   return answer.kind;
 }
 
@@ -36,7 +37,8 @@ describe('a replica that loses its leadership', () => {
     const locked = rig.ranges.lockedRead(rig.lock(rig.txn(), undefined), utf8('a'), newRowSlice());
     expect(await locked).toEqual(refusal);
     expect(() => rig.ranges.readAt(utf8('a'), rig.clock.latest(), newRowSlice())).toThrow(message);
-    expect(() => rig.ranges.scanAt(scanOf('a', 'z'), rig.clock.latest())).toThrow(message);
+    const scan = rig.ranges.scanAt(scanOf('a', 'z'), rig.clock.latest());
+    await expect(scan.next()).rejects.toThrow(message);
   });
 
   it('wakes who waits for a lock or for a write in flight', async () => {
@@ -180,20 +182,20 @@ describe('a lease', () => {
     const lease: Lease = { covers: (t) => t < end, isHeld: () => rig.clock.latest() < end };
     const replica = rig.newReplica(0, rig.cache, { lease });
     await rig.until(replica.lead(1));
-    const commit = (): Promise<CommitAnswer> => {
+    const commit = (): Promise<RangeCommit> => {
       const deadline = timestamp(rig.clock.latest() + 1_000_000);
       const writes = [put('a', '1')];
-      return replica.commits.commit({ ...rig.txn(), session: undefined }, writes, deadline);
+      return replica.commits.commit(ANY, { ...rig.txn(), session: undefined }, writes, deadline);
     };
-    const refusal = { kind: 'notServing', message: 'the lease does not reach so far' };
+    const refusal = { kind: 'notLeader', message: 'the lease does not reach so far' };
     expect(await rig.until(commit())).toMatchObject(refusal);
     end = rig.clock.latest() + 10_000;
     expect(kindOf(await rig.until(commit()))).toBe('committed');
     await rig.pass(10_000);
     expect(await rig.until(commit())).toMatchObject(refusal);
-    const read = async (): Promise<true> =>
+    const read = async (): Promise<unknown> =>
       await replica.snapshots.read(utf8('a'), rig.clock.latest(), newRowSlice());
-    await expect(rig.until(read())).rejects.toThrow('lease');
+    expect(await rig.until(read())).toMatchObject(refusal);
     // What lies before the end is still the past.
     end = rig.clock.latest() + 10_000;
     expect(kindOf(await rig.until(commit()))).toBe('committed');
@@ -209,7 +211,12 @@ describe('a lease that ran out', () => {
     await rig.until(replica.lead(1));
     const deadline = timestamp(rig.clock.latest() + 10_000_000);
     const writes = [put('a', '1')];
-    const commit = replica.commits.commit({ ...rig.txn(), session: undefined }, writes, deadline);
+    const commit = replica.commits.commit(
+      ANY,
+      { ...rig.txn(), session: undefined },
+      writes,
+      deadline,
+    );
     const read = Promise.resolve(
       replica.snapshots.read(utf8('a'), rig.clock.latest(), newRowSlice()),
     );

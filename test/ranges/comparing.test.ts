@@ -129,7 +129,7 @@ describe('sums', () => {
         return new Promise((resolve) => waiting.push(resolve));
       },
     };
-    const sums = new ReplicaSums(shard as Shard, EVERYTHING);
+    const sums = new ReplicaSums(shard as Shard, { span: EVERYTHING });
     return { sums, asked, finish: () => waiting.shift()?.(sum) };
   }
 

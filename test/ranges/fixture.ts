@@ -17,6 +17,11 @@ import {
   type TxnRef,
   type Write,
 } from '../../src/ranges/api.ts';
+import { configurationOf } from '../../src/raft/configuration.ts';
+import { replicaIdOn } from '../../src/raft/types.ts';
+import type { RangeDescriptor } from '../../src/ranges/descriptor.ts';
+import type { RangeHead } from '../../src/ranges/endpoint.ts';
+import { newState } from '../../src/ranges/range-state.ts';
 import { Replica } from '../../src/ranges/replica.ts';
 import type {
   CommittedEntry,
@@ -112,13 +117,25 @@ export class FakeLog implements Proposer {
 
   /** An entry that nobody here proposed. */
   append(data: Uint8Array): void {
-    const entry: CommittedEntry = { index: this.entries.length + 1, kind: 'command', data };
+    const index = this.entries.length + 1;
+    const entry: CommittedEntry = { index, term: 1, kind: 'command', data };
     this.entries.push(entry);
     this.onCommitted([entry]);
   }
 }
 
 export const EVERYTHING: Span = { start: new Uint8Array(0), end: undefined };
+/** Of the range that all replicas here are of, unless told otherwise. */
+export const EVERYWHERE: RangeDescriptor = {
+  range: 7,
+  span: EVERYTHING,
+  generation: 1,
+  configuration: configurationOf([replicaIdOn(1, 0)]),
+  nextIncarnation: 1,
+  stickyUntil: MIN_TIMESTAMP,
+};
+/** Whatever the range is there. */
+export const ANY: RangeHead = { range: 7, generation: 0 };
 export const ALWAYS_LEASED = { covers: () => true, isHeld: () => true };
 
 export class Rig {
@@ -159,7 +176,7 @@ export class Rig {
       options.jitter === true ? 1 + random.below(micros) : micros,
     );
     this.replica = this.newReplica(0);
-    this.ranges = new Router(this.replica);
+    this.ranges = new Router({ find: () => this.replica, all: () => [this.replica] });
     this.transactions = new Coordinator({
       runtime: this.runtime,
       clock: this.clock,
@@ -187,8 +204,8 @@ export class Rig {
   ): Replica {
     const replica = new Replica({
       range: 7,
-      span: EVERYTHING,
-      generation: 1,
+      nodeId: 1,
+      state: newState(EVERYWHERE),
       runtime: this.runtime,
       clock: this.clock,
       lease: ALWAYS_LEASED,

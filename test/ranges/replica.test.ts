@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
 import { MAX_TIMESTAMP, timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
-import type { CommitAnswer, LockRequest, LockSession } from '../../src/ranges/api.ts';
+import { encodeChange } from '../../src/raft/codec.ts';
+import type { LockRequest, LockSession } from '../../src/ranges/api.ts';
+import type { RangeCommit } from '../../src/ranges/endpoint.ts';
 import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { RowCache } from '../../src/storage/row-cache.ts';
-import { put, remove, Rig, rowsOf, scanOf, standingWith, textOf } from './fixture.ts';
+import { ANY, put, remove, Rig, rowsOf, scanOf, standingWith, textOf } from './fixture.ts';
 
-function timeOf(answer: CommitAnswer): Timestamp {
+function timeOf(answer: RangeCommit): Timestamp {
   if (answer.kind !== 'committed') throw new Error(`not committed: ${answer.kind}`);
   return answer.timestamp;
 }
@@ -563,6 +565,7 @@ describe('a replica that starts', () => {
     await rig.until(restarted.lead(2));
     const deadline = timestamp(rig.clock.latest() + 1_000_000);
     const again = restarted.commits.commit(
+      ANY,
       { ...txn, session: undefined },
       [put('a', '1')],
       deadline,
@@ -586,15 +589,24 @@ describe('a replica that starts', () => {
     expect(restarted.floor).toBeLessThan(MAX_TIMESTAMP);
   });
 
-  it('passes entries that carry nothing on to the shard, so that its applied index follows', async () => {
+  it('passes entries that write nothing on to the shard, so that its applied index follows', async () => {
     const rig = await Rig.serving();
     const taken = rig.replica.committed([
-      { index: 1, kind: 'command', data: new Uint8Array(0) },
-      { index: 2, kind: 'change', data: Uint8Array.of(1, 2, 3) },
+      { index: 1, term: 1, kind: 'command', data: new Uint8Array(0) },
+      {
+        index: 2,
+        term: 1,
+        kind: 'change',
+        data: encodeChange({ kind: 'simple', steps: [{ kind: 'addLearner', replica: 2 }] }),
+      },
     ]);
     await rig.until(taken);
     await rig.pass(200_000);
     expect(rig.replica.appliedIndex).toBe(2);
+    expect(rig.replica.descriptor).toMatchObject({
+      generation: 2,
+      configuration: { learners: [2] },
+    });
     expect(rig.failures).toEqual([]);
   });
 });

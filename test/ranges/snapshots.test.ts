@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { timestamp } from '../../src/clock/timestamp.ts';
 import { configurationOf } from '../../src/raft/configuration.ts';
+import { newState } from '../../src/ranges/range-state.ts';
 import { RecentTransactions } from '../../src/ranges/recent-transactions.ts';
 import * as format from '../../src/ranges/snapshot-format.ts';
 import { SnapshotReceiver } from '../../src/ranges/snapshot-receiver.ts';
@@ -11,7 +12,7 @@ import { Turns } from '../../src/ranges/turns.ts';
 import type { ByteStream, Network } from '../../src/runtime/runtime.ts';
 import { SimNetwork } from '../../src/sim/network.ts';
 import { Life } from '../../src/sim/world.ts';
-import { EVERYTHING, put, Rig } from './fixture.ts';
+import { EVERYWHERE, put, Rig } from './fixture.ts';
 
 const CONFIGURATION = configurationOf([1, 2, 3]);
 
@@ -33,7 +34,6 @@ async function pair(rows: number): Promise<Pair> {
   const network = new SimNetwork(from.world);
   const sender = new SnapshotSender({
     range: 7,
-    span: EVERYTHING,
     shard: from.shard,
     timers: from.runtime.timers,
     log: from.runtime.log,
@@ -53,12 +53,12 @@ async function pair(rows: number): Promise<Pair> {
   });
   const receiver = new SnapshotReceiver({
     range: 7,
-    span: EVERYTHING,
     shard: to.shard,
     runtime: { ...to.runtime, network: network.attach(new Life(2)) },
     turns: new Turns(4),
     target: to.replica,
     leaderNode: () => 1,
+    mayInstall: () => true,
   });
   return Object.assign(self, { receiver });
 }
@@ -124,7 +124,7 @@ describe('a snapshot', () => {
       await expect(pulled).rejects.toMatchObject({ code: 'XX001' });
       expect(own.to.replica.isInstalling).toBe(false);
     } else {
-      expect((await pulled).index).toBe(12);
+      expect((await pulled)?.index).toBe(12);
     }
     expect(damaged).toBe(1);
   });
@@ -168,7 +168,10 @@ describe('the head of a snapshot', () => {
   it('is read as it was written', () => {
     const head: format.SnapshotHead = {
       mark: { index: 5, term: 2, configuration: CONFIGURATION, configurationIndex: 3 },
-      span: { start: Uint8Array.of(1), end: Uint8Array.of(2) },
+      state: newState({
+        ...EVERYWHERE,
+        span: { start: Uint8Array.of(1), end: Uint8Array.of(2) },
+      }),
       greatest: timestamp(77),
     };
     const message = format.snapshotMessage(format.SNAPSHOT_HEAD, format.encodeHead(head));
@@ -180,7 +183,7 @@ describe('the head of a snapshot', () => {
   it('of a newer version is refused with both versions named', () => {
     const head = format.encodeHead({
       mark: { index: 5, term: 2, configuration: CONFIGURATION, configurationIndex: 3 },
-      span: EVERYTHING,
+      state: newState(EVERYWHERE),
       greatest: timestamp(77),
     });
     head[0] = 9;

@@ -1,0 +1,352 @@
+// The ranges that this node has replicas of: opened from what the shards and the log know, born by splits, made when a
+// leader elsewhere speaks of one, gone when they are removed. Found by id, and by key those whose range is known here;
+// no two of these share a key (P26).
+
+import { assert } from '../base/assert.ts';
+import { compareBytes, fromUtf8 } from '../base/bytes.ts';
+import { replicaOn, holdsKey, overlaps, type RangeDescriptor } from '../ranges/descriptor.ts';
+import { CHECKSUMS } from '../ranges/consistency-format.ts';
+import { firstDescriptors } from '../ranges/layout.ts';
+import type { SplitBirth } from '../ranges/range-changes.ts';
+import { decodeState, newState, type RangeState, unknownState } from '../ranges/range-state.ts';
+import type { Replica } from '../ranges/replica.ts';
+import { SNAPSHOTS } from '../ranges/snapshot-receiver.ts';
+import type { UnknownReplica } from '../raft/scheduler.ts';
+import { nodeOf, type ReplicaId, replicaIdOn } from '../raft/types.ts';
+import type { NodeId } from '../runtime/runtime.ts';
+import type { Span } from '../storage/engine.ts';
+import { NO_RECORDS, STATE_RECORD } from '../storage/range-records.ts';
+import type { AppliedRange, RangeId, Shard } from '../storage/shard.ts';
+import { brokenPath, type HostSiblings, type NodeParts, RangeHost } from './range-host.ts';
+import type { Streams } from './streams.ts';
+
+export interface RangeStoreParts extends NodeParts {
+  /** At least one; a range lives on the one that has its records. */
+  readonly shards: readonly Shard[];
+  /** On whose nodes the first ranges begin. */
+  readonly founders: readonly NodeId[];
+  readonly streams: Streams;
+}
+
+/** What has become another with a range here: what it is, who leads it, or whether it is here. */
+export type RangeChanged = (host: RangeHost) => void;
+
+export class RangeStore implements HostSiblings {
+  private readonly parts: RangeStoreParts;
+  private readonly hosts = new Map<RangeId, RangeHost>();
+  /** Being removed: they still have data. */
+  private readonly leaving = new Set<RangeHost>();
+  /** Of ranges that are known, in the order of their keys. */
+  private sorted: RangeHost[] = [];
+  /** The last one that was found. */
+  private last: RangeHost | undefined = undefined;
+  private handlers: RangeChanged[] = [];
+  private refusal: string | undefined = undefined;
+  private isStopped = false;
+
+  /** `applied`: of each shard, what it has. */
+  static async open(
+    parts: RangeStoreParts,
+    applied: readonly (readonly AppliedRange[])[],
+  ): Promise<RangeStore> {
+    const store = new RangeStore(parts);
+    const broken = await store.readBroken();
+    await store.openAll(applied, broken);
+    return store;
+  }
+
+  private constructor(parts: RangeStoreParts) {
+    this.parts = parts;
+    const { scheduler, streams } = parts;
+    scheduler.onUnknownReplica((replica) => this.met(replica));
+    streams.registerAll(SNAPSHOTS, (from, stream, range) =>
+      this.hosts.get(Number(range))?.serveSnapshot(from, stream),
+    );
+    streams.registerAll(CHECKSUMS, (from, stream, range) =>
+      this.hosts.get(Number(range))?.consistency.serve(from, stream),
+    );
+  }
+
+  get(range: RangeId): RangeHost | undefined {
+    const host = this.hosts.get(range);
+    return host?.isKnown === true ? host : undefined;
+  }
+
+  /** In the order of their keys. */
+  all(): readonly RangeHost[] {
+    return this.sorted;
+  }
+
+  /** The replica's range holds the key. */
+  find(key: Uint8Array): RangeHost | undefined {
+    const { last } = this;
+    if (last !== undefined && holdsKey(last.descriptor, key)) return last;
+    const host = this.sorted[this.placeOf(key) - 1];
+    if (host === undefined || !holdsKey(host.descriptor, key)) return undefined;
+    this.last = host;
+    return host;
+  }
+
+  /** After every change. */
+  onChange(handler: RangeChanged): void {
+    this.handlers.push(handler);
+  }
+
+  /** Why writes are refused with 53100; undefined while there is room on the disk. */
+  refuseWrites(reason: string | undefined): void {
+    this.refusal = reason;
+    for (const host of this.hosts.values()) host.replica.refuseWrites = reason;
+  }
+
+  /** Leadership goes to others, as far as they can take it. */
+  async retire(): Promise<void> {
+    await Promise.all([...this.hosts.values()].map((host) => host.retire()));
+  }
+
+  stop(reason: string): void {
+    this.isStopped = true;
+    for (const host of this.hosts.values()) host.stop(reason);
+  }
+
+  known(span: Span): readonly RangeDescriptor[] {
+    const found: RangeDescriptor[] = [];
+    for (let at = Math.max(0, this.placeOf(span.start) - 1); at < this.sorted.length; at++) {
+      const { descriptor } = this.sorted[at] as RangeHost;
+      if (overlaps(descriptor.span, span)) found.push(descriptor);
+      else if (compareBytes(descriptor.span.start, span.start) > 0) break;
+      if (found.length === KNOWN_MAX) break;
+    }
+    return found.sort((a, b) => b.generation - a.generation);
+  }
+
+  flushAll(): void {
+    for (const host of this.sorted) host.replica.flushApplies();
+  }
+
+  mayBear(right: RangeDescriptor): boolean {
+    const replicaId = replicaOn(right, this.parts.nodeId);
+    return replicaId !== undefined && this.parts.scheduler.mayBeBorn(right.range, replicaId);
+  }
+
+  born(parent: RangeHost, { state, records, term, proposer }: SplitBirth): Replica | undefined {
+    const { nodeId } = this.parts;
+    const { range, span, configuration } = state.descriptor;
+    if (!this.mayBear(state.descriptor)) {
+      this.drop(range, span, parent.shard);
+      return undefined;
+    }
+    const replicaId = replicaOn(state.descriptor, nodeId) as ReplicaId;
+    // One that was met before has no state: it gives way to what goes on from its log.
+    this.hosts.get(range)?.stop('it is born');
+    const host = this.host({
+      range,
+      replicaId,
+      shard: parent.shard,
+      state,
+      appliedIndex: state.mark?.index ?? 0,
+      records,
+      lacksState: false,
+      broken: undefined,
+      birth: { parent: parent.group, term, proposer: proposerOf(configuration.voters, proposer) },
+    });
+    return host.replica;
+  }
+
+  mayInstall(host: RangeHost, { descriptor }: RangeState): boolean {
+    const overlapping = (other: RangeHost): boolean =>
+      other !== host && other.isKnown && overlaps(other.descriptor.span, descriptor.span);
+    return !this.sorted.some(overlapping) && ![...this.leaving].some(overlapping);
+  }
+
+  changed(host: RangeHost): void {
+    // Before it has a place here nobody asks.
+    if (this.hosts.get(host.range) !== host) return;
+    this.place(host);
+    for (const handler of this.handlers) handler(host);
+  }
+
+  removed(host: RangeHost): void {
+    const { scheduler, onFailure, runtime, nodeId } = this.parts;
+    if (this.isStopped || this.hosts.get(host.range) !== host || this.leaving.has(host)) return;
+    runtime.log.info('a replica was removed', { range: host.range, node: nodeId });
+    host.stop('its replica here was removed');
+    this.leaving.add(host);
+    this.unplace(host);
+    // P32: nothing of it goes before its tombstone is synced.
+    scheduler
+      .removeGroup(host.group)
+      .then(() => host.shard.drop(host.range, host.isKnown ? host.descriptor.span : undefined))
+      .then(
+        () => {
+          this.leaving.delete(host);
+          this.hosts.delete(host.range);
+          for (const handler of this.handlers) handler(host);
+        },
+        (error: unknown) => {
+          if (!this.isStopped) onFailure(error);
+        },
+      );
+  }
+
+  private async openAll(
+    applied: readonly (readonly AppliedRange[])[],
+    broken: ReadonlyMap<RangeId, string>,
+  ): Promise<void> {
+    const { scheduler, founders, nodeId, shards } = this.parts;
+    const first = new Map(firstDescriptors(founders).map((one) => [one.range, one]));
+    const isFounder = founders.includes(nodeId);
+    for (let i = 0; i < applied.length; i++) {
+      for (const one of applied[i] as readonly AppliedRange[]) {
+        const { range } = one;
+        const shard = shards[i] as Shard;
+        const record = one.records.get(STATE_RECORD);
+        const descriptor = first.get(range);
+        const state =
+          record === undefined
+            ? descriptor === undefined || one.isInstalling
+              ? unknownState(range)
+              : newState(descriptor)
+            : decodeState(record);
+        const replicaId = scheduler.knownReplica(range) ?? replicaOn(state.descriptor, nodeId);
+        if (replicaId === undefined || scheduler.removedReplica(range) >= replicaId) {
+          // P32: the node stopped before it was through with that.
+          await shard.drop(range, record === undefined ? undefined : state.descriptor.span);
+          continue;
+        }
+        this.host({
+          range,
+          replicaId,
+          shard,
+          state,
+          appliedIndex: one.appliedIndex,
+          records: one.records,
+          lacksState: one.isInstalling,
+          broken: broken.get(range),
+        });
+      }
+    }
+    for (const [range, descriptor] of first) {
+      const replicaId = replicaIdOn(nodeId, 0);
+      const isNew = !this.hosts.has(range) && scheduler.removedReplica(range) < replicaId;
+      const known = scheduler.knownReplica(range) ?? replicaId;
+      if (!isFounder || !isNew || known !== replicaId) continue;
+      this.host({
+        range,
+        replicaId,
+        shard: this.shardOf(range),
+        state: newState(descriptor),
+        appliedIndex: 0,
+        records: NO_RECORDS,
+        lacksState: false,
+        broken: broken.get(range),
+      });
+    }
+    // P26: what was met before its split, or before a snapshot came.
+    for (const range of scheduler.knownGroups) {
+      if (this.hosts.has(range)) continue;
+      this.unborn(range, scheduler.knownReplica(range) as ReplicaId, undefined);
+    }
+  }
+
+  /** A leader elsewhere speaks to a replica that is not here. */
+  private met({ groupId, from, to }: UnknownReplica): void {
+    if (this.isStopped) return;
+    const before = this.hosts.get(groupId);
+    // An older one has to go first: it is told that it was removed.
+    if (before === undefined) this.unborn(groupId, to, from);
+    else if (before.group.options.replicaId < to) this.removed(before);
+  }
+
+  /** It may vote and keeps its log; it knows nothing of its range. */
+  private unborn(range: RangeId, replicaId: ReplicaId, contact: ReplicaId | undefined): void {
+    this.host({
+      range,
+      replicaId,
+      shard: this.shardOf(range),
+      state: unknownState(range),
+      appliedIndex: 0,
+      records: NO_RECORDS,
+      lacksState: true,
+      broken: undefined,
+      ...(contact === undefined ? {} : { contact }),
+    });
+  }
+
+  private host(from: ConstructorParameters<typeof RangeHost>[2]): RangeHost {
+    const host = new RangeHost(this.parts, this, from);
+    host.replica.refuseWrites = this.refusal;
+    this.hosts.set(from.range, host);
+    this.changed(host);
+    return host;
+  }
+
+  /** P26: what a split would have put here is another replica's, which was here or is: the rows go. */
+  private drop(range: RangeId, span: Span, shard: Shard): void {
+    // It clears the span before its state comes.
+    if (this.hosts.get(range)?.shard === shard) return;
+    shard.drop(range, span).catch((error: unknown) => {
+      if (!this.isStopped) this.parts.onFailure(error);
+    });
+  }
+
+  private shardOf(range: RangeId): Shard {
+    const { shards } = this.parts;
+    return shards[range % shards.length] as Shard;
+  }
+
+  private place(host: RangeHost): void {
+    if (!host.isKnown || this.leaving.has(host)) return;
+    const at = this.placeOf(host.descriptor.span.start) - 1;
+    // A range keeps its start for life.
+    const there = this.sorted[at];
+    if (there === host) return;
+    if (there?.range === host.range) this.sorted[at] = host;
+    else this.sorted.splice(at + 1, 0, host);
+    assert(this.isInOrder(at) && this.isInOrder(at + 1), 'P26: ranges on a node share no key');
+  }
+
+  private unplace(host: RangeHost): void {
+    const at = this.sorted.indexOf(host);
+    if (at >= 0) this.sorted.splice(at, 1);
+    if (this.last === host) this.last = undefined;
+  }
+
+  private isInOrder(at: number): boolean {
+    const [here, next] = [this.sorted[at], this.sorted[at + 1]];
+    if (here === undefined || next === undefined) return true;
+    return compareBytes(here.descriptor.span.start, next.descriptor.span.start) < 0;
+  }
+
+  /** How many begin at or before the key. */
+  private placeOf(key: Uint8Array): number {
+    let low = 0;
+    let high = this.sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const { start } = (this.sorted[middle] as RangeHost).descriptor.span;
+      if (compareBytes(start, key) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private async readBroken(): Promise<ReadonlyMap<RangeId, string>> {
+    const { files } = this.parts.runtime;
+    const { dataDirectory } = this.parts;
+    const broken = new Map<RangeId, string>();
+    for (const name of await files.list(dataDirectory)) {
+      const range = Number(/^range-(\d+)\.broken$/.exec(name)?.[1] ?? Number.NaN);
+      if (Number.isNaN(range)) continue;
+      const reason = await files.read(brokenPath(dataDirectory, range));
+      if (reason !== undefined) broken.set(range, fromUtf8(reason).trim());
+    }
+    return broken;
+  }
+}
+
+/** Descriptors told to who asked for keys that are not here. */
+const KNOWN_MAX = 16;
+
+function proposerOf(voters: readonly ReplicaId[], node: NodeId): ReplicaId {
+  return voters.find((replica) => nodeOf(replica) === node) ?? replicaIdOn(node, 0);
+}

@@ -20,6 +20,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     summary: 'run several nodes on this machine; kill, pause and restart them',
     load: async () => (await import('./cluster.ts')).cluster,
   },
+  node: {
+    summary: 'list the nodes of a cluster; drain and decommission them',
+    load: async () => (await import('./node.ts')).node,
+  },
   sql: {
     summary: 'talk SQL to a node: a shell, or one statement, or a file',
     load: async () => (await import('./sql.ts')).sql,

@@ -8,8 +8,8 @@ import type { PlacementAction, RangeView } from './placement.ts';
 
 /** Of even: so much less busy must the busier node be. */
 const GAIN_SHARE = 0.05;
-/** Nodes differ in leases by so many without anything being wrong. */
-const LEASES_APART = 2;
+/** Nodes differ in leases by so many without anything being wrong: the three ranges of a new cluster may stay together. */
+const LEASES_APART = 3;
 
 /** Of what nodes can do: a cluster that does less is as good as idle. */
 const IDLE_SHARE_MAX = 0.02;

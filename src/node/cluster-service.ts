@@ -1,5 +1,5 @@
-// The Cluster service (rpc/proto/cluster.proto): what a node answers to `meridian init`, `meridian cluster status` and to
-// nodes that found a cluster, whether it waits or is a member already; and the other end of it.
+// The Cluster service (rpc/proto/cluster.proto): what a node answers to `meridian init`, `meridian node`, `meridian cluster
+// status` and to nodes that found or join a cluster, whether it waits or is a member already; and the other end of it.
 
 import { DbError } from '../base/errors.ts';
 import { clusterClient, type ClusterClient } from '../rpc/client.ts';
@@ -17,10 +17,13 @@ import {
   type BootstrapPeers,
   BootstrapRefusal,
   type Founded,
+  type Joined,
+  type JoinRequest,
   type NodeDescription,
   type RefusalKind,
 } from './bootstrap.ts';
 import type { Member } from './identity.ts';
+import type { NodeStanding } from './node-standing.ts';
 import type { ConsistencyAnswer, NodeStatus } from './status.ts';
 
 /** A node, waiting or not, as the service sees it. */
@@ -29,13 +32,21 @@ export interface ClusterNode {
   adopt(adoption: Adoption): Promise<void>;
   found(nodes: number): Promise<Founded>;
   status(): NodeStatus;
-  /** Both reject with a DbError when it can't be done. */
+  /** All below reject with a DbError when it can't be done. */
   transferLeadership(to: number): Promise<void>;
   checkConsistency(): Promise<ConsistencyAnswer>;
+  join(request: JoinRequest): Promise<Joined>;
+  nodes(): Promise<readonly NodeStanding[]>;
+  /** Of this node. */
+  drain(undo: boolean, force: boolean): Promise<void>;
+  decommission(node: number, undo: boolean): Promise<void>;
 }
 
-/** `node` is asked at each call: a waiting node becomes a member. */
-export function clusterHandlers(node: () => ClusterNode): Handlers<typeof ClusterDefinition> {
+/** `node` is asked at each call: a waiting node becomes a member. `calls`: how another node is reached. */
+export function clusterHandlers(
+  node: () => ClusterNode,
+  calls: CallOptions,
+): Handlers<typeof ClusterDefinition> {
   return {
     describe: unary(() => describeToWire(node().describe())),
     adopt: unary(async ({ clusterId, nodeId, members, instanceId }) => {
@@ -55,24 +66,100 @@ export function clusterHandlers(node: () => ClusterNode): Handlers<typeof Cluste
     check: unary(async () => ({
       json: JSON.stringify(await refusing(node().checkConsistency())),
     })),
+    join: unary(async ({ instanceId, rpcAddress, sqlAddress, httpAddress, locality }) => {
+      const addresses = { rpc: rpcAddress, sql: sqlAddress, http: httpAddress };
+      const joined = await refusing(node().join({ ...addresses, instanceId, locality }));
+      const { clusterId, nodeId, members, founders } = joined;
+      return { clusterId, nodeId, members: members.map(toWire), founders: [...founders] };
+    }),
+    nodes: unary(async () => ({ json: JSON.stringify(await refusing(node().nodes())) })),
+    drain: unary(async ({ nodeId, undo, force }) => {
+      await refusing(drainThrough(node(), nodeId, undo, force, calls));
+      return {};
+    }),
+    decommission: unary(async ({ nodeId, undo }) => {
+      await refusing(node().decommission(nodeId, undo));
+      return {};
+    }),
   };
+}
+
+/** A node drains itself: others pass on what they are told. */
+async function drainThrough(
+  node: ClusterNode,
+  nodeId: number,
+  undo: boolean,
+  force: boolean,
+  calls: CallOptions,
+): Promise<void> {
+  if (node.describe().nodeId === nodeId) {
+    await node.drain(undo, force);
+    return;
+  }
+  const nodes = await node.nodes();
+  const target = nodes.find((one) => one.nodeId === nodeId);
+  if (target === undefined) {
+    const ids = nodes.map((one) => one.nodeId).join(', ');
+    throw new DbError('42704', `there is no node ${nodeId}: there are ${ids}`);
+  }
+  await drainNode(target.rpc, nodeId, { undo, force }, calls);
+}
+
+export interface CallOptions {
+  readonly timers: Timers;
+  readonly tls?: TlsMaterial | undefined;
+  readonly timeoutMicros?: number;
+}
+
+/** Rejects with BootstrapRefusal, like all below. */
+export function drainNode(
+  address: string,
+  nodeId: number,
+  { undo, force }: { readonly undo: boolean; readonly force: boolean },
+  options: CallOptions,
+): Promise<void> {
+  return calling(address, options, async (client) => {
+    await client.drain({ nodeId, undo, force });
+  });
+}
+
+export function decommissionNode(
+  address: string,
+  nodeId: number,
+  undo: boolean,
+  options: CallOptions,
+): Promise<void> {
+  return calling(address, options, async (client) => {
+    await client.decommission({ nodeId, undo });
+  });
+}
+
+/** All nodes, as the one at the address knows them. */
+export function listNodes(address: string, options: CallOptions): Promise<readonly NodeStanding[]> {
+  return calling(address, options, async (client) => {
+    return JSON.parse((await client.nodes()).json) as readonly NodeStanding[];
+  });
+}
+
+async function calling<T>(
+  address: string,
+  options: CallOptions,
+  run: (client: ClusterClient) => Promise<T>,
+): Promise<T> {
+  const client = clusterClient(address, options);
+  try {
+    return await run(client);
+  } catch (error) {
+    throw fromRpc(address, error);
+  } finally {
+    client.close();
+  }
 }
 
 /** How a founder reaches the others. */
 export function bootstrapPeers(timers: Timers, tls: TlsMaterial | undefined): BootstrapPeers {
-  const call = async <T>(
-    address: string,
-    run: (client: ClusterClient) => Promise<T>,
-  ): Promise<T> => {
-    const client = clusterClient(address, { timers, tls });
-    try {
-      return await run(client);
-    } catch (error) {
-      throw fromRpc(address, error);
-    } finally {
-      client.close();
-    }
-  };
+  const call = <T>(address: string, run: (client: ClusterClient) => Promise<T>): Promise<T> =>
+    calling(address, { timers, tls }, run);
   return {
     describe: (address) =>
       call(address, async (client) => describeFromWire(await client.describe())),
@@ -80,25 +167,27 @@ export function bootstrapPeers(timers: Timers, tls: TlsMaterial | undefined): Bo
       call(address, async (client) => {
         await client.adopt({ clusterId, nodeId, members: members.map(toWire), instanceId });
       }),
+    join: (address, { instanceId, locality, rpc, sql, http }) =>
+      call(address, async (client) => {
+        const addresses = { rpcAddress: rpc, sqlAddress: sql, httpAddress: http };
+        const answer = await client.join({ instanceId, locality, ...addresses });
+        const { clusterId, nodeId, members, founders } = answer;
+        return { clusterId, nodeId, members: members.map(fromWire), founders };
+      }),
   };
 }
 
 /** `meridian init`: founds a cluster through the node at the address. */
-export async function initCluster(
+export function initCluster(
   address: string,
   nodes: number,
   options: { readonly timers: Timers; readonly tls?: TlsMaterial | undefined },
 ): Promise<Founded> {
   // The node asks every other one in turn, and each may take its time.
-  const client = clusterClient(address, { ...options, timeoutMicros: 60_000_000 });
-  try {
+  return calling(address, { ...options, timeoutMicros: 60_000_000 }, async (client) => {
     const { clusterId, members } = await client.init({ nodes });
     return { clusterId, members: members.map(fromWire) };
-  } catch (error) {
-    throw fromRpc(address, error);
-  } finally {
-    client.close();
-  }
+  });
 }
 
 /** What the node at the address says of itself; undefined when nobody answers. */

@@ -1,5 +1,6 @@
-// Where the members of the cluster are. Who they are is fixed; their addresses may change between starts. What a peer
-// says in its handshake is taken over, and for peers that nobody reaches any more there is --join.
+// Who the members of the cluster are, and where, as far as this node's own disk has to know it: enough to find the others
+// after a restart. The registry says who there is (registry.ts); addresses may change between starts. What a peer says in
+// its handshake is taken over, and for peers that nobody reaches any more there is --join.
 
 import type { PeerStatus } from '../rpc/peer.ts';
 import type { Files, Log, Timers } from '../runtime/runtime.ts';
@@ -43,7 +44,16 @@ export class Members {
   }
 
   start(): void {
-    if (this.#current.length > 1) this.#again(0);
+    this.#again(0);
+  }
+
+  /** As the registry has them now, without those that are gone. Never rejects. */
+  async registered(members: readonly Member[]): Promise<void> {
+    const kept = this.#writing.then(() => this.#replace(members));
+    this.#writing = kept.catch((error: unknown) => {
+      this.#parts.log.warn('the members could not be kept', { error: String(error) });
+    });
+    await this.#writing;
   }
 
   async stop(): Promise<void> {
@@ -98,15 +108,30 @@ export class Members {
   }
 
   async #keep(found: ReadonlyMap<number, Addresses>): Promise<void> {
-    const { files, dataDirectory, identity, log } = this.#parts;
     const next = withAddresses(this.#current, found);
-    if (next === this.#current || this.#isStopped) return;
+    if (next !== this.#current) await this.#change(next, 'a member is at a new address');
+  }
+
+  async #replace(members: readonly Member[]): Promise<void> {
+    // Who is alone needs no list, and finds itself at whatever address.
+    if (members.length <= 1 && this.#current.length <= 1) return;
+    const isNew = (one: Member): boolean => !this.#current.some((known) => isSame(known, one));
+    if (members.length === this.#current.length && !members.some(isNew)) return;
+    await this.#change(members, 'the members of the cluster are known anew');
+  }
+
+  async #change(next: readonly Member[], what: string): Promise<void> {
+    const { files, dataDirectory, identity, log } = this.#parts;
+    if (this.#isStopped) return;
     await writeIdentity(files, dataDirectory, { ...identity, members: next });
     this.#current = next;
-    const where = next.map(({ nodeId, rpc }) => `${nodeId} at ${rpc}`).join(', ');
-    log.info('a member is at a new address', { members: where });
+    log.info(what, { members: next.map(({ nodeId, rpc }) => `${nodeId} at ${rpc}`).join(', ') });
     this.#parts.changed(next);
   }
+}
+
+function isSame(a: Member, b: Member): boolean {
+  return a.nodeId === b.nodeId && a.rpc === b.rpc && a.sql === b.sql && a.http === b.http;
 }
 
 /** The same object when nothing is new. Nodes that are no members stay out. */

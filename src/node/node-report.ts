@@ -18,35 +18,21 @@ export interface NodeReport {
   readonly followLoad: number;
   readonly leases: number;
   readonly replicas: number;
-  readonly bytes: number;
   readonly freeBytes: number;
   readonly readsPerSecond: number;
   readonly writesPerSecond: number;
   /** Leases that it has just given away: their load shows at the other end only little by little. */
   readonly given: readonly GivenLoad[];
-  /** Bytes of replicas that are on their way to a node, which does not know of them yet. */
-  readonly sending: readonly (readonly [NodeId, number])[];
+  /** Bytes of the ranges that it leads, by the nodes that have replicas of them, or are being sent one. */
+  readonly holds: readonly (readonly [NodeId, number])[];
   /** How long ago it heard from each other node. */
   readonly heard: readonly (readonly [NodeId, number])[];
-  /** Of what it leads, the busiest. */
-  readonly hot: readonly HotRange[];
 }
 
 export interface GivenLoad {
   readonly to: NodeId;
   readonly load: number;
   readonly ageMicros: number;
-}
-
-export interface HotRange {
-  readonly range: number;
-  readonly work: number;
-  readonly readsPerSecond: number;
-  readonly writesPerSecond: number;
-  readonly bytesPerSecond: number;
-  readonly bytes: number;
-  /** Hex. */
-  readonly hotKey: { readonly key: string; readonly share: number } | undefined;
 }
 
 export function encodeReport(report: NodeReport): Uint8Array {

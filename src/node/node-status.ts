@@ -92,7 +92,7 @@ export class NodeStatuses {
       followLoad: report?.followLoad ?? 0,
       leases: report?.leases ?? 0,
       replicas: report?.replicas ?? 0,
-      bytes: (report?.bytes ?? 0) + this.sentTo(nodeId),
+      bytes: this.heldBy(nodeId),
       // Who has said nothing yet is given nothing.
       freeBytes: report?.freeBytes ?? 0,
     };
@@ -125,12 +125,13 @@ export class NodeStatuses {
     return load;
   }
 
-  private sentTo(node: NodeId): number {
+  /** As the leaders of its ranges say. */
+  heldBy(node: NodeId): number {
     const now = this.parts.time.monotonicMicros();
     let sum = 0;
     for (const { report, atMicros } of this.all()) {
       if (now - atMicros > this.parts.suspectMicros()) continue;
-      for (const [to, bytes] of report.sending) if (to === node) sum += bytes;
+      for (const [holder, bytes] of report.holds) if (holder === node) sum += bytes;
     }
     return sum;
   }

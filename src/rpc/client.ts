@@ -9,9 +9,16 @@ import {
   type AdoptResponse,
   type CheckResponse,
   ClusterDefinition,
+  type DecommissionRequest,
+  type DecommissionResponse,
   type DescribeResponse,
+  type DrainRequest,
+  type DrainResponse,
   type InitRequest,
   type InitResponse,
+  type JoinRequest,
+  type JoinResponse,
+  type NodesResponse,
   type StatusResponse,
   type TransferRequest,
   type TransferResponse,
@@ -36,6 +43,10 @@ export interface ClusterClient {
   status(): Promise<StatusResponse>;
   transfer(request: TransferRequest): Promise<TransferResponse>;
   check(): Promise<CheckResponse>;
+  join(request: JoinRequest): Promise<JoinResponse>;
+  nodes(): Promise<NodesResponse>;
+  drain(request: DrainRequest): Promise<DrainResponse>;
+  decommission(request: DecommissionRequest): Promise<DecommissionResponse>;
   close(): void;
 }
 
@@ -49,6 +60,10 @@ export function clusterClient(address: string, options: ClientOptions): ClusterC
     status: () => client.call(ClusterDefinition, methods.status, {}),
     transfer: (request) => client.call(ClusterDefinition, methods.transfer, request),
     check: () => client.call(ClusterDefinition, methods.check, {}),
+    join: (request) => client.call(ClusterDefinition, methods.join, request),
+    nodes: () => client.call(ClusterDefinition, methods.nodes, {}),
+    drain: (request) => client.call(ClusterDefinition, methods.drain, request),
+    decommission: (request) => client.call(ClusterDefinition, methods.decommission, request),
     close: () => client.close(),
   };
 }

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import {
   Bootstrap,
   BootstrapRefusal,
+  type Joined,
+  type JoinRequest,
   belongs,
   describeNode,
   type BootstrapPeers,
@@ -113,6 +115,15 @@ class World {
         throw new BootstrapRefusal('unreachable', `${address} broke off`);
       }
     },
+    join: async (address, request) => {
+      const node = this.reach(address);
+      if (node instanceof Bootstrap) throw new BootstrapRefusal('refused', 'it waits itself');
+      return this.takes(node, request);
+    },
+  };
+  /** What a cluster says to who wants to join. */
+  takes: (node: NodeIdentity, request: JoinRequest) => Joined = () => {
+    throw new BootstrapRefusal('refused', 'not now');
   };
 
   private reach(address: string): Bootstrap | NodeIdentity {

@@ -201,22 +201,19 @@ export class ModelCluster {
   private reportOf(one: ModelNode): NodeReport {
     const { node } = one;
     let followLoad = 0;
-    const sending = new Map<number, number>();
+    const holds = new Map<number, number>();
     let leadLoad = 0;
     let leases = 0;
     let replicas = 0;
-    let bytes = 0;
     for (const range of this.ranges) {
       const isHere = range.nodes.includes(node);
       if (isHere) replicas += 1;
       if (isHere && range.leader !== node) followLoad += range.measured * range.followShare;
-      if (isHere && range.caughtUp.has(node)) bytes += range.bytes;
       if (range.leader !== node) continue;
       leases += 1;
       leadLoad += range.measured;
       for (const other of new Set(range.nodes)) {
-        if (other === node) continue;
-        if (!range.caughtUp.has(other)) sending.set(other, (sending.get(other) ?? 0) + range.bytes);
+        holds.set(other, (holds.get(other) ?? 0) + range.bytes);
       }
     }
     one.sequence += 1;
@@ -230,14 +227,12 @@ export class ModelCluster {
       followLoad,
       leases,
       replicas,
-      bytes,
       freeBytes: 1024 * 1024 * MIB,
       readsPerSecond: 0,
       writesPerSecond: 0,
       given: one.given.list(),
-      sending: [...sending],
+      holds: [...holds],
       heard: one.statuses.heardAges(),
-      hot: [],
     };
   }
 

@@ -12,6 +12,7 @@ import {
   formatAddress,
   parseAddress,
 } from '../node/config.ts';
+import { formatLocality, parseLocality } from '../node/locality.ts';
 import { type NodeOptions, startNode } from '../node/server.ts';
 import { createNodeRuntime } from '../runtime/node/node-runtime.ts';
 import {
@@ -40,7 +41,11 @@ const SPEC: CommandSpec = {
     },
     join: {
       value: 'HOST:PORT,...',
-      help: "--rpc addresses of the cluster's first nodes, this one's too; a new node waits for 'meridian init'",
+      help: "--rpc addresses of the cluster's first nodes, this one's too; a new node waits for 'meridian init', or joins the cluster that it finds there",
+    },
+    locality: {
+      value: 'LABELS',
+      help: 'where the node is, the widest first: region=eu,zone=a; replicas are spread by it',
     },
     http: {
       value: 'HOST:PORT',
@@ -94,6 +99,7 @@ export async function start(args: readonly string[]): Promise<number> {
     }
   };
   const join = joinList(options);
+  const locality = localityOf(options);
   const tls = certificates(options);
   const sql = address('sql', DEFAULT_SQL);
   if (join.length > 0 && sql.port === 0) {
@@ -137,11 +143,13 @@ export async function start(args: readonly string[]): Promise<number> {
     },
     {
       join,
+      locality,
       tls,
       broken: (error) => failed(error),
       waits: (rpc) => {
         process.stdout.write(
-          `This node waits to become part of a cluster. When all nodes are started:
+          `This node waits to become part of a cluster. It joins the one of --join when there is one. To make a new one, when all
+its nodes are started:
 
   npx meridian init --rpc ${formatAddress(rpc)}
 
@@ -178,6 +186,14 @@ function membersText(nodeId: number, members: number): string {
   return members > 1
     ? `\nNode ${nodeId} of ${members}. SQL is served by the node that leads; the others say which that is.\n`
     : '';
+}
+
+function localityOf(options: ParsedOptions): string {
+  try {
+    return formatLocality(parseLocality(options.text('locality') ?? ''));
+  } catch (error) {
+    throw new UsageError(`--locality: ${(error as Error).message}`);
+  }
 }
 
 function joinList(options: ParsedOptions): readonly string[] {

@@ -26,12 +26,14 @@ import { type Address, formatAddress, type NodeConfig, requireLoopback } from '.
 import { type Database, openDatabase } from './database.ts';
 import {
   loadIdentity,
+  type Member,
   type NodeIdentity,
   randomId,
   readIdentity,
   writeIdentity,
 } from './identity.ts';
 import { isReachable, Members, withAddresses } from './members.ts';
+import type { NodeRecord } from './registry.ts';
 import type { DatabaseHealth, NodeStatus } from './status.ts';
 
 /** Health checks over gRPC are told of a change so much later at most. */
@@ -41,6 +43,8 @@ const WAITING = 'waits for meridian init';
 export interface NodeOptions {
   /** HOST:PORT of the cluster's first nodes, this one among them. */
   readonly join?: readonly string[];
+  /** 'region=eu,zone=a' */
+  readonly locality?: string;
   /** Between nodes. */
   readonly tls?: TlsMaterial | undefined;
   /** Called at most once, when the node can't go on safely. */
@@ -110,10 +114,14 @@ class StartingNode {
     });
     const found = await this.findIdentity();
     this.rpc.health.set(WHOLE_SERVER, false);
-    const handlers = clusterHandlers(() => {
-      if (this.clusterNode === undefined) throw new RpcError('UNAVAILABLE', 'the node starts');
-      return this.clusterNode;
-    });
+    const { tls } = options;
+    const handlers = clusterHandlers(
+      () => {
+        if (this.clusterNode === undefined) throw new RpcError('UNAVAILABLE', 'the node starts');
+        return this.clusterNode;
+      },
+      { timers: runtime.timers, tls },
+    );
     this.rpc.addService(ClusterDefinition, handlers, protoFiles);
     for (const later of [PeerDefinition, KvDefinition]) this.rpc.expectService(later);
     const rpcAddress = await this.rpc.listen();
@@ -133,7 +141,7 @@ class StartingNode {
     const identity = await this.atHome(adopted, addresses);
     const member = this.memberNode(identity, addresses);
     this.clusterNode = member;
-    const network = this.openNetwork(identity, addresses);
+    const [network, keeper] = this.openNetwork(identity, addresses);
     closing.add(() => network.close());
     // From here on the database lets go of it, also when it can't be opened.
     isLockHeld = false;
@@ -141,6 +149,9 @@ class StartingNode {
       shardEntry: shardWorkerEntry,
       broken: options.broken,
       lock,
+      addresses: reachable(identity, addresses),
+      locality: options.locality ?? '',
+      onNodes: (records) => void keeper.registered(membersOf(records)),
     });
     closing.add(() => database.close());
     const pgwire = await this.openSql(database);
@@ -152,6 +163,10 @@ class StartingNode {
       status: () => database.status(),
       transferLeadership: (to) => database.transferLeadership(to),
       checkConsistency: () => database.checkConsistency(),
+      join: (request) => database.placement.join(request),
+      nodes: () => database.placement.list(),
+      drain: (undo, force) => database.placement.drain(undo, force),
+      decommission: (node, undo) => database.placement.decommission(node, undo),
     };
     this.health = () => database.health();
     this.metrics = async () => [
@@ -197,6 +212,7 @@ class StartingNode {
       addresses,
       join: options.join ?? [],
       peers: bootstrapPeers(runtime.timers, options.tls),
+      locality: options.locality ?? '',
     });
     this.health = () => ({ serving: false, status: WAITING, fields: {} });
     this.clusterNode = {
@@ -207,6 +223,7 @@ class StartingNode {
       ...withoutRanges(WAITING),
     };
     options.waits?.(rpc);
+    using _joining = bootstrap.joinWhenPossible(runtime.timers, runtime.log);
     const stopped = options.stopped?.then(() => undefined);
     return await Promise.race([bootstrap.adopted, ...(stopped === undefined ? [] : [stopped])]);
   }
@@ -232,18 +249,19 @@ class StartingNode {
     };
   }
 
-  private openNetwork(identity: NodeIdentity, addresses: Addresses): GrpcNetwork {
+  private openNetwork(
+    identity: NodeIdentity,
+    addresses: Addresses,
+  ): readonly [GrpcNetwork, Members] {
     const { runtime, config, options, closing } = this;
     const { clusterId, nodeId, members } = identity;
-    const known = members.find((member) => member.nodeId === nodeId)?.rpc;
-    const rpc = isReachable(addresses.rpc) ? addresses.rpc : (known ?? addresses.rpc);
     const network = new GrpcNetwork({
       runtime,
       self: {
         clusterId,
         nodeId,
         bootId: randomId(runtime.random),
-        addresses: { ...addresses, rpc },
+        addresses: reachable(identity, addresses),
       },
       peers: members,
       tls: options.tls,
@@ -264,7 +282,7 @@ class StartingNode {
     network.start();
     keeper.start();
     closing.add(() => keeper.stop());
-    return network;
+    return [network, keeper];
   }
 
   private openHttp(): Promise<HttpServer> {
@@ -333,10 +351,34 @@ function waitingStatus(): NodeStatus {
 
 function withoutRanges(
   reason: string,
-): Pick<ClusterNode, 'transferLeadership' | 'checkConsistency'> {
+): Pick<
+  ClusterNode,
+  'transferLeadership' | 'checkConsistency' | 'join' | 'nodes' | 'drain' | 'decommission'
+> {
   const refuse = (): Promise<never> =>
-    Promise.reject(new DbError('57P03', `the node leads nothing: it ${reason}`));
-  return { transferLeadership: refuse, checkConsistency: refuse };
+    Promise.reject(new DbError('57P03', `the node serves nothing: it ${reason}`));
+  return {
+    transferLeadership: refuse,
+    checkConsistency: refuse,
+    join: refuse,
+    nodes: refuse,
+    drain: refuse,
+    decommission: refuse,
+  };
+}
+
+/** Where others find the node, as far as it knows. */
+function reachable({ nodeId, members }: NodeIdentity, addresses: Addresses): Addresses {
+  const known = members.find((member) => member.nodeId === nodeId)?.rpc;
+  const rpc = isReachable(addresses.rpc) ? addresses.rpc : (known ?? addresses.rpc);
+  return { ...addresses, rpc };
+}
+
+/** Without those that are gone. */
+function membersOf(records: readonly NodeRecord[]): readonly Member[] {
+  return records
+    .filter(({ state }) => state !== 'decommissioned')
+    .map(({ nodeId, rpc, sql, http }) => ({ nodeId, rpc, sql, http }));
 }
 
 function startingStatus({ nodeId, clusterId, members }: NodeIdentity): NodeStatus {

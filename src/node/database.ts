@@ -38,6 +38,7 @@ import { ConsistencyChecks } from './consistency-checks.ts';
 import { FencedRanges } from './fenced-ranges.ts';
 import { gaugesOf } from './figures.ts';
 import { loadIdentity, type Member } from './identity.ts';
+import { LoadKeeper } from './load-keeper.ts';
 import { LogTruncation } from './log-truncation.ts';
 import { Placement } from './placement-node.ts';
 import { localRanges } from './placement-ranges.ts';
@@ -185,6 +186,9 @@ export async function openDatabase(
     });
 
     const cache = new RowCache(config.cacheBytes);
+    let statements = (): number => 0;
+    const keeper = new LoadKeeper({ time: runtime.time, timers, statements: () => statements() });
+    closing.add(() => keeper.stop());
     let rangeIds: RangeIds | undefined;
     const hosts = await RangeStore.open(
       {
@@ -198,6 +202,7 @@ export async function openDatabase(
         scheduler,
         shards,
         cache,
+        loads: keeper.book,
         streams,
         sending: new Turns(SNAPSHOTS_WAITING_MAX),
         receiving: new Turns(SNAPSHOTS_WAITING_MAX),
@@ -296,6 +301,8 @@ export async function openDatabase(
       random: runtime.random,
       log,
     });
+
+    statements = () => sql.statistics.statements;
 
     const guard = new SpaceGuard({
       files,

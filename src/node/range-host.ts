@@ -16,6 +16,8 @@ import { Consistency } from '../ranges/consistency.ts';
 import type { RangeDescriptor } from '../ranges/descriptor.ts';
 import type { ChangeOutcome, SplitBirth } from '../ranges/range-changes.ts';
 import { isKnown, type RangeState } from '../ranges/range-state.ts';
+import type { LoadBook } from '../ranges/load/load-book.ts';
+import type { RangeLoad } from '../ranges/load/range-load.ts';
 import { Replica } from '../ranges/replica.ts';
 import type { Heir, ProposalOutcome } from '../ranges/replica-parts.ts';
 import { SnapshotReceiver } from '../ranges/snapshot-receiver.ts';
@@ -41,6 +43,7 @@ export interface NodeParts {
   readonly timing: RaftTiming;
   readonly scheduler: RaftScheduler;
   readonly cache: RowCache;
+  readonly loads: LoadBook;
   /** Of the node: snapshots one at a time, each way. */
   readonly sending: Turns;
   readonly receiving: Turns;
@@ -93,6 +96,8 @@ export class RangeHost {
   readonly replica: Replica;
   readonly group: RaftGroup;
   readonly consistency: Consistency;
+  /** What is asked of the range here. */
+  readonly load: RangeLoad;
   private readonly node: NodeParts;
   private readonly siblings: HostSiblings;
   private readonly receiver: SnapshotReceiver;
@@ -110,6 +115,7 @@ export class RangeHost {
     this.shard = shard;
     this.node = node;
     this.siblings = siblings;
+    this.load = node.loads.open();
     // The group comes last: nothing is asked of it before this constructor is through.
     const lateGroup = (): RaftGroup => this.group;
     this.replica = new Replica({
@@ -136,6 +142,7 @@ export class RangeHost {
       mayBear: (right) => siblings.mayBear(right),
       born: (birth) => siblings.born(this, birth),
       changed: () => siblings.changed(this),
+      load: this.load,
       onFailure: (error) => node.onFailure(error),
     });
     if (from.broken !== undefined) this.replica.break(from.broken);
@@ -348,6 +355,7 @@ export class RangeHost {
 
   /** Nobody is served any more, nobody waits. */
   stop(reason: string): void {
+    if (!this.isStopped) this.node.loads.close(this.load);
     this.isStopped = true;
     this.givingAway?.[Symbol.dispose]();
     this.watching?.[Symbol.dispose]();

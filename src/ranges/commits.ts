@@ -16,6 +16,7 @@ import {
   VALUE_BYTES_MAX,
   WRITE_OVERHEAD_BYTES,
 } from './limits.ts';
+import type { RangeLoad } from './load/range-load.ts';
 import type { LockTable } from './lock-table.ts';
 import type { LockWaits } from './lock-waits.ts';
 import { PendingCommit, type PendingRole } from './pending-commit.ts';
@@ -36,6 +37,7 @@ export class Commits {
   private readonly sessions: Sessions;
   private readonly inFlight: InFlightWrites<PendingCommit>;
   private readonly pump: ApplyPump;
+  private readonly load: RangeLoad;
   private readonly encoder = new CommandEncoder();
   recent: RecentTransactions = new RecentTransactions(REMEMBERED_TRANSACTIONS_MAX);
   private readonly id = new Uint32Array(4);
@@ -56,6 +58,7 @@ export class Commits {
     sessions: Sessions,
     inFlight: InFlightWrites<PendingCommit>,
     pump: ApplyPump,
+    load: RangeLoad,
   ) {
     this.parts = parts;
     this.bounds = bounds;
@@ -65,6 +68,7 @@ export class Commits {
     this.sessions = sessions;
     this.inFlight = inFlight;
     this.pump = pump;
+    this.load = load;
   }
 
   commit(
@@ -323,6 +327,7 @@ export class Commits {
     for (let i = 0; i < commit.hashes.length; i++) {
       this.parts.cache.proposed(commit.hashes[i] as number); // P14
     }
+    this.load.wrote(commit.writes, command.length);
     this.parts.proposer.submit(command, (outcome) => this.proposed(commit, outcome));
     if (session !== undefined && this.hasFault('ranges.release-before-visible')) {
       this.sessions.end(session);

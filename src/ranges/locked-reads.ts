@@ -22,6 +22,7 @@ import type {
 import type { Gate } from './gate.ts';
 import type { LockTable } from './lock-table.ts';
 import type { LockOutcome, LockWaits } from './lock-waits.ts';
+import type { RangeLoad } from './load/range-load.ts';
 import { RangeGone } from './range-gone.ts';
 import { RangeScan } from './range-scan.ts';
 import type { RowSlice, ScanRequest } from './requests.ts';
@@ -40,6 +41,7 @@ export class LockedReads {
   private readonly loader: RowLoader;
   private readonly pump: ApplyPump;
   private readonly shard: Shard;
+  private readonly load: RangeLoad;
   private readonly scratch: RowSlice = newRowSlice();
 
   constructor(
@@ -52,6 +54,7 @@ export class LockedReads {
     loader: RowLoader,
     pump: ApplyPump,
     shard: Shard,
+    load: RangeLoad,
   ) {
     this.bounds = bounds;
     this.gate = gate;
@@ -62,6 +65,7 @@ export class LockedReads {
     this.loader = loader;
     this.pump = pump;
     this.shard = shard;
+    this.load = load;
   }
 
   /** Neither `txn` nor `locking` is looked at any more once this has returned: they may be used again. */
@@ -81,6 +85,7 @@ export class LockedReads {
       this.cache.lookup(key, hash, MAX_TIMESTAMP, into) === 'hit' &&
       this.gate.hasPassed(into.timestamp)
     ) {
+      this.load.read(key, into.length);
       return session.rowAnswer;
     }
     return this.readUncached(session, key, into);
@@ -216,6 +221,7 @@ export class LockedReads {
       this.cache.lookup(key, hash, MAX_TIMESTAMP, into) === 'hit' &&
       this.gate.hasPassed(into.timestamp)
     ) {
+      this.load.read(key, into.length);
       detach(into);
       return session.rowAnswer;
     }
@@ -225,6 +231,7 @@ export class LockedReads {
   /** Not in the cache, or there but not to be shown yet: neither is frequent. */
   private async readUncached(session: Session, key: Uint8Array, into: RowSlice): Promise<RangeRow> {
     const before = this.bounds.version;
+    this.load.read(key, 0);
     const version = (await this.loader.load([key], MAX_TIMESTAMP))[0];
     if (version !== undefined && !this.gate.hasPassed(version.timestamp)) {
       await this.gate.waitUntilPassed(version.timestamp); // P10
@@ -295,8 +302,10 @@ export class LockedReads {
       if (this.cache.lookup(keys[i] as Uint8Array, hash, MAX_TIMESTAMP, slice) === 'hit') {
         newest = laterOf(newest, slice.timestamp);
         rows[i] = copyOf(slice);
+        this.load.read(keys[i] as Uint8Array, slice.length);
       } else {
         (missing ??= []).push(i);
+        this.load.read(keys[i] as Uint8Array, 0);
       }
     }
     if (missing === undefined && this.gate.hasPassed(newest)) {
@@ -331,6 +340,7 @@ export class LockedReads {
 
   private openScan(request: ScanRequest, session: Session): RangeScanning {
     this.pump.flush();
+    this.load.scanOpened(request.span, request.reverse, request.limitRows);
     const scan = this.shard.scan({
       span: request.span,
       reverse: request.reverse,
@@ -353,7 +363,8 @@ export class LockedReads {
         { hint: 'Retry the transaction.' },
       );
     };
-    return { kind: 'scan', session: session.token, scan: new RangeScan(this.gate, scan, check) };
+    const rows = new RangeScan(this.gate, this.load, scan, check);
+    return { kind: 'scan', session: session.token, scan: rows };
   }
 }
 

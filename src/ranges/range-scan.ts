@@ -4,16 +4,24 @@ import { DbError } from '../base/errors.ts';
 import type { ShardScan, ShardScanBatch } from '../storage/shard.ts';
 import type { RowScan, ScanBatch } from './api.ts';
 import type { Gate } from './gate.ts';
+import type { RangeLoad } from './load/range-load.ts';
 
 export class RangeScan implements RowScan {
   private readonly gate: Gate;
+  private readonly load: RangeLoad;
   private readonly opened: Promise<ShardScan> | ShardScan;
   /** Throws when what was read is no longer protected (a wounded session). */
   private readonly check: () => void;
   private isClosed = false;
 
-  constructor(gate: Gate, opened: Promise<ShardScan> | ShardScan, check: () => void) {
+  constructor(
+    gate: Gate,
+    load: RangeLoad,
+    opened: Promise<ShardScan> | ShardScan,
+    check: () => void,
+  ) {
     this.gate = gate;
+    this.load = load;
     this.opened = opened;
     this.check = check;
     // A scan that is closed before its first batch must not leave a rejection behind.
@@ -30,6 +38,7 @@ export class RangeScan implements RowScan {
       }
       // After every await: the locks must have held until now (P15).
       this.check();
+      if (batch !== undefined) this.load.scanned(batch.rows.length);
       if (batch === undefined || batch.rowCount > 0) return batch;
     }
   }

@@ -7,6 +7,7 @@ import type { RowCache } from '../storage/row-cache.ts';
 import type { RangeId, Shard } from '../storage/shard.ts';
 import type { RangeDescriptor } from './descriptor.ts';
 import type { Lease } from './gate.ts';
+import type { RangeLoad } from './load/range-load.ts';
 import type { SplitBirth } from './range-changes.ts';
 import type { RangeState } from './range-state.ts';
 import type { OutcomeRoutes } from './recovery.ts';
@@ -69,6 +70,8 @@ export interface ReplicaParts {
   readonly outcomes?: OutcomeRoutes;
   /** What the range is has changed; left out: nobody asks. */
   readonly changed?: () => void;
+  /** Where its requests are counted; left out: nobody asks. */
+  readonly load?: RangeLoad;
   /** The range can't go on (an apply failed): the node must stop. */
   readonly onFailure: (error: unknown) => void;
 }

@@ -34,6 +34,8 @@ import type {
 import { Gate } from './gate.ts';
 import { InFlightWrites } from './in-flight.ts';
 import { HAND_OVER_MICROS } from './limits.ts';
+import { LoadBook } from './load/load-book.ts';
+import type { RangeLoad } from './load/range-load.ts';
 import { LockTable } from './lock-table.ts';
 import { LockWaits } from './lock-waits.ts';
 import { LockedReads } from './locked-reads.ts';
@@ -100,6 +102,7 @@ export class Replica {
   private readonly inFlight = new InFlightWrites<PendingCommit>();
   private readonly pump: ApplyPump;
   private readonly loader: RowLoader;
+  private readonly load: RangeLoad;
   private readonly encoder = new CommandEncoder();
   private state: ReplicaState = FOLLOWING;
   /** The row cache may have rows of the range from when this replica, or its parent, led. */
@@ -119,12 +122,34 @@ export class Replica {
     this.gate = new Gate(parts.clock, parts.lease, runtime.timers);
     this.sessions = new Sessions(range, this.locks);
     this.pump = new ApplyPump(range, shard, runtime.timers, parts.appliedIndex, parts.onFailure);
-    this.loader = new RowLoader(shard, cache, this.pump, parts.flushAll);
-    const { bounds, gate, locks, sessions, inFlight, pump, loader } = this;
+    this.load = parts.load ?? new LoadBook(0).open();
+    this.loader = new RowLoader(shard, cache, this.pump, this.load, parts.flushAll);
+    const { bounds, gate, locks, sessions, inFlight, pump, loader, load } = this;
     const waits = new LockWaits(bounds, locks, sessions, runtime);
-    this.snapshots = new SnapshotReads(runtime, bounds, gate, inFlight, cache, loader, pump, shard);
-    this.locked = new LockedReads(bounds, gate, locks, waits, sessions, cache, loader, pump, shard);
-    this.commits = new Commits(parts, bounds, gate, locks, waits, sessions, inFlight, pump);
+    this.snapshots = new SnapshotReads(
+      runtime,
+      bounds,
+      gate,
+      inFlight,
+      cache,
+      loader,
+      pump,
+      shard,
+      load,
+    );
+    this.locked = new LockedReads(
+      bounds,
+      gate,
+      locks,
+      waits,
+      sessions,
+      cache,
+      loader,
+      pump,
+      shard,
+      load,
+    );
+    this.commits = new Commits(parts, bounds, gate, locks, waits, sessions, inFlight, pump, load);
     this.changes = new RangeChanges(parts.nodeId, bounds, gate, proposer, {
       whyNotLeading: () => (this.state.kind === 'leading' ? gate.refusalNow() : 'it does not lead'),
       highest: () => laterOf(gate.highest, this.commits.greatestLogged),
@@ -150,8 +175,10 @@ export class Replica {
   /** Every committed entry after appliedIndex, once, in the order of the log; synced here (P29). At start these are
    * what the log has beyond the shard's state, which may be much: a promise says when there is room for more. */
   committed(entries: readonly CommittedEntry[]): Maybe<void> {
+    let bytes = 0;
     for (let i = 0; i < entries.length; i++) {
       const { index, term, kind, data } = entries[i] as CommittedEntry;
+      bytes += data.length;
       if (kind === 'change') {
         this.pump.push(index, this.changes.membersChanged(data) ?? EMPTY_COMMAND);
         continue;
@@ -159,7 +186,7 @@ export class Replica {
       const command = data.length > 0 ? data : EMPTY_COMMAND;
       if (isChangeCommand(command)) {
         this.commits.entryCommitted(command);
-        this.changes.apply(term, command, (steps) => {
+        this.changes.apply({ index, term }, command, (steps) => {
           this.pump.push(index, steps?.command() ?? EMPTY_COMMAND);
         });
         continue;
@@ -174,6 +201,8 @@ export class Replica {
       if (check !== undefined) this.sum(check, command);
       else if (isClear(command)) this.sums.stateCleared();
     }
+    // The leader has counted them when it proposed them.
+    if (this.state.kind !== 'leading') this.load.followed(entries.length, bytes);
     this.pump.pump();
     return this.pump.isFull ? this.pump.room() : undefined;
   }

@@ -6,6 +6,7 @@ import { MAX_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { ReadToken, RowCache } from '../storage/row-cache.ts';
 import type { Shard, ShardScan, Version } from '../storage/shard.ts';
 import type { ApplyPump } from './apply-pump.ts';
+import type { RangeLoad } from './load/range-load.ts';
 import { notServing } from './range-scan.ts';
 
 type Versions = readonly (Version | undefined)[];
@@ -14,12 +15,20 @@ export class RowLoader {
   private readonly shard: Shard;
   private readonly cache: RowCache;
   private readonly pump: ApplyPump;
+  private readonly counts: RangeLoad;
   private readonly flushAll: (() => void) | undefined;
   /** Since the start. */
   rowsLoaded = 0;
 
-  constructor(shard: Shard, cache: RowCache, pump: ApplyPump, flushAll: (() => void) | undefined) {
+  constructor(
+    shard: Shard,
+    cache: RowCache,
+    pump: ApplyPump,
+    load: RangeLoad,
+    flushAll: (() => void) | undefined,
+  ) {
     this.shard = shard;
+    this.counts = load;
     this.cache = cache;
     this.pump = pump;
     this.flushAll = flushAll;
@@ -35,6 +44,7 @@ export class RowLoader {
       tokens[i] = this.cache.readToken(hash);
     }
     this.rowsLoaded += keys.length;
+    this.counts.loaded(keys.length);
     this.pump.flush();
     this.learn(keys[0] as Uint8Array);
     const { epoch } = this.pump;

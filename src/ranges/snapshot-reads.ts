@@ -13,6 +13,7 @@ import type { Bounds } from './bounds.ts';
 import type { Elsewhere, RangeRefusal, RangeValues } from './endpoint.ts';
 import type { Gate } from './gate.ts';
 import type { InFlight, InFlightWrites } from './in-flight.ts';
+import type { RangeLoad } from './load/range-load.ts';
 import { RangeGone } from './range-gone.ts';
 import { RangeScan } from './range-scan.ts';
 import type { RowScan, RowSlice, ScanRequest, Span } from './requests.ts';
@@ -30,6 +31,7 @@ export class SnapshotReads {
   private readonly loader: RowLoader;
   private readonly pump: ApplyPump;
   private readonly shard: Shard;
+  private readonly load: RangeLoad;
   private readonly scratch: RowSlice = newRowSlice();
 
   constructor(
@@ -41,6 +43,7 @@ export class SnapshotReads {
     loader: RowLoader,
     pump: ApplyPump,
     shard: Shard,
+    load: RangeLoad,
   ) {
     this.runtime = runtime;
     this.bounds = bounds;
@@ -50,6 +53,7 @@ export class SnapshotReads {
     this.loader = loader;
     this.pump = pump;
     this.shard = shard;
+    this.load = load;
   }
 
   read(key: Uint8Array, t: Timestamp, into: RowSlice): Maybe<true | RangeRefusal> {
@@ -65,7 +69,10 @@ export class SnapshotReads {
       }
     }
     if (this.cache.lookup(key, hash, t, into) === 'hit') {
-      if (gate.hasPassed(into.timestamp)) return true; // P10
+      if (gate.hasPassed(into.timestamp)) {
+        this.load.read(key, into.length);
+        return true; // P10
+      }
       return this.readOnce(gate.waitUntilPassed(into.timestamp), key, t, into);
     }
     return this.readMissing(key, t, into);
@@ -87,8 +94,10 @@ export class SnapshotReads {
       if (this.cache.lookup(key, hash, t, slice) === 'hit') {
         newest = laterOf(newest, slice.timestamp);
         values[i] = copyOf(slice);
+        this.load.read(key, slice.length);
       } else {
         (missing ??= []).push(i);
+        this.load.read(key, 0);
       }
     }
     if (missing === undefined) return this.onceShown(newest, values);
@@ -104,7 +113,7 @@ export class SnapshotReads {
       ({ version } = bounds);
       if (!bounds.holds(request.span)) throw new RangeGone(bounds.wrong(request.span));
     };
-    return new RangeScan(this.gate, this.openScan(request, t), check);
+    return new RangeScan(this.gate, this.load, this.openScan(request, t), check);
   }
 
   /** Undefined: t may be served, and from now on nothing is assigned at or below it. Else what to wait for before
@@ -162,6 +171,7 @@ export class SnapshotReads {
     into: RowSlice,
   ): Promise<true | RangeRefusal> {
     const { version: before } = this.bounds;
+    this.load.read(key, 0);
     const version = (await this.loader.load([key], t))[0];
     if (this.bounds.version !== before) return this.readLater(Promise.resolve(), key, t, into);
     if (version !== undefined && !this.gate.hasPassed(version.timestamp)) {
@@ -210,6 +220,7 @@ export class SnapshotReads {
     const blocking = this.blockingSpan(span, t);
     if (blocking !== undefined) return this.openOnce(this.inFlight.wait(blocking), request, t);
     this.pump.flush();
+    this.load.scanOpened(request.span, request.reverse, request.limitRows);
     return this.shard.scan({ ...request, at: t });
   }
 

@@ -286,6 +286,94 @@ describe('two founders at once', () => {
   });
 });
 
+describe('a node that waits beside a cluster', () => {
+  /** What is due is run by hand. */
+  function waiter(bootstrap: Bootstrap): { look(): Promise<void>; readonly said: string[] } {
+    let due: (() => void) | undefined;
+    const said: string[] = [];
+    const timers = {
+      soon: () => {},
+      after: (_micros: number, run: () => void) => {
+        due = run;
+        return { [Symbol.dispose]: () => {} };
+      },
+    };
+    const log = {
+      info: (_message: string, fields?: object) => said.push(JSON.stringify(fields)),
+      warn: () => {},
+      error: () => {},
+    };
+    bootstrap.joinWhenPossible(timers, log);
+    const look = async (): Promise<void> => {
+      due?.();
+      for (let i = 0; i < 20; i++) await Promise.resolve();
+    };
+    return { look, said };
+  }
+
+  async function founded(): Promise<World> {
+    const world = new World('a', 'b', 'new');
+    await world.start('a', ['a', 'b']);
+    await world.start('b', ['a', 'b']);
+    await world.start('new', ['a', 'b', 'new']);
+    return world;
+  }
+
+  it('waits while there is none, and joins it when there is one', async () => {
+    const world = await founded();
+    const { look } = waiter(world.waiting('new'));
+    await look();
+    expect(await world.identity('new')).toBeUndefined();
+    const { clusterId, members } = await world.waiting('a').found(0);
+    // As servers do once they have been adopted.
+    for (const one of ['a', 'b']) world.nodes.set(one, (await world.identity(one)) as NodeIdentity);
+    const all = [...members, { nodeId: 7, rpc: 'new', sql: '', http: '' }];
+    const asked: JoinRequest[] = [];
+    world.takes = (_node, request) => {
+      asked.push(request);
+      return { clusterId, nodeId: 7, members: all, founders: [1, 2] };
+    };
+    await look();
+    const identity = await world.identity('new');
+    expect(identity).toMatchObject({ clusterId, nodeId: 7, members: all, founders: [1, 2] });
+    expect(identity?.instanceId).toBe(asked[0]?.instanceId);
+    expect((await world.waiting('new').adopted).nodeId).toBe(7);
+  });
+
+  it('says why it is not taken, once, and asks again', async () => {
+    const world = await founded();
+    await world.waiting('a').found(0);
+    for (const one of ['a', 'b']) world.nodes.set(one, (await world.identity(one)) as NodeIdentity);
+    let asked = 0;
+    world.takes = () => {
+      asked += 1;
+      throw new BootstrapRefusal('refused', 'node 2 has not started yet');
+    };
+    const { look, said } = waiter(world.waiting('new'));
+    await look();
+    await look();
+    expect(asked).toBeGreaterThan(2);
+    expect(said).toEqual(['{"reason":"node 2 has not started yet"}']);
+    expect(await world.identity('new')).toBeUndefined();
+  });
+
+  it('is not two members when it is adopted while it asks', async () => {
+    const world = await founded();
+    const { clusterId, members } = await world.waiting('a').found(0);
+    world.nodes.set('a', (await world.identity('a')) as NodeIdentity);
+    const bootstrap = world.waiting('new');
+    const { instanceId } = bootstrap.describe();
+    world.takes = () => {
+      // The founder's word arrives before the answer.
+      void bootstrap.adopt({ clusterId, nodeId: 3, members, instanceId });
+      return { clusterId, nodeId: 9, members, founders: [1, 2] };
+    };
+    const { look } = waiter(bootstrap);
+    await look();
+    expect((await world.identity('new'))?.nodeId).toBe(3);
+  });
+});
+
 describe('what a waiting node remembers', () => {
   it('is refused when it is damaged or of a newer version', async () => {
     const world = new World('a');

@@ -174,6 +174,10 @@ describe('a service', () => {
         }),
         transfer: unary(() => ({})),
         check: unary(() => ({ json: '{}' })),
+        join: unary(() => ({ clusterId: 'new', nodeId: 2, members: [], founders: [] })),
+        nodes: unary(() => ({ json: '[]' })),
+        drain: unary(() => ({})),
+        decommission: unary(() => ({})),
       },
       protoFiles,
     );
@@ -223,6 +227,10 @@ describe('a service', () => {
         status: () => {},
         transfer: () => {},
         check: () => {},
+        join: () => {},
+        nodes: () => {},
+        drain: () => {},
+        decommission: () => {},
       },
       protoFiles,
     );

@@ -9,6 +9,8 @@ import { type ColumnType, columnType, FLOAT8, INT8, NUMERIC, TEXT } from './type
 export interface Accumulator {
   /** A non-null value (and what string_agg puts before it). */
   add(value: Datum, delimiter: Datum): void;
+  /** The first `count` of what one numeric column has, none null, as add() would take them one by one. */
+  addNumbers?(values: Float64Array, count: number): void;
   readonly partialTypes: readonly ColumnType[];
   writePartial(out: Datum[], at: number): void;
   mergePartial(row: RowAccess, at: number): void;
@@ -27,6 +29,10 @@ export class Count implements Accumulator {
 
   add(): void {
     this.count++;
+  }
+
+  addNumbers(_values: Float64Array, count: number): void {
+    this.count += count;
   }
 
   writePartial(out: Datum[], at: number): void {
@@ -61,6 +67,21 @@ class IntegerSum {
     }
   }
 
+  addNumbers(values: Float64Array, count: number): void {
+    let sum = this.small;
+    for (let i = 0; i < count; i++) {
+      const next = sum + (values[i] as number);
+      if (next > Number.MAX_SAFE_INTEGER || next < -Number.MAX_SAFE_INTEGER) {
+        this.small = sum;
+        this.add(values[i] as number);
+        sum = this.small;
+      } else {
+        sum = next;
+      }
+    }
+    this.small = sum;
+  }
+
   total(): bigint {
     return this.large + BigInt(this.small);
   }
@@ -83,6 +104,11 @@ export class SumToInt8 implements Accumulator {
   add(value: Datum): void {
     this.seen = true;
     this.sum.add(value as number | bigint);
+  }
+
+  addNumbers(values: Float64Array, count: number): void {
+    if (count > 0) this.seen = true;
+    this.sum.addNumbers(values, count);
   }
 
   writePartial(out: Datum[], at: number): void {
@@ -111,6 +137,11 @@ class ExactSum {
     this.addUncounted(value);
   }
 
+  addNumbers(values: Float64Array, count: number): void {
+    this.count += count;
+    this.integers.addNumbers(values, count);
+  }
+
   addUncounted(value: Datum): void {
     if (value instanceof Decimal) {
       this.decimals = this.decimals === undefined ? value : this.decimals.add(value);
@@ -134,6 +165,10 @@ export class SumToNumeric implements Accumulator {
     this.sum.add(value);
   }
 
+  addNumbers(values: Float64Array, count: number): void {
+    this.sum.addNumbers(values, count);
+  }
+
   writePartial(out: Datum[], at: number): void {
     out[at] = this.finish();
   }
@@ -155,6 +190,10 @@ export class AverageNumeric implements Accumulator {
 
   add(value: Datum): void {
     this.sum.add(value);
+  }
+
+  addNumbers(values: Float64Array, count: number): void {
+    this.sum.addNumbers(values, count);
   }
 
   writePartial(out: Datum[], at: number): void {
@@ -191,6 +230,17 @@ export class FloatSum implements Accumulator {
     if (this.result === 'sum4') this.sum = Math.fround(this.sum);
   }
 
+  addNumbers(values: Float64Array, count: number): void {
+    this.count += count;
+    let { sum } = this;
+    if (this.result === 'sum4') {
+      for (let i = 0; i < count; i++) sum = Math.fround(sum + (values[i] as number));
+    } else {
+      for (let i = 0; i < count; i++) sum += values[i] as number;
+    }
+    this.sum = sum;
+  }
+
   writePartial(out: Datum[], at: number): void {
     out[at] = this.count;
     out[at + 1] = this.sum;
@@ -220,6 +270,17 @@ export class Extreme implements Accumulator {
     this.partialTypes = [type];
     this.oid = type.oid;
     this.sign = sign;
+  }
+
+  addNumbers(values: Float64Array, count: number): void {
+    if (count === 0) return;
+    let best = values[0] as number;
+    if (this.sign > 0) {
+      for (let i = 1; i < count; i++) if ((values[i] as number) > best) best = values[i] as number;
+    } else {
+      for (let i = 1; i < count; i++) if ((values[i] as number) < best) best = values[i] as number;
+    }
+    this.add(best);
   }
 
   add(value: Datum): void {

@@ -13,9 +13,12 @@ import {
   compilePredicate,
 } from './compile.ts';
 import { type Datum, hashKey } from './datum.ts';
-import type { AggregateCall, AggregateKind } from './expr.ts';
+import { withoutWidening } from './compile-packed.ts';
+import type { AggregateCall, AggregateKind, Expr } from './expr.ts';
 import { exprType } from './expr-type.ts';
 import { decodeRow, encodeRow, layoutOf, type RowAccess, type RowLayout } from './row-codec.ts';
+import { storedForm } from './row-layout.ts';
+import { isNumberForm } from './run-values.ts';
 import {
   BOOL,
   BPCHAR,
@@ -40,6 +43,11 @@ import {
 
 export interface AggregateState {
   step(row: RowAccess, params: readonly Datum[]): void;
+  /** So many rows at once, of which `values` are the argument's first `count` that are not null. Only where
+   * CompiledAggregate.numbers says so. */
+  stepNumbers(values: Float64Array, count: number): void;
+  /** One such row. */
+  stepNumber(value: number): void;
   /** Sets out[at] and what follows: one datum for each of the call's partialTypes. */
   writePartial(out: Datum[], at: number): void;
   /** Columns `at` and following of a row that holds a partial state. */
@@ -123,6 +131,10 @@ export class CompiledAggregate {
   private readonly delimiter: CompiledExpr | undefined;
   private readonly filter: CompiledPredicate | undefined;
   private readonly argLayout: RowLayout;
+  /** Takes rows without looking at them. */
+  readonly countsRows: boolean;
+  /** The column whose numbers it takes; undefined: it must be stepped through rows. */
+  readonly numbers: Extract<Expr, { kind: 'column' }> | undefined;
 
   constructor(call: AggregateCall) {
     this.call = call;
@@ -131,6 +143,14 @@ export class CompiledAggregate {
     this.delimiter = second === undefined ? undefined : compileExpr(second);
     this.filter = call.filter === undefined ? undefined : compilePredicate(call.filter);
     this.argLayout = layoutOf(call.args.map(exprType));
+    const isPlain = !call.distinct && call.filter === undefined && call.args.length < 2;
+    this.countsRows = isPlain && call.kind === 'count(*)';
+    const arg = first === undefined ? undefined : withoutWidening(first);
+    const takesNumbers = isPlain && this.accumulator().addNumbers !== undefined;
+    this.numbers =
+      takesNumbers && arg?.kind === 'column' && isNumberForm(storedForm(arg.type.oid))
+        ? arg
+        : undefined;
     this.partialTypes = call.distinct ? [columnType(BYTEA)] : this.accumulator().partialTypes;
   }
 
@@ -201,6 +221,14 @@ class PlainState implements AggregateState {
     if (value !== null) this.accumulator.add(value, null);
   }
 
+  stepNumbers(values: Float64Array, count: number): void {
+    this.accumulator.addNumbers?.(values, count);
+  }
+
+  stepNumber(value: number): void {
+    this.accumulator.add(value, null);
+  }
+
   writePartial(out: Datum[], at: number): void {
     this.accumulator.writePartial(out, at);
   }
@@ -237,6 +265,14 @@ class FilteredState implements AggregateState {
     const value = this.value(row, params);
     if (value === null) return;
     this.accumulator.add(value, this.delimiter === undefined ? null : this.delimiter(row, params));
+  }
+
+  stepNumbers(): void {
+    assert(false, 'these aggregates look at each row');
+  }
+
+  stepNumber(): void {
+    assert(false, 'these aggregates look at each row');
   }
 
   writePartial(out: Datum[], at: number): void {
@@ -281,6 +317,14 @@ class DistinctState implements AggregateState {
     const value = this.value(row, params);
     if (value === null) return;
     this.note(this.delimiter === undefined ? [value] : [value, this.delimiter(row, params)]);
+  }
+
+  stepNumbers(): void {
+    assert(false, 'these aggregates look at each row');
+  }
+
+  stepNumber(): void {
+    assert(false, 'these aggregates look at each row');
   }
 
   writePartial(out: Datum[], at: number): void {

@@ -19,11 +19,7 @@ export function compilePackedPredicate(expr: Expr): PackedPredicate {
     };
   }
   if (expr.kind === 'compare') {
-    return (
-      compileColumnCompare(expr.left, expr.op, expr.right) ??
-      compileColumnCompare(expr.right, FLIPPED[expr.op], expr.left) ??
-      compilePredicate(expr)
-    );
+    return compileColumnCompare(expr) ?? compilePredicate(expr);
   }
   return compilePredicate(expr);
 }
@@ -38,15 +34,32 @@ const FLIPPED: Readonly<Record<CompareOp, CompareOp>> = {
 };
 
 type Operand = Extract<Expr, { kind: 'constant' | 'parameter' }>;
+type Column = Extract<Expr, { kind: 'column' }>;
 
-function compileColumnCompare(
-  column: Expr,
-  op: CompareOp,
-  other: Expr,
-): PackedPredicate | undefined {
+/** A comparison of a column with something that is the same for all rows. */
+export interface ColumnOperand {
+  readonly column: Column;
+  readonly op: CompareOp;
+  readonly other: Operand;
+}
+
+export function columnOperand(expr: Expr): ColumnOperand | undefined {
+  if (expr.kind !== 'compare') return undefined;
+  return (
+    operandOf(expr.left, expr.op, expr.right) ?? operandOf(expr.right, FLIPPED[expr.op], expr.left)
+  );
+}
+
+function operandOf(left: Expr, op: CompareOp, other: Expr): ColumnOperand | undefined {
   if (other.kind !== 'constant' && other.kind !== 'parameter') return undefined;
-  const bare = withoutWidening(column);
-  if (bare.kind !== 'column') return undefined;
+  const column = withoutWidening(left);
+  return column.kind === 'column' ? { column, op, other } : undefined;
+}
+
+function compileColumnCompare(expr: Expr): PackedPredicate | undefined {
+  const operand = columnOperand(expr);
+  if (operand === undefined) return undefined;
+  const { column: bare, op, other } = operand;
   switch (bare.type.oid) {
     case INT4:
       return compareInt4(bare.index, op, other);
@@ -61,7 +74,7 @@ function compileColumnCompare(
 }
 
 /** int4 as int8, varchar as text: the datum is the same. */
-function withoutWidening(expr: Expr): Expr {
+export function withoutWidening(expr: Expr): Expr {
   if (expr.kind !== 'cast' || expr.type.modifier !== -1 || expr.arg.kind !== 'column') return expr;
   const from = expr.arg.type.oid;
   const to = expr.type.oid;

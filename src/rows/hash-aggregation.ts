@@ -10,7 +10,7 @@ import { exprType } from './expr-type.ts';
 import { layoutOf, type RowAccess, type RowLayout } from './row-codec.ts';
 import type { ColumnType } from './types.ts';
 
-interface Group {
+export interface Group {
   readonly keys: readonly Datum[];
   readonly states: readonly AggregateState[];
 }
@@ -23,11 +23,14 @@ export class HashAggregation {
   readonly partialLayout: RowLayout;
   private readonly groupTypes: readonly ColumnType[];
   private readonly groupBy: readonly CompiledExpr[];
-  private readonly aggregates: readonly CompiledAggregate[];
+  readonly groupExprs: readonly Expr[];
+  readonly aggregates: readonly CompiledAggregate[];
+  /** Counts how often all groups were forgotten. */
+  generation = 0;
   private readonly groupsMax: number;
   private groups = new Map<unknown, Group>();
   /** Without GROUP BY there is one group, also when there are no rows. */
-  private single: Group | undefined;
+  single: Group | undefined;
 
   constructor(
     groupBy: readonly Expr[],
@@ -35,6 +38,7 @@ export class HashAggregation {
     groupsMax: number = GROUPS_MAX,
   ) {
     this.groupTypes = groupBy.map(exprType);
+    this.groupExprs = groupBy;
     this.groupBy = groupBy.map(compileExpr);
     this.aggregates = aggregates.map((call) => new CompiledAggregate(call));
     this.groupsMax = groupsMax;
@@ -83,6 +87,7 @@ export class HashAggregation {
       emit(values);
     });
     this.groups.clear();
+    this.generation++;
     if (this.single !== undefined) this.single = this.newGroup([]);
   }
 
@@ -106,7 +111,8 @@ export class HashAggregation {
     return this.find(keys);
   }
 
-  private find(keys: readonly Datum[]): Group {
+  /** The group of these datums, made when it is not there. */
+  find(keys: readonly Datum[]): Group {
     const key = groupKey(this.groupTypes, keys);
     let group = this.groups.get(key);
     if (group === undefined) {

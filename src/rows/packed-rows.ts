@@ -86,14 +86,18 @@ export class PackedRowWriter {
 
   /** Row i of a run, with its key. */
   addFrom(run: RowRun, i: number): void {
+    this.beginFrom(run, i);
+    this.append(run.bytes, run.bounds[i] as number, run.bounds[i + 1] as number);
+    this.end();
+  }
+
+  /** As begin(), with the key of row i. */
+  beginFrom(run: RowRun, i: number): void {
     const { writer } = this;
     writer.u32(run.keyLength(i));
     run.appendKey(i, writer);
-    const start = run.bounds[i] as number;
-    const end = run.bounds[i + 1] as number;
-    writer.u32(end - start);
-    copyInto(writer, run.bytes, start, end);
-    this.rowCount++;
+    writer.u32(0);
+    this.rowAt = writer.length;
   }
 
   /** The row is then appended, here or to `writer`, and end() called. */

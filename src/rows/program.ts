@@ -3,12 +3,14 @@
 // programOutputLayout).
 
 import type { Datum } from './datum.ts';
-import { ByteWriter } from '../base/bytes.ts';
 import { compilePackedPredicate, type PackedPredicate } from './compile-packed.ts';
 import { HashAggregation } from './hash-aggregation.ts';
 import { PackedRowWriter } from './packed-rows.ts';
 import { encodeRowInto, layoutOf, type RowLayout, RowView } from './row-codec.ts';
 import type { RowRun } from './row-run.ts';
+import { RunAggregation } from './run-aggregation.ts';
+import { RunFilter } from './run-filter.ts';
+import { CHUNK_ROWS } from './run-values.ts';
 import { projectRow } from './row-projection.ts';
 import type { ScanProgram } from './scan-program.ts';
 
@@ -32,9 +34,30 @@ export function programOutputLayout(program: ScanProgram): RowLayout {
   );
 }
 
+/** How far a scan is in picked[from...to) when it has taken `taken` of the `count` rows that a filter kept of them. */
+function rowsUpTo(
+  picked: Int32Array,
+  from: number,
+  to: number,
+  kept: Int32Array,
+  taken: number,
+  count: number,
+): number {
+  if (taken === count) return to;
+  const next = kept[taken] as number;
+  let at = from;
+  while (picked[at] !== next) at++;
+  return at;
+}
+
 /** Above so many groups a shard hands out what it has and starts over: partial states merge on the other side. */
 const SHARD_GROUPS_MAX = 100_000;
 const NO_KEY = new Uint8Array(0);
+
+interface RunParts {
+  readonly filter: RunFilter | undefined;
+  readonly aggregation: RunAggregation | undefined;
+}
 
 export class ProgramRunner {
   /** Output rows so far are in here; whoever runs the program takes batches out of it between rows. */
@@ -47,7 +70,8 @@ export class ProgramRunner {
   private readonly columns: readonly number[] | undefined;
   private readonly outputLayout: RowLayout;
   private readonly view = new RowView();
-  private readonly runKey = new ByteWriter(64);
+  /** What takes runs; made for the first one. */
+  private runParts: RunParts | undefined;
 
   constructor(
     program: ScanProgram,
@@ -110,22 +134,73 @@ export class ProgramRunner {
     rowsMax: number,
     bytesMax: number,
   ): number {
-    const { out, aggregation } = this;
-    const { bytes, bounds } = run;
-    const rowsBefore = out.rowCount;
-    const key = this.runKey;
-    let k = from;
-    while (k < to) {
-      const i = picked[k++] as number;
-      if (this.withKeys) {
-        key.reset();
-        run.appendKey(i, key);
+    const { filter } = this.runs;
+    const limit = this.isAggregate ? Number.POSITIVE_INFINITY : this.out.rowCount + rowsMax;
+    for (let at = from; at < to; ) {
+      // Where a condition may fail, it must not look beyond the row that ends the scan.
+      const room = filter?.isSafe === false ? limit - this.out.rowCount : CHUNK_ROWS;
+      const end = Math.min(to, at + Math.min(CHUNK_ROWS, room));
+      if (filter === undefined) {
+        const taken = this.takeRows(run, picked, at, end, limit, bytesMax);
+        if (taken < end) return taken - from;
+      } else {
+        const count = filter.keep(run, picked, at, end);
+        const taken = this.takeRows(run, filter.kept, 0, count, limit, bytesMax);
+        if (taken < count || this.out.rowCount >= limit || this.out.byteLength >= bytesMax) {
+          return rowsUpTo(picked, at, end, filter.kept, taken, count) - from;
+        }
       }
-      this.add(key.bytes, bytes, bounds[i] as number, bounds[i + 1] as number, 0, key.length);
-      if (aggregation !== undefined) continue;
-      if (out.rowCount - rowsBefore >= rowsMax || out.byteLength >= bytesMax) break;
+      at = end;
     }
-    return k - from;
+    return to - from;
+  }
+
+  /** Of rows that passed the filter; answers where it stopped. */
+  private takeRows(
+    run: RowRun,
+    picked: Int32Array,
+    from: number,
+    to: number,
+    limit: number,
+    bytesMax: number,
+  ): number {
+    const { out, withKeys, columns, view } = this;
+    const { aggregation } = this.runs;
+    if (aggregation !== undefined) {
+      aggregation.step(run, picked, from, to);
+      if ((this.aggregation?.groupCount ?? 0) >= SHARD_GROUPS_MAX) this.flushGroups();
+      return to;
+    }
+    const { bytes, bounds } = run;
+    const { layout } = this.program;
+    for (let k = from; k < to; k++) {
+      if (out.rowCount >= limit || out.byteLength >= bytesMax) return k;
+      const row = picked[k] as number;
+      const start = bounds[row] as number;
+      const end = bounds[row + 1] as number;
+      if (withKeys) out.beginFrom(run, row);
+      else out.begin(NO_KEY, 0, 0);
+      if (columns === undefined) {
+        out.append(bytes, start, end);
+      } else {
+        view.reset(layout, bytes, start, end - start);
+        projectRow(view, columns, this.outputLayout, out.writer);
+      }
+      out.end();
+    }
+    return to;
+  }
+
+  private get runs(): RunParts {
+    if (this.runParts === undefined) {
+      const { program, params, aggregation } = this;
+      const { filter, layout } = program;
+      this.runParts = {
+        filter: filter === undefined ? undefined : new RunFilter(filter, layout, params),
+        aggregation: aggregation && new RunAggregation(aggregation, layout, params),
+      };
+    }
+    return this.runParts;
   }
 
   /** After the last row. */

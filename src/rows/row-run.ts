@@ -5,6 +5,8 @@ import type { ByteWriter } from '../base/bytes.ts';
 
 export interface RowRun {
   readonly bytes: Uint8Array;
+  /** Of the same bytes. */
+  readonly view: DataView;
   /** Row i is bytes [bounds[i], bounds[i + 1]). */
   readonly bounds: Int32Array;
   keyLength(i: number): number;

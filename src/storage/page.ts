@@ -36,6 +36,7 @@ const HAS_TOMBSTONES = 4;
 export class Page implements RowRun {
   readonly id: number;
   readonly bytes: Uint8Array;
+  readonly view: DataView;
   readonly count: number;
   readonly bounds: Int32Array;
   readonly minTimestamp: Timestamp;
@@ -60,6 +61,7 @@ export class Page implements RowRun {
     const sum = xxh32(words, 2, words.length, hashBytes(start));
     if ((words[1] as number) >>> 0 !== sum) throw damaged(start, 'its checksum');
     this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.id = ((words[2] as number) >>> 0) + (words[3] as number) * 0x100000000;
     this.count = words[4] as number;
     const flags = words[5] as number;

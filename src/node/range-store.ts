@@ -128,7 +128,7 @@ export class RangeStore implements HostSiblings {
     return replicaId !== undefined && this.parts.scheduler.mayBeBorn(right.range, replicaId);
   }
 
-  born(parent: RangeHost, { state, records, term, proposer }: SplitBirth): Replica | undefined {
+  born(parent: RangeHost, { state, records, entry, proposer }: SplitBirth): Replica | undefined {
     const { nodeId } = this.parts;
     const { range, span, configuration } = state.descriptor;
     if (!this.mayBear(state.descriptor)) {
@@ -147,7 +147,7 @@ export class RangeStore implements HostSiblings {
       records,
       lacksState: false,
       broken: undefined,
-      birth: { parent: parent.group, term, proposer: proposerOf(configuration.voters, proposer) },
+      birth: { parent: parent.group, entry, proposer: proposerOf(configuration.voters, proposer) },
     });
     return host.replica;
   }

@@ -67,7 +67,7 @@ export function beginningOf(nodeLog: RaftLog, options: GroupOptions, faults: Fau
   // A bug on purpose, for the simulator to find: P26 turned off, a child forgets its term and vote.
   if (isNew || faults.sometimes('raft.birth-overwrites-term')) nodeLog.appendHardState(log, born);
   const { core } = birth.parent;
-  const isStillLed = core.role === 'leader' && core.term === birth.term;
+  const isStillLed = core.role === 'leader' && core.term === birth.entry.term;
   // A bug on purpose, for the simulator to find: a replay of the split leads term 1 again.
   const leads = isStillLed || faults.sometimes('raft.lead-from-birth-again');
   return { log, hardState: log.hardState, leads: isNew && leads && birth.proposer === replicaId };

@@ -1,14 +1,18 @@
 // One group as the scheduler sees it: the core, its part of the log, who waits for what.
 
 import type { Maybe } from '../base/maybe.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
+import { ClosedMarks } from './closed-marks.ts';
 import type { Configuration } from './configuration.ts';
 import type { RaftCore } from './core.ts';
 import type { Lease } from './lease.ts';
+import type { PairHearing, Registrant } from './liveness.ts';
 import type { GroupLog } from './log/group-log.ts';
 import type { OutgoingAppend } from './messages.ts';
 import type { ElectionPromise } from './promise.ts';
 import { ProposalQueue } from './proposals.ts';
 import type { SnapshotMark } from './ready.ts';
+import type { LogPosition } from './terms.ts';
 import type { Entry, GroupId, ReplicaId, Role } from './types.ts';
 
 /** The least that a pulled snapshot must hold, and from whose node it can be had. */
@@ -63,8 +67,8 @@ export interface GroupOptions {
 export interface Birth {
   /** This node's replica of what was split. */
   readonly parent: RaftGroup;
-  /** Of the split's entry in the parent's log. */
-  readonly term: number;
+  /** The split's, in the parent's log. */
+  readonly entry: LogPosition;
   /** The replica to be born on the node that has proposed the split. */
   readonly proposer: ReplicaId;
 }
@@ -109,7 +113,7 @@ export interface ReadRequest {
   ticksLeft: number;
 }
 
-export class RaftGroup {
+export class RaftGroup implements Registrant {
   readonly options: GroupOptions;
   readonly groupId: GroupId;
   /** @internal The scheduler's. */
@@ -120,6 +124,11 @@ export class RaftGroup {
   /** @internal */
   readonly promise: ElectionPromise;
 
+  /** @internal Use closedAt(). */
+  readonly closed: ClosedMarks = new ClosedMarks();
+
+  /** @internal Proposals that wait for room in the log: their timestamps are taken. */
+  reserving = 0;
   /** @internal Waiting for their entry to commit. */
   proposals: ProposalQueue = new ProposalQueue();
   /** @internal Of earlier leaderships, oldest first. */
@@ -200,6 +209,24 @@ export class RaftGroup {
     this.delivered = appliedIndex;
     this.seenConfiguration = core.configuration;
     this.seenTerm = core.term;
+  }
+
+  /** P23: up to which timestamp a state machine that has applied the log up to `index` has every write, but for those
+   * whose outcome is not decided in this group. `index` never falls. */
+  closedAt(index: number): Timestamp {
+    return this.closed.reachedBy(index);
+  }
+
+  /** @internal Its leader's node speaks for it from now on: the log holds nothing that is not committed. */
+  attach(hearing: PairHearing): void {
+    this.promise.attach(hearing);
+    this.closed.attach(hearing, this.core.lastIndex);
+  }
+
+  /** @internal */
+  detach(): void {
+    this.promise.detach();
+    this.closed.detach();
   }
 
   /** Bytes of the log's entries in (after, last]. */

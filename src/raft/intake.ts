@@ -60,12 +60,15 @@ export class Intake {
       answer({ kind: 'tooLarge', message });
       return;
     }
+    group.reserving++;
     this.parts.log.reserve(data.length).then(
       (isReserved) => {
+        group.reserving--;
         if (isReserved) this.submitReserved(group, data, answer);
         else answer(diskFull());
       },
       (error: unknown) => {
+        group.reserving--;
         this.parts.failed(error as Error);
         answer({ kind: 'unknown', message: (error as Error).message });
       },

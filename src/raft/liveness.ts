@@ -2,6 +2,7 @@
 // have acknowledged. Nothing here has a timer: the scheduler drives it.
 
 import type { IntervalClock } from '../clock/interval-clock.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
 import type { Faults, NodeId, Random, Time } from '../runtime/runtime.ts';
 import { Stamps } from './stamps.ts';
 import { leaderLeaseMicros, type RaftTiming } from './timing.ts';
@@ -10,7 +11,7 @@ export interface LivenessRuntime {
   readonly time: Time;
   readonly random: Random;
   readonly faults: Faults;
-  readonly clock: Pick<IntervalClock, 'earliest' | 'latest' | 'suspended'>;
+  readonly clock: Pick<IntervalClock, 'earliest' | 'latest' | 'covers' | 'suspended'>;
 }
 
 /** What a peer's node says for all groups that it has registered with this one (P4). */
@@ -24,6 +25,14 @@ export interface PairAnswers {
 /** When a leader's node spoke last for all groups that are registered with it, on this node's monotonic clock. */
 export interface PairHearing {
   readonly heardAtMicros: number;
+  /** P23: up to here it has closed all of them, each with the entries that it fell asleep with. */
+  readonly closedAt: Timestamp;
+}
+
+/** A follower that registers as asleep. */
+export interface Registrant {
+  attach(hearing: PairHearing): void;
+  detach(): void;
 }
 
 export class Liveness {

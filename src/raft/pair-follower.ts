@@ -2,8 +2,9 @@
 // whenever that changes. A heartbeat from there renews the promises of all of them at once, for they look at
 // heardAtMicros themselves.
 
+import { MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { NodeId } from '../runtime/runtime.ts';
-import type { LivenessRuntime, PairHearing } from './liveness.ts';
+import type { LivenessRuntime, PairHearing, Registrant } from './liveness.ts';
 import {
   ITEMS_PER_FRAME_MAX,
   type PairAcknowledgement,
@@ -13,17 +14,16 @@ import {
   type SleepOffer,
 } from './pair-frames.ts';
 import { nextEpoch, Unconfirmed } from './pair-numbers.ts';
-import type { ElectionPromise } from './promise.ts';
 import type { GroupId } from './types.ts';
 
 interface Registration {
   readonly request: number;
-  readonly promise: ElectionPromise;
+  readonly registrant: Registrant;
 }
 
 export interface PairFollowerEvents {
-  /** Whether the group sleeps now; then its promise. */
-  onOffer(offer: SleepOffer, pair: PairFollower): ElectionPromise | undefined;
+  /** Whether the group sleeps now; then who registers. */
+  onOffer(offer: SleepOffer, pair: PairFollower): Registrant | undefined;
   /** It has left already. */
   onWake(group: GroupId): void;
 }
@@ -41,6 +41,7 @@ export class PairFollower implements PairHearing {
   private readonly changes = new Unconfirmed<PairChange>();
   private readonly registered = new Map<GroupId, Registration>();
   heardAtMicros: number = Number.NEGATIVE_INFINITY;
+  closedAt: Timestamp = MIN_TIMESTAMP;
   /** Ticks since the last heartbeat. */
   silentTicks = 0;
 
@@ -69,6 +70,10 @@ export class PairFollower implements PairHearing {
     if (heartbeat.followerEpoch === this.epoch) {
       this.changes.confirm(heartbeat.known);
       this.carryOut(heartbeat);
+      const { closed, through } = heartbeat;
+      // P23: who is registered sleeps at the leader, too. What was closed before it registered holds for it as well: it
+      // was led under the same clock by then, with fewer entries.
+      if (this.done >= through && closed > this.closedAt) this.closedAt = closed;
     }
     return this.acknowledgement(heartbeat);
   }
@@ -85,13 +90,13 @@ export class PairFollower implements PairHearing {
 
   private register(offer: SleepOffer, request: number): void {
     const { group } = offer;
-    const promise = this.events.onOffer(offer, this);
-    if (promise === undefined) {
+    const registrant = this.events.onOffer(offer, this);
+    if (registrant === undefined) {
       this.changes.push({ kind: 'refused', group, request });
       return;
     }
-    promise.attach(this);
-    this.registered.set(group, { request, promise });
+    registrant.attach(this);
+    this.registered.set(group, { request, registrant });
     this.changes.push({ kind: 'registered', group, request });
   }
 
@@ -100,7 +105,7 @@ export class PairFollower implements PairHearing {
     const registration = this.registered.get(group);
     if (registration === undefined) return false;
     this.registered.delete(group);
-    registration.promise.detach();
+    registration.registrant.detach();
     this.changes.push({ kind: 'left', group, request: registration.request });
     return true;
   }
@@ -131,8 +136,9 @@ export class PairFollower implements PairHearing {
 
   private forget(): readonly GroupId[] {
     const groups = [...this.registered.keys()];
-    for (const { promise } of this.registered.values()) promise.detach();
+    for (const { registrant } of this.registered.values()) registrant.detach();
     this.registered.clear();
+    this.closedAt = MIN_TIMESTAMP;
     this.changes.reset();
     this.done = 0;
     return groups;

@@ -2,7 +2,8 @@
 // leader's node, an acknowledgement comes back; each repeats whatever the other has not confirmed yet, numbered, so that
 // frames may be lost, repeated and reordered.
 //
-//   heartbeat        [u8 1][u53 leader's epoch][u53 follower's epoch][u53 stamp][known][first][count] requests
+//   heartbeat        [u8 1][u53 leader's epoch][u53 follower's epoch][u53 stamp][u53 closed][known][through][first][count]
+//                    requests
 //     request        [u8 1 sleep][group][term][leader][commit] or [u8 2 wake][group]
 //   acknowledgement  [u8 2][u53 leader's epoch][u53 follower's epoch][u53 stamp][f64 earliest][f64 latest]
 //                    [version][done][first][count] changes
@@ -10,6 +11,7 @@
 //   what has no width here is a varint
 
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
 import type { GroupId, ReplicaId } from './types.ts';
 
 /** A leader's group that is idle asks its followers to sleep. */
@@ -43,6 +45,9 @@ export interface PairHeartbeat extends Envelope {
   readonly kind: 'heartbeat';
   /** Changes up to this version are known. */
   readonly known: number;
+  /** P23: closed for the groups that are asleep once requests up to `through` are done, the last that there is. */
+  readonly closed: Timestamp;
+  readonly through: number;
   /** The number of the first request; the others follow it. */
   readonly first: number;
   readonly requests: readonly PairRequest[];
@@ -82,7 +87,9 @@ export function encodePairFrame(frame: PairFrame): Uint8Array {
   writer.u53(frame.followerEpoch);
   writer.u53(frame.stamp);
   if (frame.kind === 'heartbeat') {
+    writer.u53(frame.closed);
     writer.varint(frame.known);
+    writer.varint(frame.through);
     writer.varint(frame.first);
     writer.varint(frame.requests.length);
     for (const request of frame.requests) writeRequest(request);
@@ -122,12 +129,16 @@ export function decodePairFrame(bytes: Uint8Array): PairFrame {
   };
   switch (kind) {
     case HEARTBEAT: {
+      const closed = reader.u53() as Timestamp;
       const known = reader.varint();
+      const through = reader.varint();
       const first = reader.varint();
       return {
         ...envelope,
         kind: 'heartbeat',
+        closed,
         known,
+        through,
         first,
         requests: readMany(reader, readRequest),
       };

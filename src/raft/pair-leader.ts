@@ -8,6 +8,7 @@
 // group registered, and registering renews the promise. Either way the follower promises for a lease from a time after
 // the sending.
 
+import type { Timestamp } from '../clock/timestamp.ts';
 import type { NodeId } from '../runtime/runtime.ts';
 import type { Lease } from './lease.ts';
 import type { LivenessRuntime, PairAnswers } from './liveness.ts';
@@ -89,11 +90,14 @@ export class PairLeader implements PairAnswers {
     if (this.sleepers.delete(group)) this.requests.push({ kind: 'wake', group });
   }
 
-  heartbeat(stamp: number): PairHeartbeat {
+  /** `closed`: for all that sleep now (P23). */
+  heartbeat(stamp: number, closed: Timestamp): PairHeartbeat {
     const { first, items } = this.requests.from(1, ITEMS_PER_FRAME_MAX);
     this.sent = Math.max(this.sent, first + items.length - 1);
     const { epoch: leaderEpoch, followerEpoch, known } = this;
-    return { kind: 'heartbeat', leaderEpoch, followerEpoch, stamp, known, first, requests: items };
+    const { last: through } = this.requests;
+    const envelope = { leaderEpoch, followerEpoch, stamp };
+    return { kind: 'heartbeat', ...envelope, closed, known, through, first, requests: items };
   }
 
   /** Answers whether there is more to ask, or to be told, at once. */

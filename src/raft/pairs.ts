@@ -12,9 +12,11 @@
 
 import { assert } from '../base/assert.ts';
 import { type ClockVerdict, SkewGuard } from '../clock/skew-guard.ts';
+import { MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { Log, NodeId } from '../runtime/runtime.ts';
+import { closable } from './closing.ts';
 import type { Lease } from './lease.ts';
-import type { Liveness } from './liveness.ts';
+import type { Liveness, Registrant } from './liveness.ts';
 import { PairFollower } from './pair-follower.ts';
 import {
   decodePairFrame,
@@ -24,7 +26,6 @@ import {
   type SleepOffer,
 } from './pair-frames.ts';
 import { type LeaderSleep, PairLeader } from './pair-leader.ts';
-import type { ElectionPromise } from './promise.ts';
 import { type GroupId, nodeOf, type ReplicaId } from './types.ts';
 
 export type { SleepOffer } from './pair-frames.ts';
@@ -34,9 +35,9 @@ export interface PairHost {
   /** The body of a frame; it may get lost. */
   send(node: NodeId, body: Uint8Array): void;
   /** Asks the follower of this group on this node to sleep. If it follows offer.leader in offer.term, has everything
-   * committed up to offer.commit and nothing beyond, and has nothing to do, it stops ticking and answers its promise. It
+   * committed up to offer.commit and nothing beyond, and has nothing to do, it stops ticking and answers who registers. It
    * may sleep already. */
-  fallAsleep(offer: SleepOffer): ElectionPromise | undefined;
+  fallAsleep(offer: SleepOffer): Registrant | undefined;
   /** The group, asleep until now, must tick again. A leader sends heartbeats at once. */
   wake(group: GroupId): void;
   /** Nothing was heard from this node for an election timeout, at which these groups slept: they must tick again, and
@@ -56,6 +57,9 @@ export interface LeaderOffer extends SleepOffer {
 
 /** A node that was silent for so many election timeouts is absent: groups sleep without it. */
 const ABSENT_AFTER = 8;
+
+/** With more groups that are about to sleep, it is not asked whether each may close anything. */
+const OFFERED_MAX = 64;
 
 /** Of a pair's smoothed round trip, what a new one weighs. */
 const ROUND_TRIP_WEIGHT = 1 / 8;
@@ -267,7 +271,29 @@ export class Pairs {
 
   private beat(node: NodeId, { leading }: Peer): void {
     const stamp = this.live.stamps.takeFresh();
-    this.host.send(node, encodePairFrame(leading.heartbeat(stamp)));
+    const closed = leading.sleeping === 0 ? MIN_TIMESTAMP : this.closable();
+    this.host.send(node, encodePairFrame(leading.heartbeat(stamp, closed)));
+  }
+
+  /** P23: what is closed for all groups that this node leads and that sleep. Each was registered by all whom it asked, a
+   * majority, so its lease lasts as long as the shortest of what their nodes have acknowledged. */
+  private closable(): Timestamp {
+    const { live, offered } = this;
+    const { clock, time } = live.runtime;
+    let closed = closable(clock);
+    if (closed === MIN_TIMESTAMP || offered.size > OFFERED_MAX) return MIN_TIMESTAMP;
+    const now = time.monotonicMicros();
+    for (const { leading } of this.peers.values()) {
+      if (leading.sleeping === 0) continue;
+      const sending = live.stamps.at(leading.answeredStamp);
+      if (sending === undefined) return MIN_TIMESTAMP;
+      if (now >= sending.monotonicMicros + live.leaderLeaseMicros) return MIN_TIMESTAMP;
+      const end = sending.earliest + live.leaderLeaseMicros;
+      if (closed >= end) closed = (end - 1) as Timestamp;
+    }
+    // Their leases are still their own.
+    for (const { lease } of offered) if (!lease.covers(closed)) return MIN_TIMESTAMP;
+    return closed;
   }
 
   /** The lease of a leader that waits for its followers runs on what they acknowledged before. */
@@ -290,13 +316,13 @@ export class Pairs {
     }
   }
 
-  private follow(offer: SleepOffer, pair: PairFollower): ElectionPromise | undefined {
+  private follow(offer: SleepOffer, pair: PairFollower): Registrant | undefined {
     // It may be registered by an earlier offer, here or with another node's.
     this.leaveFollowing(offer.group);
     if (this.leading.has(offer.group)) return undefined;
-    const promise = this.host.fallAsleep(offer);
-    if (promise !== undefined) this.following.set(offer.group, pair);
-    return promise;
+    const registrant = this.host.fallAsleep(offer);
+    if (registrant !== undefined) this.following.set(offer.group, pair);
+    return registrant;
   }
 
   private leaveFollowing(group: GroupId): void {

@@ -14,6 +14,7 @@
 import { assert } from '../base/assert.ts';
 import type { ClockVerdict } from '../clock/skew-guard.ts';
 import { Appends } from './appends.ts';
+import { Closing } from './closing.ts';
 import { Belonging } from './belonging.ts';
 import { beginningOf, checkApplied, isInitialised, mayBeBorn } from './birth.ts';
 import { type Change, membersOf } from './configuration.ts';
@@ -140,6 +141,13 @@ export class RaftScheduler {
       },
       runtime.log,
     );
+    const closing = new Closing({
+      clock: runtime.clock,
+      faults: runtime.faults,
+      group: (groupId) => this.groups.get(groupId),
+      send: (node, body) => network.send(node, roomFrame('closed', body)),
+    });
+    this.rooms.set('closed', (_from, body) => closing.receive(body));
     const belonging = new Belonging({
       patienceTicks: 2 * electionTicks,
       send: (groupId, message) => {
@@ -161,6 +169,7 @@ export class RaftScheduler {
       },
       touched,
       onTicked: () => {
+        closing.tick(this.watch.awakeGroups);
         appends.tellCommits();
         this.rounds.run();
       },
@@ -320,12 +329,13 @@ export class RaftScheduler {
     this.abandon(group, reason);
   }
 
-  private born(group: RaftGroup, { parent }: Birth): void {
+  private born(group: RaftGroup, { parent, entry }: Birth): void {
     const { core, promise } = group;
     const heir = membersOf(core.configuration).find(
       (replica) => nodeOf(replica) === nodeOf(parent.leader),
     );
     promise.inherit(parent.promise, heir ?? 0);
+    group.closed.inherit(parent.closed, entry.index - 1);
     if (!parent.isLeader) return;
     // The others learn of the split before they hear of this group: in the same frame.
     parent.tellsNow = true;

@@ -5,8 +5,9 @@
 import type { NodeId, Timers } from '../runtime/runtime.ts';
 import { isJoint, membersOf } from './configuration.ts';
 import type { RaftGroup } from './group.ts';
+import type { Registrant } from './liveness.ts';
 import type { LeaderOffer, PairHost, Pairs, SleepOffer } from './pairs.ts';
-import type { ElectionPromise } from './promise.ts';
+import { majorityVote } from './quorum.ts';
 import type { RaftTiming } from './timing.ts';
 import { type GroupId, nodeOf, type ReplicaId } from './types.ts';
 
@@ -45,6 +46,10 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
 
   constructor(parts: WatchParts) {
     this.parts = parts;
+  }
+
+  get awakeGroups(): Iterable<RaftGroup> {
+    return this.awake;
   }
 
   get awakeCount(): number {
@@ -133,7 +138,7 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
     }
   }
 
-  fallAsleep({ group: groupId, term, leader, commit }: SleepOffer): ElectionPromise | undefined {
+  fallAsleep({ group: groupId, term, leader, commit }: SleepOffer): Registrant | undefined {
     const group = this.parts.group(groupId);
     if (group === undefined) return undefined;
     const { core } = group;
@@ -145,7 +150,7 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
       core.lastIndex === commit;
     if (!hasAll || isBusy(group)) return undefined;
     this.rest(group);
-    return group.promise;
+    return group;
   }
 
   private rest(group: RaftGroup): void {
@@ -164,6 +169,8 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
     }
     group.quietTicks++;
     if (group.quietTicks < QUIET_TICKS && this.awake.size < MANY_AWAKE) return false;
+    // P23: from now on its pairs close it, who know nothing of it but that it has asked a majority.
+    if (!lease.isHeld() || !isMajority(group, absent)) return false;
     group.quietTicks = 0;
     const offer: LeaderOffer = {
       group: group.groupId,
@@ -240,11 +247,17 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
   }
 }
 
+function isMajority({ core }: RaftGroup, absent: readonly ReplicaId[]): boolean {
+  if (absent.length === 0) return true;
+  return majorityVote(core.configuration.voters, (voter) => !absent.includes(voter)) === 'won';
+}
+
 /** Whether something is under way that needs ticks. */
 function isBusy(group: RaftGroup): boolean {
   return (
     group.isQueued ||
     group.isInstalling ||
+    group.reserving > 0 ||
     group.proposals.count > 0 ||
     group.lost.length > 0 ||
     group.transfer !== undefined ||

@@ -13,6 +13,7 @@ import {
 } from '../raft/configuration.ts';
 import { birthMark } from '../raft/birth.ts';
 import { decodeChange } from '../raft/codec.ts';
+import type { LogPosition } from '../raft/terms.ts';
 import { incarnationOf, nodeOf, replicaIdOn } from '../raft/types.ts';
 import type { NodeId } from '../runtime/runtime.ts';
 import { STATE_RECORD } from '../storage/range-records.ts';
@@ -51,8 +52,8 @@ export interface SplitBirth {
   readonly state: RangeState;
   /** Its other records, but for the ids of transactions, which are the parent's. */
   readonly records: ReadonlyMap<string, Uint8Array>;
-  /** Of the split's entry. */
-  readonly term: number;
+  /** The split's, in the log of what it divides. */
+  readonly entry: LogPosition;
   /** The node that proposed it. */
   readonly proposer: NodeId;
 }
@@ -156,7 +157,7 @@ export class RangeChanges {
   }
 
   /** `push` gives the shard what it is to make of the entry; undefined: nothing comes of it. */
-  apply(term: number, data: Uint8Array, push: Push): void {
+  apply(entry: LogPosition, data: Uint8Array, push: Push): void {
     const command = decodeChangeCommand(data);
     const { descriptor } = this.bounds;
     const { proposed } = this;
@@ -167,7 +168,7 @@ export class RangeChanges {
       if (isOurs) this.over(proposed, { kind: 'refused', message: 'the range has changed' });
       return;
     }
-    this.carryOut(command, term, push);
+    this.carryOut(command, entry, push);
     if (isOurs) this.over(proposed, { kind: 'changed', descriptor: this.bounds.descriptor });
   }
 
@@ -188,7 +189,7 @@ export class RangeChanges {
     this.over(proposed, { kind: 'unknown', message: 'leadership was lost before it was decided' });
   }
 
-  private carryOut(command: ChangeCommand, term: number, push: Push): void {
+  private carryOut(command: ChangeCommand, entry: LogPosition, push: Push): void {
     const steps = new RecordSteps();
     const { state } = this.bounds;
     const { descriptor } = state;
@@ -207,7 +208,7 @@ export class RangeChanges {
             frozen: undefined,
           },
           records: this.replica.divideRecords(right.range, command.at, steps),
-          term,
+          entry,
           proposer: command.proposer,
         };
         steps.copy(descriptor.range, RECENT_PREFIX, right.range);

@@ -157,6 +157,7 @@ export class LeaseModel {
     const clock = {
       earliest: () => Math.floor(wall().earliestMicros) as Timestamp,
       latest: () => Math.ceil(wall().latestMicros) as Timestamp,
+      covers: () => true,
       suspended: undefined,
     };
     const bugs = new Set(this.options.bugs);

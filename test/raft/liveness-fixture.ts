@@ -34,6 +34,7 @@ export class FakeLife {
         clock: {
           earliest: () => (centre() - this.uncertaintyMicros) as Timestamp,
           latest: () => (centre() + this.uncertaintyMicros) as Timestamp,
+          covers: () => true,
           get suspended() {
             return suspended();
           },

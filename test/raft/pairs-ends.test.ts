@@ -1,5 +1,6 @@
 // Each end of a pair alone, with what the other says written by hand.
 import { describe, expect, it } from 'vitest';
+import { MIN_TIMESTAMP, type Timestamp } from '../../src/clock/timestamp.ts';
 import { Lease } from '../../src/raft/lease.ts';
 import { PairFollower } from '../../src/raft/pair-follower.ts';
 import {
@@ -25,7 +26,7 @@ function leading(): {
     onRegistered: ({ offer }) => void told.push(`registered ${offer.group}`),
     onLost: ({ offer }) => void told.push(`lost ${offer.group} at ${end.answeredStamp}`),
   });
-  const { leaderEpoch } = end.heartbeat(1);
+  const { leaderEpoch } = end.heartbeat(1, MIN_TIMESTAMP);
   const answer = (fields: Partial<PairAcknowledgement>): boolean =>
     end.receive({
       kind: 'acknowledgement',
@@ -68,7 +69,7 @@ describe('the end that leads', () => {
     expect(end.answeredStamp).toBe(100);
     expect(end.heardStamp).toBe(200);
     expect(isMore).toBe(true);
-    expect(end.heartbeat(1).known).toBe(1);
+    expect(end.heartbeat(1, MIN_TIMESTAMP).known).toBe(1);
     answer({ stamp: 300, version: 2, done: 2, first: 2, changes: [registered(2, 2)] });
     expect(end.answeredStamp).toBe(300);
     expect(told).toEqual(['registered 1', 'registered 2']);
@@ -108,9 +109,12 @@ describe('the end that leads', () => {
     const { ask, end, answer } = leading();
     ask(1);
     ask(2);
-    expect(end.heartbeat(1)).toMatchObject({ first: 1, requests: [{ group: 1 }, { group: 2 }] });
+    expect(end.heartbeat(1, MIN_TIMESTAMP)).toMatchObject({
+      first: 1,
+      requests: [{ group: 1 }, { group: 2 }],
+    });
     answer({ done: 1 });
-    expect(end.heartbeat(1)).toMatchObject({ first: 2, requests: [{ group: 2 }] });
+    expect(end.heartbeat(1, MIN_TIMESTAMP)).toMatchObject({ first: 2, requests: [{ group: 2 }] });
   });
 
   it('hears only the follower’s latest epoch, which voids what was registered before', () => {
@@ -119,7 +123,11 @@ describe('the end that leads', () => {
     answer({ stamp: 200, version: 1, done: 1, changes: [registered(1, 1)] });
     answer({ followerEpoch: 11, stamp: 300 });
     expect(told).toEqual(['registered 1', 'lost 1 at 200']);
-    expect(end.heartbeat(1)).toMatchObject({ followerEpoch: 11, known: 0, requests: [] });
+    expect(end.heartbeat(1, MIN_TIMESTAMP)).toMatchObject({
+      followerEpoch: 11,
+      known: 0,
+      requests: [],
+    });
     answer({ followerEpoch: 10, stamp: 400 });
     answer({ leaderEpoch: 1, followerEpoch: 12, stamp: 500 });
     expect(end.heardStamp).toBe(300);
@@ -146,6 +154,8 @@ describe('the end that follows', () => {
     const hear = (fields: Partial<PairHeartbeat>): PairAcknowledgement | undefined =>
       end.receive({
         kind: 'heartbeat',
+        closed: MIN_TIMESTAMP,
+        through: 0,
         leaderEpoch: 20,
         followerEpoch: 0,
         stamp: 100,
@@ -232,7 +242,9 @@ describe('frames', () => {
     {
       ...envelope,
       kind: 'heartbeat',
+      closed: (2 ** 52) as Timestamp,
       known: 300,
+      through: 2 ** 33,
       first: 7,
       requests: [
         { kind: 'sleep', group: 1, term: 2 ** 40, leader: 65_537, commit: 2 ** 45 },

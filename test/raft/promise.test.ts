@@ -1,5 +1,6 @@
 // P2
 import { describe, expect, it } from 'vitest';
+import { MIN_TIMESTAMP } from '../../src/clock/timestamp.ts';
 import { configurationOf } from '../../src/raft/configuration.ts';
 import { Lease } from '../../src/raft/lease.ts';
 import { ElectionPromise } from '../../src/raft/promise.ts';
@@ -113,7 +114,7 @@ describe('a promise not to help elect another', () => {
 
   it('is renewed by every heartbeat of the node with which the replica is registered (P4)', () => {
     const { life, promise } = follower();
-    const node = { heardAtMicros: 0 };
+    const node = { heardAtMicros: 0, closedAt: MIN_TIMESTAMP };
     life.now = 2_000_000;
     promise.attach(node);
     node.heardAtMicros = 2_400_000;
@@ -130,7 +131,7 @@ describe('a promise not to help elect another', () => {
   it('is renewed by registering, whenever the last heartbeat was', () => {
     const { life, promise } = follower();
     life.now = 2_000_000;
-    promise.attach({ heardAtMicros: 0 });
+    promise.attach({ heardAtMicros: 0, closedAt: MIN_TIMESTAMP });
     promise.detach();
     life.now += LEASE - 1;
     expect(promise.mayElect()).toBe(false);

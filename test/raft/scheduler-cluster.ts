@@ -5,6 +5,7 @@ import { classOf } from '../../src/raft/frames.ts';
 import { BIRTH, birthMark } from '../../src/raft/birth.ts';
 import type { Birth, Leadership, RaftGroup, SnapshotSource } from '../../src/raft/group.ts';
 import type { ProposeAnswer } from '../../src/raft/proposals.ts';
+import type { LogPosition } from '../../src/raft/terms.ts';
 import type { SnapshotMark } from '../../src/raft/ready.ts';
 import {
   DEFAULT_SCHEDULER_OPTIONS,
@@ -72,7 +73,7 @@ export class Replica {
   hold: Promise<void> | undefined;
   onTransfer: () => Promise<void> = () => Promise.resolve();
   /** A split was applied. */
-  onSplit: (split: SplitEntry, term: number) => void = () => {};
+  onSplit: (split: SplitEntry, entry: LogPosition) => void = () => {};
   /** Replicas that this one knows to be removed. */
   removed: readonly ReplicaId[] = [];
   isToldRemoved = false;
@@ -89,7 +90,7 @@ export class Replica {
     for (const { index, kind, data, term } of entries) {
       if (index !== this.store.appliedIndex + 1) throw new Error(`entry ${index} out of order`);
       this.store.appliedIndex = index;
-      if (data.length === SPLIT_BYTES) this.onSplit(splitOf(data), term);
+      if (data.length === SPLIT_BYTES) this.onSplit(splitOf(data), { index, term });
       else if (kind === 'command' && data.length > 0) this.store.numbers.push(numberOf(data));
       this.events.push(`entry ${index}`);
     }
@@ -167,7 +168,7 @@ export class Node {
     const store = this.stores.get(groupId) ?? new Store();
     this.stores.set(groupId, store);
     const replica = new Replica(store);
-    replica.onSplit = (split, term) => this.split(replica, split, term);
+    replica.onSplit = (split, entry) => this.split(replica, split, entry);
     this.replicas.set(groupId, replica);
     replica.group = this.scheduler.createGroup({
       groupId,
@@ -198,7 +199,7 @@ export class Node {
   }
 
   /** P25, P26: what a split leaves is there already where the node has stopped since. */
-  private split(parent: Replica, { child, proposerNode }: SplitEntry, term: number): void {
+  private split(parent: Replica, { child, proposerNode }: SplitEntry, entry: LogPosition): void {
     const replicaId = replicaIdOn(this.id, 0);
     if (!this.scheduler.mayBeBorn(child, replicaId)) return;
     if (this.stores.get(child)?.installed !== undefined) return;
@@ -208,7 +209,7 @@ export class Node {
     store.installed = birthMark(this.cluster.founders);
     this.stores.set(child, store);
     const proposer = replicaIdOn(proposerNode, 0);
-    this.run(child, undefined, { birth: { parent: parent.group, term, proposer } });
+    this.run(child, undefined, { birth: { parent: parent.group, entry, proposer } });
   }
 
   private async pull(

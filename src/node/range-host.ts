@@ -258,7 +258,7 @@ export class RangeHost {
             behind: core.lastIndex - (core.progressOf(one)?.matchIndex ?? 0),
           }))
         : [],
-      isInstalling: replica.isInstalling,
+      isInstalling: this.lacksState,
       broken: replica.whyBroken,
     };
   }

@@ -77,6 +77,11 @@ export class RangeStore implements HostSiblings {
     return this.sorted;
   }
 
+  /** Also those of which nothing is known yet. */
+  hosted(): Iterable<RangeHost> {
+    return this.hosts.values();
+  }
+
   /** The replica's range holds the key. */
   find(key: Uint8Array): RangeHost | undefined {
     const { last } = this;

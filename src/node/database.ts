@@ -35,12 +35,14 @@ import type { Addresses } from './bootstrap.ts';
 import { Closing } from './closing.ts';
 import type { NodeConfig } from './config.ts';
 import { ConsistencyChecks } from './consistency-checks.ts';
+import { allDescriptors } from './directory-rows.ts';
 import { FencedRanges } from './fenced-ranges.ts';
 import { gaugesOf } from './figures.ts';
 import { loadIdentity, type Member } from './identity.ts';
 import { LoadKeeper } from './load-keeper.ts';
 import { LogTruncation } from './log-truncation.ts';
 import { Placement } from './placement-node.ts';
+import { RangeControl } from './range-control.ts';
 import { localRanges } from './placement-ranges.ts';
 import { createProgramRun } from './program-run.ts';
 import type { RangeHost } from './range-host.ts';
@@ -332,6 +334,7 @@ export async function openDatabase(
     );
     closing.add(() => checks.stop());
 
+    let control: RangeControl | undefined;
     const own = members.find((member) => member.nodeId === nodeId);
     const placement: Placement = new Placement({
       runtime,
@@ -345,17 +348,29 @@ export async function openDatabase(
       locality: options.locality ?? '',
       ranges: () =>
         localRanges(hosts.all(), {
-          rates: () => undefined,
-          bytes: () => undefined,
+          rates: ({ load }) => load.rates(),
+          bytes: ({ range }) => control?.queue.bytesOf(range),
           factor: () => placement.settings.get('replication.factor'),
         }),
-      capacity: () => 1_000_000,
-      followLoad: () => 0,
+      capacity: () => keeper.capacity,
+      followLoad: () => keeper.nodeLoad().followWork,
       freeBytes: () => guard.freeBytes,
       onNodes: options.onNodes ?? (() => {}),
     });
     placement.start();
     closing.add(() => placement.stop());
+    control = new RangeControl({
+      nodeId,
+      runtime,
+      clock,
+      streams,
+      store: hosts,
+      keeper,
+      placement,
+      settingsOf: () => undefined,
+      directory: () => allDescriptors(system),
+    });
+    closing.add(() => control?.stop());
 
     if (isAlone || brokenBy !== undefined) await Promise.race([sqlServing.served, interrupted]);
     log.info(isAlone ? 'serving' : 'running', { directory, cluster: clusterId, node: nodeId });
@@ -402,7 +417,7 @@ export async function openDatabase(
         members,
         isServing: sqlServing.isServing,
         reason: brokenBy ?? whyBroken() ?? clock.suspended ?? 'ok',
-        ranges: hosts.all().map((host) => host.status()),
+        ranges: [...hosts.hosted()].map((host) => host.status()),
       }),
       transferLeadership: async (to) => {
         const led = hosts.all().filter(({ group }) => group.isLeader);

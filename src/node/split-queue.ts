@@ -66,6 +66,11 @@ export class SplitQueue {
     return this.#histories.find(range)?.hotRow;
   }
 
+  /** As it was measured last. */
+  bytesOf(range: RangeId): number | undefined {
+    return this.#histories.find(range)?.bytes;
+  }
+
   /** What is known of a range that this node leads. */
   tell(range: LedRange): Neighbour {
     return this.#histories.tell(range);

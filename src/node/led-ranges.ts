@@ -1,0 +1,88 @@
+// The ranges that this node leads, as the split queue and the desk handle them.
+
+import { DbError, unsupported } from '../base/errors.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
+import { intersection, type RangeDescriptor } from '../ranges/descriptor.ts';
+import { findMiddleKey } from '../ranges/load/middle-key.ts';
+import type { RangeLoad } from '../ranges/load/range-load.ts';
+import type { NodeId } from '../runtime/runtime.ts';
+import type { Span } from '../storage/engine.ts';
+import type { DeskRange } from './range-desk.ts';
+import type { RangeHost } from './range-host.ts';
+import type { RangeStore } from './range-store.ts';
+
+class LedHost implements DeskRange {
+  private readonly host: RangeHost;
+  private readonly ranges: LedRanges;
+
+  constructor(host: RangeHost, ranges: LedRanges) {
+    this.host = host;
+    this.ranges = ranges;
+  }
+
+  get descriptor(): RangeDescriptor {
+    return this.host.descriptor;
+  }
+
+  get load(): RangeLoad {
+    return this.host.load;
+  }
+
+  approximateBytes(): Promise<number> {
+    return this.host.shard.approximateBytes(this.descriptor.span);
+  }
+
+  async middleKey(within: Span): Promise<Uint8Array | undefined> {
+    const part = intersection(this.descriptor.span, within);
+    return part === undefined ? undefined : findMiddleKey(this.host.shard, part);
+  }
+
+  async split(request: {
+    readonly at: Uint8Array;
+    readonly stickyUntil: Timestamp;
+  }): Promise<DeskRange> {
+    const right = await this.host.split(request);
+    const born = this.ranges.get(right);
+    if (born !== undefined) return born;
+    throw new DbError('57P03', `range ${right} was split off, and is led by another node`);
+  }
+
+  async merge(): Promise<void> {
+    throw unsupported('merging ranges');
+  }
+
+  stick(until: Timestamp): Promise<void> {
+    return this.host.stick(until);
+  }
+
+  transferTo(node: NodeId): Promise<void> {
+    return this.host.transferTo(node);
+  }
+}
+
+export class LedRanges {
+  private readonly store: RangeStore;
+  private readonly led = new WeakMap<RangeHost, LedHost>();
+
+  constructor(store: RangeStore) {
+    this.store = store;
+  }
+
+  *all(): Generator<DeskRange> {
+    for (const host of this.store.all()) if (host.isServing) yield this.of(host);
+  }
+
+  get(range: number): DeskRange | undefined {
+    const host = this.store.get(range);
+    return host === undefined ? undefined : this.of(host);
+  }
+
+  private of(host: RangeHost): LedHost {
+    let led = this.led.get(host);
+    if (led === undefined) {
+      led = new LedHost(host, this);
+      this.led.set(host, led);
+    }
+    return led;
+  }
+}

@@ -31,6 +31,8 @@ import type { ConsistencyAnswer, RangeStatus } from './status.ts';
 
 /** Between attempts of a replica that may not serve to hand its leadership over. */
 const GIVE_AWAY_MICROS = 1_000_000;
+/** A replica that lacks no more keeps up. */
+const ENTRIES_UNDER_WAY = 500;
 
 /** What all ranges of a node share. */
 export interface NodeParts {
@@ -268,7 +270,9 @@ export class RangeHost {
     const { core } = this.group;
     const replica = membersOf(core.configuration).find((one) => nodeOf(one) === node);
     const progress = replica === undefined ? undefined : core.progressOf(replica);
-    return progress?.state === 'replicate' && progress.matchIndex >= core.committedIndex;
+    // While the range is written to, what the others have just acknowledged is on its way there.
+    const isNear = (progress?.matchIndex ?? 0) + ENTRIES_UNDER_WAY >= core.committedIndex;
+    return progress?.state === 'replicate' && isNear;
   }
 
   /** Answers the range that begins at `at` from then on. `stickyUntil`: no merge takes that away before then. */

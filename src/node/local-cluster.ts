@@ -133,12 +133,16 @@ export class LocalCluster {
         if (state === 'gone') await this.spawn(node);
       }
       tell(`started ${this.children.size} of ${this.nodes.length} nodes`);
-      await this.until('the nodes answer', async () => {
-        const answers = await this.askAll();
-        return missing(answers.map((status) => status !== undefined));
-      });
+      await this.until(
+        'the nodes answer',
+        async () => {
+          const answers = await this.askAll();
+          return missing(answers.map((status) => status !== undefined));
+        },
+        tell,
+      );
       await this.initialise(tell);
-      await this.untilServing();
+      await this.untilServing(tell);
     } catch (error) {
       for (const { pid } of this.children.values()) signalProcess(pid, 'KILL');
       throw error;
@@ -219,13 +223,14 @@ export class LocalCluster {
     tell(`initialised a cluster of ${this.nodes.length} nodes`);
   }
 
-  private async untilServing(): Promise<void> {
-    await this.until('all nodes run and one leads', async () => {
+  private async untilServing(tell: (text: string) => void): Promise<void> {
+    const look = async (): Promise<string | undefined> => {
       const answers = await this.askAll();
       const notRunning = missing(answers.map((status) => status?.reason === 'ok'));
       if (notRunning !== undefined) return notRunning;
-      return answers.some((status) => status?.isServing === true) ? undefined : 'a leader';
-    });
+      return leaderless(answers) ?? (isServed(answers) ? undefined : 'a node that serves SQL');
+    };
+    await this.until('all nodes run and every range has a leader', look, tell);
   }
 
   private async spawn(node: LocalNode): Promise<void> {
@@ -263,11 +268,20 @@ export class LocalCluster {
     throw new DbError('55000', `node ${node.nodeId} ${what}`);
   }
 
-  /** `look` says what is missing. Ends with an error when a node that this process started ends. */
-  private async until(what: string, look: () => Promise<string | undefined>): Promise<void> {
+  /** `look` says what is missing: told whenever that changes. Ends with an error when a node that this process started
+   * ends. */
+  private async until(
+    what: string,
+    look: () => Promise<string | undefined>,
+    tell: (text: string) => void = () => {},
+  ): Promise<void> {
+    let told: string | undefined;
     const left = await this.waitFor(async () => {
       await this.requireChildren();
-      return await look();
+      const missing = await look();
+      if (missing !== undefined && missing !== told) tell(`waits for ${missing}`);
+      told = missing;
+      return missing;
     }, START_MICROS_MAX);
     if (left === undefined) return;
     throw new DbError(
@@ -325,6 +339,23 @@ function isUndefined(value: unknown): boolean {
 function missing(holds: readonly boolean[]): string | undefined {
   const nodes = holds.flatMap((held, i) => (held ? [] : [`node ${i + 1}`]));
   return nodes.length === 0 ? undefined : nodes.join(', ');
+}
+
+type Answers = readonly (NodeStatus | undefined)[];
+
+/** Of all that some node has a replica of. */
+function leaderless(answers: Answers): string | undefined {
+  const led = new Map<number, boolean>();
+  for (const { range, role, isLeaseHeld } of answers.flatMap((status) => status?.ranges ?? [])) {
+    const isLed = answers.length === 1 ? role === 'leader' : role === 'leader' && isLeaseHeld;
+    led.set(range, isLed || led.get(range) === true);
+  }
+  const missing = [...led].filter(([, isLed]) => !isLed);
+  return missing.length === 0 ? undefined : `leaders of ${missing.length} of ${led.size} ranges`;
+}
+
+function isServed(answers: Answers): boolean {
+  return answers.some((status) => status?.isServing === true);
 }
 
 function parseRecord(path: string, bytes: Uint8Array): ClusterRecord {

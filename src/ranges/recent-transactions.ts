@@ -41,7 +41,7 @@ class Generation {
     this.latestDeadline = 0;
   }
 
-  /** In pieces of at most `idsMax`: u53 latest deadline, u32 count, each four words of the id and u53 timestamp. */
+  /** In pieces of at most `idsMax`, each as storage/recent-ids.ts has it. */
   pack(idsMax: number, into: Uint8Array[]): void {
     let writer = new ByteWriter(64);
     let left = this.size;
@@ -55,7 +55,7 @@ class Generation {
         writer.u53(this.latestDeadline);
         writer.u32(leftHere);
       }
-      for (let word = 0; word < 4; word++) writer.u32(this.ids[slot * 4 + word] as number);
+      for (let word = 0; word < 4; word++) writer.u32be(this.ids[slot * 4 + word] as number);
       writer.u53(timestamp);
       left--;
       if (--leftHere === 0) into.push(writer.take());
@@ -174,7 +174,7 @@ export class RecentTransactions {
     const deadline = reader.u53() as Timestamp;
     const id = new Uint32Array(4);
     for (let left = reader.u32(); left > 0; left--) {
-      for (let word = 0; word < 4; word++) id[word] = reader.u32();
+      for (let word = 0; word < 4; word++) id[word] = reader.u32be();
       this.add(id, reader.u53() as Timestamp, deadline);
     }
   }

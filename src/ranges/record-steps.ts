@@ -16,24 +16,30 @@ import {
 } from '../storage/command-format.ts';
 import type { RangeId } from '../storage/shard.ts';
 
+export { RECENT_PREFIX } from '../storage/recent-ids.ts';
+
 /** Of a prepared transaction, by its id. */
 export const PREPARED_PREFIX = 'p/';
 /** Of a transaction that was decided here, by its id. */
 export const DECIDED_PREFIX = 'd/';
-/** Of the transaction ids of one batch of entries, by the last one's index (P20). */
-export const RECENT_PREFIX = 'r/';
-
 export class RecordSteps {
   private readonly copies = new ByteWriter(32);
   private readonly steps = new ByteWriter(256);
   private count = 0;
   private writes: Uint8Array | undefined = undefined;
+  /** Nothing is done to the records of this range. */
+  private readonly spared: RangeId | undefined;
+
+  constructor(spared?: RangeId) {
+    this.spared = spared;
+  }
 
   get isEmpty(): boolean {
     return this.count === 0 && this.writes === undefined;
   }
 
   put(range: RangeId, name: string, value: Uint8Array): void {
+    if (range === this.spared) return;
     this.step(this.steps, RECORD_PUT, range, name);
     this.steps.block(value);
   }
@@ -44,12 +50,14 @@ export class RecordSteps {
 
   /** The range begins with its state as of this index. */
   applied(range: RangeId, index: number): void {
+    if (range === this.spared) return;
     this.step(this.steps, RECORD_APPLIED, range, '');
     this.steps.u53(index);
   }
 
   /** `to` gets the records of `from` whose names begin so, as they are before all other steps. */
   copy(from: RangeId, prefix: string, to: RangeId): void {
+    if (to === this.spared) return;
     this.step(this.copies, RECORD_COPY, from, prefix);
     this.copies.u32(to);
   }

@@ -24,6 +24,7 @@ import {
   putRecordOp,
   RangeRecords,
 } from './range-records.ts';
+import { RecentIds } from './recent-ids.ts';
 import type { AppliedRange, RangeId } from './shard.ts';
 import { RowStore } from './row-store.ts';
 import { TailKeys } from './tail-keys.ts';
@@ -43,6 +44,7 @@ export class Applier {
   readonly store: RowStore;
   readonly records: RangeRecords;
   private readonly engine: Engine;
+  private readonly recent = new RecentIds();
   private readonly tails = new TailKeys();
   private readonly command = new CommandReader();
   private busy = false;
@@ -59,7 +61,11 @@ export class Applier {
 
   /** What the engine held of each range when it was opened. */
   openedRanges(): AppliedRange[] {
-    return this.records.takeLoaded();
+    const opened = this.records.takeLoaded();
+    for (const { range, records } of opened) {
+      for (const [name, record] of records) this.recent.learn(range, name, record);
+    }
+    return opened;
   }
 
   /** What the engine holds of each range, whether it survives power loss or not; without records. */
@@ -91,8 +97,12 @@ export class Applier {
         command.start(payload);
         if (command.kind === COMMAND_RECORDS) {
           await this.addRecords(batch);
-          if (command.startWrites()) while (command.nextWrite()) batch.add(command);
+          if (command.startWrites()) {
+            this.recent.note(request.range, index, command);
+            while (command.nextWrite()) batch.add(command);
+          }
         } else if (command.kind === COMMAND_WRITES) {
+          this.recent.note(request.range, index, command);
           while (command.nextWrite()) batch.add(command);
         } else if (command.kind === COMMAND_CLEAR) {
           // A clear reads what lies around its span, so what came before it must be there.
@@ -126,6 +136,7 @@ export class Applier {
           // It reads what the engine has, so what came before it must be there.
           await this.write(batch);
           batch.ops.push(...(await copyRecords(this.engine, range, name, number)));
+          this.recent.copied(range, name, number);
           break;
         default:
           batch.ops.push(...forgetOps(range));
@@ -137,6 +148,7 @@ export class Applier {
 
   private async write(batch: VersionBatch): Promise<void> {
     if (batch.isEmpty) return;
+    this.recent.addOps(batch.ops);
     const pages = await batch.finish(this.store, this.tails);
     for (const [range, index] of batch.applied) {
       batch.ops.push(appliedOp(range, index));
@@ -146,7 +158,10 @@ export class Applier {
     for (const page of pages) this.store.index.put(page);
     this.tails.settle();
     for (const [range, index] of batch.applied) this.records.advance(range, index);
-    for (const range of batch.forgotten) this.records.forget(range);
+    for (const range of batch.forgotten) {
+      this.records.forget(range);
+      this.recent.forget(range);
+    }
     batch.reset();
   }
 }

@@ -1,6 +1,7 @@
 // Packs log entries as a leader would (src/ranges/command.ts is beyond what these tests may know).
 
 import { ByteWriter, utf8 } from '../../src/base/bytes.ts';
+import { MAX_TIMESTAMP } from '../../src/clock/timestamp.ts';
 import {
   COMMAND_CLEAR,
   COMMAND_EMPTY,
@@ -22,7 +23,13 @@ export interface TestWrite {
 }
 
 export type TestCommand =
-  | { readonly kind: 'writes'; readonly at: number; readonly writes: readonly TestWrite[] }
+  | {
+      readonly kind: 'writes';
+      readonly at: number;
+      readonly writes: readonly TestWrite[];
+      /** Left out: outside any transaction. */
+      readonly deadline?: number;
+    }
   | {
       readonly kind: 'clear';
       readonly at: number;
@@ -63,7 +70,7 @@ export function packCommand(command: TestCommand): Uint8Array {
       out.u8(COMMAND_WRITES);
       out.u53(command.at);
       out.raw(new Uint8Array(16).fill(command.at));
-      out.u53(command.at + 1000);
+      out.u53(command.deadline ?? MAX_TIMESTAMP);
       out.u32(command.writes.length);
       for (const { key, value } of command.writes) {
         out.u8(value === undefined ? WRITE_DELETE : WRITE_PUT);

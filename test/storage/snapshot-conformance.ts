@@ -253,7 +253,7 @@ export function snapshotConformance(name: string, createHome: () => Promise<Shar
         kind: 'records',
         steps: [
           { op: 'put', range: RANGE, name: 'state', value: 'of the left' },
-          { op: 'put', range: RANGE, name: 'r/1', value: 'ids' },
+          { op: 'put', range: RANGE, name: 'q/1', value: 'ids' },
           { op: 'put', range: RANGE, name: 'p/1', value: 'prepared' },
         ],
         writes: put(20, key(2), 'two'),
@@ -261,7 +261,7 @@ export function snapshotConformance(name: string, createHome: () => Promise<Shar
       await applyAll({
         kind: 'records',
         steps: [
-          { op: 'copy', range: RANGE, name: 'r/', to: 9 },
+          { op: 'copy', range: RANGE, name: 'q/', to: 9 },
           { op: 'put', range: 9, name: 'state', value: 'of the right' },
           { op: 'applied', range: 9, index: 1 },
           { op: 'delete', range: RANGE, name: 'p/1' },
@@ -273,8 +273,8 @@ export function snapshotConformance(name: string, createHome: () => Promise<Shar
       await source.close();
       source = (homes[0] as ShardHome).start();
       expect(await source.opened).toEqual([
-        appliedRange(RANGE, index, { 'r/1': 'ids', state: 'of the left' }),
-        appliedRange(9, 2, { 'r/1': 'ids', state: 'of the right' }),
+        appliedRange(RANGE, index, { 'q/1': 'ids', state: 'of the left' }),
+        appliedRange(9, 2, { 'q/1': 'ids', state: 'of the right' }),
       ]);
     });
 

@@ -190,13 +190,13 @@ export class RangeChanges {
   }
 
   private carryOut(command: ChangeCommand, entry: LogPosition, push: Push): void {
-    const steps = new RecordSteps();
     const { state } = this.bounds;
     const { descriptor } = state;
     switch (command.kind) {
       case 'split': {
         const { left, right } = halves(descriptor, command);
         const spanGeneration = left.generation;
+        const steps = new RecordSteps(this.replica.mayBear(right) ? undefined : right.range);
         const birth: SplitBirth = {
           state: {
             descriptor: right,
@@ -221,6 +221,7 @@ export class RangeChanges {
       }
       case 'stick': {
         const { stickyUntil } = command;
+        const steps = new RecordSteps();
         const generation = descriptor.generation + 1;
         this.become({ ...state, descriptor: { ...descriptor, stickyUntil, generation } }, steps);
         push(steps);

@@ -88,6 +88,8 @@ export interface Inheritance {
   readonly transactions: RecentTransactions;
   /** Nothing that the parent knew of lies above it. */
   readonly greatest: Timestamp;
+  /** P16: until then locks were promised to stay. */
+  readonly promised: Timestamp;
   /** Undefined: the parent did not lead. Else the child is expected to, at once. */
   readonly sessions: readonly HandedSession[] | undefined;
 }
@@ -431,8 +433,9 @@ export class Replica {
   }
 
   /** In the turn of its birth. Requests wait for the leader that is expected, for a moment. */
-  inherit({ transactions, greatest, sessions }: Inheritance): void {
+  inherit({ transactions, greatest, promised, sessions }: Inheritance): void {
     this.commits.recent = transactions;
+    this.gate.promised = promised;
     this.commits.met(greatest);
     if (sessions === undefined) return;
     this.inherited = sessions;
@@ -570,6 +573,7 @@ export class Replica {
     child?.inherit({
       transactions: this.commits.recent.fork(),
       greatest: this.commits.greatestLogged,
+      promised: this.gate.promised,
       sessions,
     });
   }

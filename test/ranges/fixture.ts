@@ -29,9 +29,9 @@ import type {
   Proposer,
   ReplicaParts,
 } from '../../src/ranges/replica-parts.ts';
-import { Router } from '../../src/ranges/router.ts';
 import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { createProgramRun } from '../../src/node/program-run.ts';
+import { DirectRanges } from './direct-ranges.ts';
 import { PackedRowReader } from '../../src/rows/packed-rows.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { SimDisk } from '../../src/sim/disk.ts';
@@ -73,13 +73,16 @@ export class FakeLog implements Proposer {
   private readonly delay: () => number;
   private readonly world: World;
   private readonly life: Life;
+  /** Of the entry before the first. */
+  private readonly startIndex: number;
   private lastAt = 0;
   onCommitted: (entries: readonly CommittedEntry[]) => unknown = () => undefined;
 
-  constructor(world: World, life: Life, delay: () => number) {
+  constructor(world: World, life: Life, delay: () => number, startIndex = 0) {
     this.world = world;
     this.life = life;
     this.delay = delay;
+    this.startIndex = startIndex;
   }
 
   get heldCount(): number {
@@ -117,7 +120,7 @@ export class FakeLog implements Proposer {
 
   /** An entry that nobody here proposed. */
   append(data: Uint8Array): void {
-    const index = this.entries.length + 1;
+    const index = this.startIndex + this.entries.length + 1;
     const entry: CommittedEntry = { index, term: 1, kind: 'command', data };
     this.entries.push(entry);
     this.onCommitted([entry]);
@@ -146,7 +149,7 @@ export class Rig {
   readonly cache: RowCache;
   readonly log: FakeLog;
   readonly replica: Replica;
-  readonly ranges: Router;
+  readonly ranges: DirectRanges;
   readonly transactions: Coordinator;
   readonly failures: unknown[] = [];
   private lastTxn = 0;
@@ -176,7 +179,7 @@ export class Rig {
       options.jitter === true ? 1 + random.below(micros) : micros,
     );
     this.replica = this.newReplica(0);
-    this.ranges = new Router({ find: () => this.replica, all: () => [this.replica] });
+    this.ranges = new DirectRanges({ find: () => this.replica, all: () => [this.replica] });
     this.transactions = new Coordinator({
       runtime: this.runtime,
       clock: this.clock,

@@ -16,7 +16,11 @@ import {
 } from '../raft/scheduler.ts';
 import type { RetentionBounds } from '../raft/retention.ts';
 import type { Ranges } from '../ranges/api.ts';
-import { FIRST_DATA_RANGE } from '../ranges/layout.ts';
+import { publish } from '../ranges/directory.ts';
+import { DirectoryPublisher } from '../ranges/directory-publisher.ts';
+import { FIRST_DATA_RANGE, firstDescriptors } from '../ranges/layout.ts';
+import { RangeService } from '../ranges/range-service.ts';
+import { RemoteRangeNodes } from '../ranges/remote-nodes.ts';
 import { Router } from '../ranges/router.ts';
 import { Turns } from '../ranges/turns.ts';
 import type { NodeId, Runtime, WorkerEntry } from '../runtime/runtime.ts';
@@ -118,6 +122,7 @@ export async function openDatabase(
   const closing = new Closing();
   let brokenBy: string | undefined;
   let store: RangeStore | undefined;
+  let router: Router | undefined;
   let serving: SqlServing | undefined;
   let schema: SchemaServing | undefined;
   let catalog: Catalog | undefined;
@@ -133,6 +138,7 @@ export async function openDatabase(
     brokenBy = error.message;
     // P35: whoever waits for a lock or an outcome is told now, for neither will come.
     store?.stop(brokenBy);
+    router?.stop();
     serving?.cease();
     interrupt(error);
     options.broken(error);
@@ -233,10 +239,29 @@ export async function openDatabase(
     const whyBroken = (): string | undefined =>
       hosts.all().find(({ replica }) => replica.whyBroken !== undefined)?.replica.whyBroken;
 
+    const remote = new RemoteRangeNodes(runtime);
+    closing.add(() => remote.close());
     const ranges = new Router({
-      find: (key) => hosts.find(key)?.replica,
-      all: () => hosts.all().map(({ replica }) => replica),
+      runtime,
+      clock,
+      local: { node: nodeId, find: (range) => hosts.get(range)?.replica },
+      remote,
+      seeds: firstDescriptors(identity.founders),
     });
+    router = ranges;
+    closing.add(() => ranges.stop());
+    const service = new RangeService({
+      ranges: {
+        lookup: (range) => {
+          const host = hosts.get(range);
+          return host && { endpoint: host.replica };
+        },
+      },
+      timers,
+      log,
+    });
+    streams.register('ranges', (from, stream) => service.serve(from, stream));
+    closing.add(() => service.close());
     const newCoordinator = (through: Ranges, fence?: Fence): Coordinator => {
       const transactions = new Coordinator({
         ranges: through,
@@ -252,6 +277,18 @@ export async function openDatabase(
     /** The catalog's own and the key-value door's. */
     const system = newCoordinator(ranges);
     rangeIds = new RangeIds(system);
+    const publisher = new DirectoryPublisher({
+      runtime,
+      publish: (descriptor) => publish(() => system.begin(), descriptor),
+    });
+    closing.add(() => publisher.stop());
+    const told = (host: RangeHost): void => {
+      if (host.isKnown) ranges.learned(host.descriptor);
+      if (host.isServing) publisher.publish(host.descriptor);
+      else publisher.forget(host.range);
+    };
+    hosts.onChange(told);
+    for (const host of hosts.all()) told(host);
     const leaderElsewhere = (): Member | undefined =>
       members.find((member) => member.nodeId === home()?.leaderElsewhere);
     schema = new SchemaServing({

@@ -155,13 +155,15 @@ export class RemoteRanges implements RangeEndpoint, TwoPhaseEndpoint {
     writes: readonly Write[],
     deadline: Timestamp,
   ): Promise<RangeCommit> {
-    this.link.hold(txn.id);
+    // The caller uses `txn` again meanwhile.
+    const { id } = txn;
+    this.link.hold(id);
     const answer = await this.ask<RangeCommit>(
       { kind: 'commit', head, txn, writes, deadline },
       perhaps,
       commitOf,
     );
-    if (!isElsewhere(answer)) this.link.letGo(txn.id);
+    if (!isElsewhere(answer)) this.link.letGo(id);
     return answer;
   }
 

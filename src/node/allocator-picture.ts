@@ -7,8 +7,6 @@ import type { NodeView, PlacementRules, RangeView } from './placement.ts';
 
 /** Load that is less than this share of what a node can do is worth no move. */
 const LOAD_SHARE_MIN = 0.01;
-/** Of its disk, beyond what the replica needs: a node with less takes no more. */
-const FREE_BYTES_KEPT = 1024 * 1024 * 1024;
 
 export class NodePicture {
   readonly view: NodeView;
@@ -61,7 +59,7 @@ export class NodePicture {
   /** It may be given replicas. */
   takes(bytes: number): boolean {
     const gained = Math.max(0, this.bytes - this.view.bytes);
-    return this.takesLeases && this.view.freeBytes - gained - bytes >= FREE_BYTES_KEPT;
+    return this.takesLeases && this.view.roomBytes - gained - bytes > 0;
   }
 }
 

@@ -391,7 +391,8 @@ export async function openDatabase(
         }),
       capacity: () => keeper.capacity,
       followLoad: () => keeper.nodeLoad().followWork,
-      freeBytes: () => guard.freeBytes,
+      // A node that is given replicas up to its mark would refuse writes at once.
+      roomBytes: () => Math.max(0, guard.freeBytes - 2 * config.minFreeBytes),
       onNodes: options.onNodes ?? (() => {}),
     });
     placement.start();

@@ -18,7 +18,8 @@ export interface NodeReport {
   readonly followLoad: number;
   readonly leases: number;
   readonly replicas: number;
-  readonly freeBytes: number;
+  /** On its disk, beyond what it keeps free. */
+  readonly roomBytes: number;
   readonly readsPerSecond: number;
   readonly writesPerSecond: number;
   /** Leases that it has just given away: their load shows at the other end only little by little. */

@@ -93,8 +93,7 @@ export class NodeStatuses {
       leases: report?.leases ?? 0,
       replicas: report?.replicas ?? 0,
       bytes: this.heldBy(nodeId),
-      // Who has said nothing yet is given nothing.
-      freeBytes: report?.freeBytes ?? 0,
+      roomBytes: report?.roomBytes ?? 0,
     };
   }
 

@@ -46,7 +46,8 @@ export interface PlacementParts {
   /** Microseconds of work in a second. */
   capacity(): number;
   followLoad(): number;
-  freeBytes(): number;
+  /** On the disk, beyond what is kept free. */
+  roomBytes(): number;
   /** The registry was read: who there is, and where. */
   onNodes(records: readonly NodeRecord[]): void;
 }
@@ -311,7 +312,7 @@ export class Placement {
       followLoad: Math.round(parts.followLoad()),
       leases: sum.leases,
       replicas: sum.replicas,
-      freeBytes: parts.freeBytes(),
+      roomBytes: parts.roomBytes(),
       readsPerSecond: sum.reads,
       writesPerSecond: sum.writes,
       given: this.given.list(),

@@ -25,8 +25,8 @@ export interface NodeView {
   readonly replicas: number;
   /** Of its replicas. */
   readonly bytes: number;
-  /** Of its disk. */
-  readonly freeBytes: number;
+  /** On its disk, for replicas: 0 while it has said nothing, and when it has little more than what it keeps free. */
+  readonly roomBytes: number;
 }
 
 export interface ReplicaView {

@@ -48,6 +48,10 @@ export class ClusterNode {
 
 export interface ClusterOptions {
   readonly nodes?: number;
+  /** The first so many nodes found the cluster; left out: all. The others are there to join. */
+  readonly founders?: number;
+  /** Of each node. */
+  readonly localities?: readonly string[];
   readonly seed?: number;
   readonly bugs?: readonly string[];
   readonly config?: Partial<NodeConfig>;
@@ -72,18 +76,43 @@ export class Cluster {
     // WebAssembly is compiled outside of simulated time.
     await initParser();
     const cluster = new Cluster(options);
-    for (const node of cluster.nodes) await cluster.found(node);
-    for (const node of cluster.nodes) await cluster.open(node);
+    for (const node of cluster.founders) await cluster.found(node);
+    for (const node of cluster.founders) await cluster.open(node);
     return cluster;
+  }
+
+  private get founders(): readonly ClusterNode[] {
+    return this.nodes.slice(0, this.options.founders ?? this.nodes.length);
+  }
+
+  private addresses(nodeId: number): Member {
+    const at = (port: number): string => `127.0.0.1:${port + 10 * (nodeId - 1)}`;
+    return { nodeId, rpc: at(7433), sql: at(7432), http: at(7434) };
+  }
+
+  /** As a waiting node does, through a node of the cluster. It must get the id of its machine: the next that is free. */
+  async join(node: ClusterNode, through: ClusterNode): Promise<void> {
+    const { rpc, sql, http } = this.addresses(node.nodeId);
+    const request = {
+      rpc,
+      sql,
+      http,
+      instanceId: `directory ${node.nodeId}`,
+      locality: this.options.localities?.[node.nodeId - 1] ?? '',
+    };
+    const joined = await this.until(through.open.placement.join(request));
+    if (joined.nodeId !== node.nodeId) throw new Error(`it is node ${joined.nodeId}`);
+    const files = node.disk.files(new Life(node.nodeId));
+    await this.until(files.makeDirectory('data'));
+    const { instanceId } = request;
+    await this.until(writeIdentity(files, 'data', { ...joined, shards: 1, instanceId }));
+    await this.open(node);
   }
 
   private async found(node: ClusterNode): Promise<void> {
     const life = new Life(node.nodeId);
     const files = node.disk.files(life);
-    const members = this.nodes.map(({ nodeId }): Member => {
-      const at = (port: number): string => `127.0.0.1:${port + 10 * (nodeId - 1)}`;
-      return { nodeId, rpc: at(7433), sql: at(7432), http: at(7434) };
-    });
+    const members = this.founders.map(({ nodeId }) => this.addresses(nodeId));
     const { nodeId } = node;
     await this.until(files.makeDirectory('data'));
     const identity = { clusterId: 'c0ffee', nodeId, shards: 1, members };
@@ -116,6 +145,7 @@ export class Cluster {
       openDatabase(runtime, config, {
         shardEntry: shardEntry((data) => this.engine(node, (data as { path: string }).path).open()),
         broken: (error) => node.broken.push(error),
+        locality: this.options.localities?.[node.nodeId - 1] ?? '',
       }),
     );
     if (node.life === life) node.database = database;

@@ -27,7 +27,7 @@ function report(node: number, sequence: number, more: Partial<NodeReport> = {}):
     followLoad: 0,
     leases: 0,
     replicas: 0,
-    freeBytes: 0,
+    roomBytes: 0,
     readsPerSecond: 0,
     writesPerSecond: 0,
     given: [],

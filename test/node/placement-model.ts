@@ -227,7 +227,7 @@ export class ModelCluster {
       followLoad,
       leases,
       replicas,
-      freeBytes: 1024 * 1024 * MIB,
+      roomBytes: 1024 * 1024 * MIB,
       readsPerSecond: 0,
       writesPerSecond: 0,
       given: one.given.list(),

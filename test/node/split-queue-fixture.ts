@@ -175,7 +175,7 @@ export class FakeCluster {
         leases: 0,
         replicas: 0,
         bytes: 0,
-        freeBytes: 1e12,
+        roomBytes: 1e12,
       };
     });
   }

@@ -18,6 +18,7 @@ import type { ChangeOutcome, SplitBirth } from '../ranges/range-changes.ts';
 import { isKnown, type RangeState } from '../ranges/range-state.ts';
 import type { LoadBook } from '../ranges/load/load-book.ts';
 import type { RangeLoad } from '../ranges/load/range-load.ts';
+import type { OutcomeRoutes } from '../ranges/recovery.ts';
 import { Replica } from '../ranges/replica.ts';
 import type { Heir, ProposalOutcome } from '../ranges/replica-parts.ts';
 import { SnapshotReceiver } from '../ranges/snapshot-receiver.ts';
@@ -49,6 +50,8 @@ export interface NodeParts {
   /** Of the node: snapshots one at a time, each way. */
   readonly sending: Turns;
   readonly receiving: Turns;
+  /** How ranges ask others about transactions that both have to do with. */
+  readonly outcomes: OutcomeRoutes;
   /** The id of a range that there never was. */
   newRangeId(): Promise<RangeId>;
   onFailure(error: unknown): void;
@@ -140,9 +143,11 @@ export class RangeHost {
       appliedIndex: from.appliedIndex,
       records: from.records,
       stateAtMost: from.birth === undefined ? stateAtMost(node, state) : state.floor,
+      closedAt: () => lateGroup().closedAt(lateGroup().delivered),
       flushAll: () => siblings.flushAll(),
       mayBear: (right) => siblings.mayBear(right),
       born: (birth) => siblings.born(this, birth),
+      outcomes: node.outcomes,
       changed: () => siblings.changed(this),
       load: this.load,
       onFailure: (error) => node.onFailure(error),

@@ -60,6 +60,8 @@ export interface ReplicaParts {
   readonly records?: ReadonlyMap<string, Uint8Array>;
   /** No timestamp of the state at appliedIndex lies above it (P1). */
   readonly stateAtMost: Timestamp;
+  /** P23: up to where the range is closed for who has what was given to committed(); left out: it never is. */
+  readonly closedAt?: () => Timestamp;
   /** Gives the shard what all ranges of the node have committed; left out: there is no other. */
   readonly flushAll?: () => void;
   /** P26: whether this node has the right half's first replica; left out: it has not. */

@@ -11,12 +11,13 @@
 
 import { assert } from '../base/assert.ts';
 import type { Maybe } from '../base/maybe.ts';
-import { laterOf, type Timestamp } from '../clock/timestamp.ts';
+import { laterOf, MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import { BIRTH } from '../raft/birth.ts';
 import type { AppliedRange } from '../storage/shard.ts';
 import { ApplyPump } from './apply-pump.ts';
 import { Bounds } from './bounds.ts';
 import { isChangeCommand } from './change-commands.ts';
+import { ClosedReads } from './closed-reads.ts';
 import { CommandEncoder, commandChecksum, corrupted, EMPTY_COMMAND, isClear } from './command.ts';
 import { Commits } from './commits.ts';
 import type { RangeDescriptor } from './descriptor.ts';
@@ -110,6 +111,7 @@ export class Replica {
   /** The row cache may have rows of the range from when this replica, or its parent, led. */
   private isCached = false;
   private inherited: readonly HandedSession[] | undefined = undefined;
+  private readonly closed: ClosedReads;
   readonly snapshots: SnapshotReads;
   readonly locked: LockedReads;
   readonly commits: Commits;
@@ -128,6 +130,18 @@ export class Replica {
     this.loader = new RowLoader(shard, cache, this.pump, this.load, parts.flushAll);
     const { bounds, gate, locks, sessions, inFlight, pump, loader, load } = this;
     const waits = new LockWaits(bounds, locks, sessions, runtime);
+    this.closed = new ClosedReads(
+      {
+        closedAt: () => parts.closedAt?.() ?? MIN_TIMESTAMP,
+        oldestPrepare: () => this.twoPhase.oldestPrepare,
+        isInstalling: () => this.isInstalling,
+      },
+      bounds,
+      gate,
+      pump,
+      shard,
+      load,
+    );
     this.snapshots = new SnapshotReads(
       runtime,
       bounds,
@@ -137,6 +151,7 @@ export class Replica {
       loader,
       pump,
       shard,
+      this.closed,
       load,
     );
     this.locked = new LockedReads(
@@ -407,6 +422,11 @@ export class Replica {
   /** The lowest timestamp that may still be assigned lies above it. */
   get floor(): Timestamp {
     return this.gate.floor;
+  }
+
+  /** P23: a read at or below it may be served, whoever leads. */
+  get safeTime(): Timestamp {
+    return this.closed.safeTime;
   }
 
   get descriptor(): RangeDescriptor {

@@ -1,6 +1,6 @@
 // Lock-free reads at a timestamp (DESIGN.md section 8.7, P22). In one turn: are the keys the range's (P28); may this
 // replica serve t; nothing is assigned at or below t any more; which proposed writes at or below t must be waited for.
-// After a wait, all of it again.
+// After a wait, all of it again. Whoever may not serve t as the leader may still serve what is closed (P23).
 
 import { hashBytes } from '../base/bytes.ts';
 import type { Maybe } from '../base/maybe.ts';
@@ -10,6 +10,7 @@ import type { RowCache } from '../storage/row-cache.ts';
 import type { Shard, ShardScan } from '../storage/shard.ts';
 import type { ApplyPump } from './apply-pump.ts';
 import type { Bounds } from './bounds.ts';
+import type { ClosedReads } from './closed-reads.ts';
 import type { Elsewhere, RangeRefusal, RangeValues } from './endpoint.ts';
 import type { Gate } from './gate.ts';
 import type { InFlight, InFlightWrites } from './in-flight.ts';
@@ -31,6 +32,7 @@ export class SnapshotReads {
   private readonly loader: RowLoader;
   private readonly pump: ApplyPump;
   private readonly shard: Shard;
+  private readonly closed: ClosedReads;
   private readonly load: RangeLoad;
   private readonly scratch: RowSlice = newRowSlice();
 
@@ -43,6 +45,7 @@ export class SnapshotReads {
     loader: RowLoader,
     pump: ApplyPump,
     shard: Shard,
+    closed: ClosedReads,
     load: RangeLoad,
   ) {
     this.runtime = runtime;
@@ -53,6 +56,7 @@ export class SnapshotReads {
     this.loader = loader;
     this.pump = pump;
     this.shard = shard;
+    this.closed = closed;
     this.load = load;
   }
 
@@ -60,7 +64,10 @@ export class SnapshotReads {
     const { gate, bounds } = this;
     if (!bounds.admitsKey(key)) return this.readOnce(bounds.whyNotKey(key), key, t, into);
     const admitted = this.admit(t);
-    if (admitted !== undefined) return this.readOnce(admitted, key, t, into);
+    if (admitted !== undefined) {
+      if (this.closed.covers(t)) return this.closed.read(key, t, into);
+      return this.readOnce(admitted, key, t, into);
+    }
     const hash = hashBytes(key);
     if (this.inFlight.mayTouch(hash)) {
       const blocking = this.blockingKey(key, hash, t);
@@ -81,7 +88,10 @@ export class SnapshotReads {
   getMany(keys: readonly Uint8Array[], t: Timestamp): Maybe<RangeValues> {
     if (!this.bounds.admitsKeys(keys)) return this.getOnce(this.bounds.whyNotKeys(keys), keys, t);
     const admitted = this.admit(t);
-    if (admitted !== undefined) return this.getOnce(admitted, keys, t);
+    if (admitted !== undefined) {
+      if (this.closed.covers(t)) return this.closed.getMany(keys, t);
+      return this.getOnce(admitted, keys, t);
+    }
     const values = new Array<Uint8Array | undefined>(keys.length);
     let missing: number[] | undefined;
     let newest = MIN_TIMESTAMP;
@@ -216,7 +226,10 @@ export class SnapshotReads {
     const { span } = request;
     if (!bounds.admitsSpan(span)) return this.openOnce(bounds.whyNot(span), request, t);
     const admitted = this.admit(t);
-    if (admitted !== undefined) return this.openOnce(admitted, request, t);
+    if (admitted !== undefined) {
+      if (this.closed.covers(t)) return this.closed.openScan(request, t);
+      return this.openOnce(admitted, request, t);
+    }
     const blocking = this.blockingSpan(span, t);
     if (blocking !== undefined) return this.openOnce(this.inFlight.wait(blocking), request, t);
     this.pump.flush();

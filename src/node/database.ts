@@ -33,6 +33,7 @@ import { RowCache } from '../storage/row-cache.ts';
 import type { Shard } from '../storage/shard.ts';
 import { startShard } from '../storage/shard-client.ts';
 import type { Fence } from '../txn/fence.ts';
+import { Outcomes } from '../txn/outcomes.ts';
 import { DEFAULT_TRANSACTION_SETTINGS } from '../txn/settings.ts';
 import { Coordinator } from '../txn/transactions.ts';
 import type { Addresses } from './bootstrap.ts';
@@ -198,6 +199,9 @@ export async function openDatabase(
     const keeper = new LoadKeeper({ time: runtime.time, timers, statements: () => statements() });
     closing.add(() => keeper.stop());
     let rangeIds: RangeIds | undefined;
+    /** Made once the router is there: nothing is asked before. */
+    let outcomes: Outcomes | undefined;
+    const asked = (): Outcomes => outcomes as Outcomes;
     const hosts = await RangeStore.open(
       {
         nodeId,
@@ -214,6 +218,10 @@ export async function openDatabase(
         streams,
         sending: new Turns(SNAPSHOTS_WAITING_MAX),
         receiving: new Turns(SNAPSHOTS_WAITING_MAX),
+        outcomes: {
+          inquire: (txn, anchor, deadline) => asked().inquire(txn, anchor, deadline),
+          resolve: (request) => asked().resolve(request),
+        },
         newRangeId: () => (rangeIds as RangeIds).next(),
         onFailure: broken,
       },
@@ -249,6 +257,7 @@ export async function openDatabase(
       seeds: firstDescriptors(identity.founders),
     });
     router = ranges;
+    outcomes = new Outcomes(ranges, timers);
     closing.add(() => ranges.stop());
     const service = new RangeService({
       ranges: {

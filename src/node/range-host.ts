@@ -169,6 +169,7 @@ export class RangeHost {
       log: runtime.log,
       turns: node.sending,
       origin: this.replica,
+      load: this.load,
       mark: (index) => scheduler.snapshotMark(lateGroup(), index),
     });
     const { replica } = this;

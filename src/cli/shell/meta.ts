@@ -9,6 +9,8 @@ export const META_HELP = `  \\d            tables
   \\pset null T  show NULL as T
   \\i FILE       run a file
   \\c            which connection this is
+  \\ranges NAME  ranges of a table, or all: SHOW RANGES
+  \\nodes        nodes of the cluster: SHOW NODES
   \\?            this list
   \\q            leave (also Ctrl-D)
 `;
@@ -54,6 +56,15 @@ export async function runMeta(line: string, session: ShellSession): Promise<Meta
       return 'done';
     case '\\i':
       return args[0] === undefined ? 'unknown' : { file: args[0] };
+    case '\\ranges':
+      await session.run(
+        args[0] === undefined ? 'SHOW RANGES' : `SHOW RANGES FROM TABLE ${args[0]}`,
+        undefined,
+      );
+      return 'done';
+    case '\\nodes':
+      await session.run('SHOW NODES', undefined);
+      return 'done';
     case '\\d':
     case '\\dt':
       if (args[0] === undefined) await session.run(TABLES, undefined);
@@ -97,7 +108,7 @@ function withoutPassword(url: string): string {
 }
 
 const KEYWORDS =
-  'ALTER ANALYZE AND AS ASC BEGIN BETWEEN BY CASE COMMIT COPY CREATE DEFAULT DELETE DESC DISTINCT DROP ELSE END EXISTS EXPLAIN FROM GROUP HAVING IN INSERT INTO IS KEY LIKE LIMIT NOT NULL OFFSET ON OR ORDER PRIMARY RETURNING ROLLBACK SELECT SET SHOW TABLE THEN TRUNCATE UPDATE VALUES WHEN WHERE'.split(
+  'ALL ALTER ANALYZE AND AS ASC AT BEGIN BETWEEN BY CASE CLUSTER COMMIT COPY CREATE DEFAULT DELETE DESC DISTINCT DROP ELSE END EXISTS EXPLAIN FROM GROUP HAVING HOT IN INDEX INSERT INTO IS KEY LIKE LIMIT NODES NOT NULL OFFSET ON OR ORDER PRIMARY RANGES RESET RETURNING ROLLBACK SCATTER SELECT SET SETTING SETTINGS SHOW SPLIT TABLE THEN TRUNCATE UNSPLIT UPDATE VALUES WHEN WHERE'.split(
     ' ',
   );
 

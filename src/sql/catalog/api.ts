@@ -16,7 +16,7 @@
 import type { Maybe } from '../../base/maybe.ts';
 import type { Transaction } from '../../txn/api.ts';
 import type { Name } from '../parse/ast.ts';
-import type { TableDescriptor } from './descriptor.ts';
+import type { TableDescriptor, TableSettings } from './descriptor.ts';
 import type { SchemaGateway } from './schema-gateway.ts';
 
 /** Descriptors as one session's transaction sees them: committed ones, overlaid with its own uncommitted DDL. */
@@ -75,6 +75,8 @@ export interface Catalog {
   readonly schema: SchemaGateway;
   view(searchPath: () => readonly string[]): CatalogView;
   tables(): readonly TableDescriptor[];
+  /** What the table whose rows are in the index has set for itself (ALTER TABLE … SET), as far as this node knows now. */
+  settingsOf(indexId: number): TableSettings;
   /** Never repeats, also across restarts; for hidden keys. Sync: ids are taken in blocks ahead of use. */
   nextRowId(): number;
   /** Clears the keys of an index that nobody can see any more, and the record that it has to be. */

@@ -10,7 +10,7 @@ import type { Transactions } from '../../txn/api.ts';
 import type { Catalog, CatalogView } from './api.ts';
 import { inOwnTransaction } from './attempts.ts';
 import { IdCounter, RowIdCounter } from './counters.ts';
-import type { TableDescriptor } from './descriptor.ts';
+import { NO_SETTINGS, type TableDescriptor, type TableSettings } from './descriptor.ts';
 import { decodeDescriptor } from './encoding.ts';
 import {
   clearingNode,
@@ -101,6 +101,10 @@ class StoredCatalog implements Catalog {
 
   tables(): readonly TableDescriptor[] {
     return this.#store.tables();
+  }
+
+  settingsOf(indexId: number): TableSettings {
+    return this.#store.byIndex(indexId)?.settings ?? NO_SETTINGS;
   }
 
   nextRowId(): number {

@@ -30,6 +30,10 @@ export interface IndexDescriptor {
   readonly columns: readonly IndexColumn[];
 }
 
+export type TableSettings = Readonly<Record<string, string>>;
+
+export const NO_SETTINGS: TableSettings = {};
+
 export interface TableDescriptor {
   readonly id: number;
   readonly version: number;
@@ -41,6 +45,8 @@ export interface TableDescriptor {
   /** False: primary is over the hidden column. */
   readonly hasPrimaryKey: boolean;
   readonly nextColumnId: number;
+  /** What the table has for itself of the cluster's settings (ALTER TABLE … SET): their text by their names. */
+  readonly settings: TableSettings;
   /** Derived from columns, by storage position. */
   readonly layout: RowLayout;
 }

@@ -12,7 +12,7 @@ import type {
   TableDescriptor,
 } from './descriptor.ts';
 
-export const DESCRIPTOR_FORMAT_VERSION = 1;
+export const DESCRIPTOR_FORMAT_VERSION = 2;
 
 const NOT_NULL = 1;
 const HIDDEN = 2;
@@ -51,6 +51,12 @@ export function encodeDescriptor(table: TableDescriptor): Uint8Array {
     if (column.defaultText !== undefined) out.text(column.defaultText);
   }
   encodeIndex(out, table.primary);
+  const settings = Object.entries(table.settings);
+  out.u32(settings.length);
+  for (const [name, value] of settings) {
+    out.text(name);
+    out.text(value);
+  }
   return out.take();
 }
 
@@ -83,8 +89,23 @@ export function decodeDescriptor(bytes: Uint8Array): TableDescriptor {
   const columns: ColumnDescriptor[] = [];
   for (let left = input.u32(); left > 0; left--) columns.push(decodeColumn(input));
   const primary = decodeIndex(input);
-  const layout = layoutOfColumns(columns);
-  return { id, version, schema, name, columns, primary, hasPrimaryKey, nextColumnId, layout };
+  const settings: Record<string, string> = {};
+  for (let left = input.u32(); left > 0; left--) {
+    const setting = input.text();
+    settings[setting] = input.text();
+  }
+  return {
+    id,
+    version,
+    schema,
+    name,
+    columns,
+    primary,
+    hasPrimaryKey,
+    nextColumnId,
+    settings,
+    layout: layoutOfColumns(columns),
+  };
 }
 
 function decodeColumn(input: ByteReader): ColumnDescriptor {

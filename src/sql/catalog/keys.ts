@@ -22,6 +22,23 @@ export const FIRST_INDEX_ID = 100;
 /** As PostgreSQL's first object id that is not the system's: clients take smaller ones for system tables. */
 export const FIRST_TABLE_ID = 16384;
 
+/** What is kept under ids that no table gets, by whichever room. */
+const SYSTEM_INDEXES: ReadonlyMap<number, string> = new Map([
+  [1, '<root>'],
+  [2, '<directory>'],
+  [DESCRIPTORS, '<catalog>'],
+  [COUNTERS, '<counters>'],
+  [PENDING_CLEARS, '<pending clears>'],
+  [NAMES, '<names>'],
+  [SCHEMA_HOME, '<schema home>'],
+  [GATEWAYS, '<gateways>'],
+  [90, '<key-value>'],
+]);
+
+export function systemIndexName(indexId: number): string | undefined {
+  return SYSTEM_INDEXES.get(indexId);
+}
+
 export interface KeySpan {
   readonly start: Uint8Array;
   readonly end: Uint8Array;

@@ -20,6 +20,8 @@ export class DescriptorStore {
   readonly #timers: Timers;
   readonly #states = new Map<number, TableState>();
   readonly #byName = new Map<string, TableState>();
+  /** By the index that holds the rows. */
+  readonly #byIndex = new Map<number, TableState>();
   /** Of tables that are not known here. */
   readonly #earlyMarks = new Map<number, LeaseHolder>();
   #numbers = 1;
@@ -56,6 +58,10 @@ export class DescriptorStore {
 
   byName(schema: string, name: string): TableState | undefined {
     return this.#byName.get(qualified(schema, name));
+  }
+
+  byIndex(indexId: number): TableDescriptor | undefined {
+    return this.#byIndex.get(indexId)?.committed;
   }
 
   /** The table is somebody's DDL's: plans must ask again. See TableState.mark. */
@@ -95,7 +101,10 @@ export class DescriptorStore {
     const state = this.#states.get(id);
     const before = state?.committed;
     if (before !== undefined && before.version === table?.version) return;
-    if (before !== undefined) this.#byName.delete(qualified(before.schema, before.name));
+    if (before !== undefined) {
+      this.#byName.delete(qualified(before.schema, before.name));
+      this.#byIndex.delete(before.primary.id);
+    }
     if (table === undefined) {
       if (state !== undefined) this.#forget(state);
       return;
@@ -104,12 +113,14 @@ export class DescriptorStore {
     current.committed = table;
     this.#states.set(id, current);
     this.#byName.set(qualified(table.schema, table.name), current);
+    this.#byIndex.set(table.primary.id, current);
     const holder = this.#earlyMarks.get(id);
     if (holder !== undefined) current.owner ??= holder;
   }
 
   /** Who waits for it looks again, and finds nothing. */
   #forget(state: TableState): void {
+    if (state.committed !== undefined) this.#byIndex.delete(state.committed.primary.id);
     state.committed = undefined;
     this.#states.delete(state.id);
     if (state.owner !== undefined) state.unmark();
@@ -128,7 +139,10 @@ export class DescriptorStore {
         this.#byName.set(qualified(table.schema, table.name), state);
       } else {
         // Its old name, if it had another, is nobody's any more.
-        if (state !== undefined) state.committed = undefined;
+        if (state?.committed !== undefined) {
+          this.#byIndex.delete(state.committed.primary.id);
+          state.committed = undefined;
+        }
         this.install(table.id, table);
       }
     }

@@ -24,6 +24,7 @@ const SCAN_BATCH_BYTES = 1 << 20;
 
 export async function addPrimaryKey(
   statement: AlterTableStatement,
+  action: Extract<AlterTableStatement['action'], { kind: 'addPrimaryKey' }>,
   ctx: DdlContext,
 ): Promise<string> {
   const table = await takeTable(ctx, statement.table);
@@ -32,7 +33,6 @@ export async function addPrimaryKey(
     ctx.notice('NOTICE', '00000', `relation "${statement.table.name}" does not exist, skipping`);
     return 'ALTER TABLE';
   }
-  const { action } = statement;
   if (table.hasPrimaryKey) {
     const message = `multiple primary keys for table "${table.name}" are not allowed`;
     throw new DbError('42P16', message).at(positionAt(action.at));

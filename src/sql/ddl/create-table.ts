@@ -5,7 +5,12 @@ import { DbError } from '../../base/errors.ts';
 import { orderingOf } from '../../rows/datum.ts';
 import { catalogTypeName } from '../../rows/type-names.ts';
 import { columnType, INT8, UNKNOWN } from '../../rows/types.ts';
-import type { ColumnDescriptor, IndexColumn, TableDescriptor } from '../catalog/descriptor.ts';
+import {
+  type ColumnDescriptor,
+  type IndexColumn,
+  NO_SETTINGS,
+  type TableDescriptor,
+} from '../catalog/descriptor.ts';
 import { relationExists } from '../catalog/errors.ts';
 import { formatExpression } from '../parse/format.ts';
 import type { ColumnDefinition, CreateTableStatement, Name } from '../parse/ast.ts';
@@ -50,6 +55,7 @@ export async function createTable(
     },
     hasPrimaryKey: key !== undefined,
     nextColumnId: columns.length + 1,
+    settings: NO_SETTINGS,
   };
   try {
     await ctx.catalog.create(ctx.txn, fields);

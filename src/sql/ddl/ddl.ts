@@ -12,6 +12,7 @@ import { addPrimaryKey } from './add-primary-key.ts';
 import type { DdlContext } from './context.ts';
 import { createTable } from './create-table.ts';
 import { dropTables } from './drop-table.ts';
+import { alterSettings } from './table-settings.ts';
 import { truncateTables } from './truncate.ts';
 
 export type DdlStatement =
@@ -27,8 +28,12 @@ export function runDdl(statement: DdlStatement, ctx: DdlContext): Promise<string
       return createTable(statement, ctx);
     case 'dropTable':
       return dropTables(statement, ctx);
-    case 'alterTable':
-      return addPrimaryKey(statement, ctx);
+    case 'alterTable': {
+      const { action } = statement;
+      return action.kind === 'settings'
+        ? alterSettings(statement, action.settings, ctx)
+        : addPrimaryKey(statement, action, ctx);
+    }
     case 'truncate':
       return truncateTables(statement, ctx);
   }

@@ -72,7 +72,10 @@ export function compileDefault(
 ): (session: SessionValues) => Datum {
   if (column.defaultText === undefined) return () => null;
   const ast = parseExpressionText(column.defaultText);
-  const { expr, slots } = bindDefault(ast, column.name, column.type, catalog);
+  return compileBound(bindDefault(ast, column.name, column.type, catalog));
+}
+
+export function compileBound({ expr, slots }: BoundDefault): (session: SessionValues) => Datum {
   if (expr.kind === 'constant') {
     const { value } = expr;
     return () => value;

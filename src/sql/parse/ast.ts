@@ -18,7 +18,10 @@ export type Statement =
   | CopyStatement
   | MaintenanceStatement
   | DeallocateStatement
-  | DiscardStatement;
+  | DiscardStatement
+  | ShowClusterStatement
+  | AlterRangesStatement
+  | SetClusterStatement;
 
 export interface Name {
   readonly schema: string | undefined;
@@ -282,12 +285,21 @@ export interface AlterTableStatement {
   readonly kind: 'alterTable';
   readonly table: Name;
   readonly ifExists: boolean;
-  readonly action: {
-    readonly kind: 'addPrimaryKey';
-    readonly name: string | undefined;
-    readonly columns: readonly string[];
-    readonly at: number;
-  };
+  readonly action:
+    | {
+        readonly kind: 'addPrimaryKey';
+        readonly name: string | undefined;
+        readonly columns: readonly string[];
+        readonly at: number;
+      }
+    | { readonly kind: 'settings'; readonly settings: readonly TableSetting[] };
+}
+
+/** `value` undefined: RESET. */
+export interface TableSetting {
+  readonly name: string;
+  readonly value: string | undefined;
+  readonly at: number;
 }
 
 export interface TruncateStatement {
@@ -360,4 +372,39 @@ export interface DeallocateStatement {
 export interface DiscardStatement {
   readonly kind: 'discard';
   readonly target: 'all' | 'plans' | 'sequences' | 'temp';
+}
+
+/** Whose ranges; an index without its table is looked for by its name. */
+export type RangeTarget =
+  | { readonly kind: 'table'; readonly table: Name }
+  | {
+      readonly kind: 'index';
+      readonly table: Name | undefined;
+      readonly index: string;
+      readonly at: number;
+    };
+
+/** What of the cluster is shown. */
+export interface ShowClusterStatement {
+  readonly kind: 'showCluster';
+  readonly what: 'ranges' | 'hotRanges' | 'nodes' | 'setting' | 'settings';
+  readonly target: RangeTarget | undefined;
+  /** Of the one setting. */
+  readonly name: string | undefined;
+  readonly limit: number | undefined;
+}
+
+export interface AlterRangesStatement {
+  readonly kind: 'alterRanges';
+  readonly target: RangeTarget;
+  readonly action: 'split' | 'unsplit' | 'unsplitAll' | 'scatter';
+  readonly rows: readonly (readonly Expression[])[];
+  readonly at: number;
+}
+
+export interface SetClusterStatement {
+  readonly kind: 'setCluster';
+  readonly name: string;
+  /** Undefined: DEFAULT. */
+  readonly value: string | undefined;
 }

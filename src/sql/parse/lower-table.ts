@@ -16,12 +16,14 @@ import type {
   DropTableStatement,
   Expression,
   Name,
+  TableSetting,
   TruncateStatement,
 } from './ast.ts';
 import { expectNode, locationOf, type Lowering, namesOf, tagOf } from './lower-context.ts';
 import { lowerExpression } from './lower-expression.ts';
 import { lowerName } from './lower-from.ts';
 import { lowerType } from './lower-type.ts';
+import { definitions, valueText } from './lower-utility.ts';
 
 type PrimaryKey = NonNullable<CreateTableStatement['primaryKey']>;
 
@@ -213,6 +215,16 @@ export function lowerAlterTable(ctx: Lowering, node: AlterTableStmt): AlterTable
   expectNode(first !== undefined && 'AlterTableCmd' in first, 'ALTER TABLE without an action');
   if (second !== undefined) throw ctx.unsupported('ALTER TABLE with several actions');
   const { subtype, def } = first.AlterTableCmd;
+  if (subtype === 'AT_SetRelOptions' || subtype === 'AT_ResetRelOptions') {
+    const isReset = subtype === 'AT_ResetRelOptions';
+    expectNode(def !== undefined && 'List' in def, 'a list of settings was expected');
+    return {
+      kind: 'alterTable',
+      table: lowerName(ctx, relation),
+      ifExists: node.missing_ok === true,
+      action: { kind: 'settings', settings: lowerSettings(ctx, def.List.items ?? [], isReset) },
+    };
+  }
   if (subtype !== 'AT_AddConstraint' || def === undefined || !('Constraint' in def)) {
     throw ctx.unsupported(`ALTER TABLE … ${spellAction(subtype ?? '')}`);
   }
@@ -223,6 +235,28 @@ export function lowerAlterTable(ctx: Lowering, node: AlterTableStmt): AlterTable
     ifExists: node.missing_ok === true,
     action: { kind: 'addPrimaryKey', ...lowerPrimaryKey(ctx, def.Constraint) },
   };
+}
+
+/** SET (range.bytes_max = '16MiB', …): the grammar takes what is before the point for a namespace. */
+function lowerSettings(
+  ctx: Lowering,
+  options: readonly Node[],
+  isReset: boolean,
+): readonly TableSetting[] {
+  return definitions(options).map(({ defnamespace, defname, arg, location }): TableSetting => {
+    const name = `${defnamespace === undefined ? '' : `${defnamespace}.`}${defname ?? ''}`;
+    const value = isReset ? undefined : arg === undefined ? 'true' : optionText(arg);
+    if (!isReset && value === undefined) {
+      throw ctx.unsupported(`a value of this kind for "${name}"`, location);
+    }
+    return { name, value, at: ctx.at(location) };
+  });
+}
+
+/** A word that the grammar takes for a type (on, off, auto) is its name. */
+function optionText(arg: Node): string | undefined {
+  if (!('TypeName' in arg)) return valueText(arg);
+  return namesOf(arg.TypeName.names).at(-1);
 }
 
 /** AT_AddColumn: ADD COLUMN. */

@@ -26,7 +26,7 @@ import { expectNode, locationOf, type Lowering, namesOf, tagOf } from './lower-c
 import { lowerName } from './lower-from.ts';
 import { lowerSelect } from './lower-select.ts';
 
-function definitions(nodes: readonly Node[] | undefined): DefElem[] {
+export function definitions(nodes: readonly Node[] | undefined): DefElem[] {
   return (nodes ?? []).map((node) => {
     expectNode('DefElem' in node, 'an option was expected');
     return node.DefElem;
@@ -34,7 +34,7 @@ function definitions(nodes: readonly Node[] | undefined): DefElem[] {
 }
 
 /** An option's or a setting's value as text; undefined when it is no single word or number. */
-function valueText(node: Node | undefined): string | undefined {
+export function valueText(node: Node | undefined): string | undefined {
   if (node === undefined) return undefined;
   if ('A_Const' in node) {
     const { ival, fval, sval, boolval } = node.A_Const;

@@ -4,6 +4,7 @@
 import type { Node, RawStmt } from 'libpg-query';
 import { DbError } from '../../base/errors.ts';
 import type { Expression, Statement } from './ast.ts';
+import { findClusterStatements } from './cluster-statements.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { parseTree } from './grammar.ts';
 import { guard } from './guard.ts';
@@ -42,11 +43,30 @@ export interface ParseOptions {
 /** All statements of the text; none when it is empty. Throws DbError. */
 export function parseStatements(text: string, options: ParseOptions = {}): ParsedStatement[] {
   guard(text);
-  const tree = parseTree(text);
-  const offsets = new ByteOffsets(text);
+  const { rest, found } = findClusterStatements(text, parseRows);
+  const tree = parseTree(rest);
+  const offsets = new ByteOffsets(rest);
   const lexer = new Lexer();
-  lexer.reset(text);
-  return (tree.stmts ?? []).map((raw) => lowerRaw(lexer, offsets, raw, options.literals));
+  lexer.reset(rest);
+  const parsed = (tree.stmts ?? []).map((raw) => lowerRaw(lexer, offsets, raw, options.literals));
+  if (found.length === 0) return parsed;
+  for (const one of found) parsed.push({ ...one, literalsTaken: false });
+  return parsed.sort((a, b) => a.start - b.start);
+}
+
+/** Of a text that is VALUES (…), (…) and nothing else; rows may differ in length. */
+function parseRows(text: string): readonly (readonly Expression[])[] {
+  const [raw, another] = parseTree(text).stmts ?? [];
+  const select = raw?.stmt !== undefined && 'SelectStmt' in raw.stmt ? raw.stmt.SelectStmt : {};
+  const { valuesLists, limitOption: _, op: __, ...clauses } = select;
+  if (valuesLists === undefined || another !== undefined || Object.keys(clauses).length > 0) {
+    throw new DbError('42601', 'VALUES with rows and nothing else was expected');
+  }
+  const ctx = new Lowering(text, new ByteOffsets(text), 0, undefined);
+  return valuesLists.map((list) => {
+    expectNode('List' in list, 'a row was expected');
+    return (list.List.items ?? []).map((item) => lowerExpression(ctx, item));
+  });
 }
 
 /** An expression alone, as a column's DEFAULT is stored. Offsets in it are into `text`. */

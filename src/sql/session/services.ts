@@ -4,6 +4,7 @@ import type { IntervalClock } from '../../clock/interval-clock.ts';
 import type { Log, Random, Time, Timers } from '../../runtime/runtime.ts';
 import type { Transactions } from '../../txn/api.ts';
 import type { Catalog } from '../catalog/api.ts';
+import type { ClusterAdmin } from '../cluster-admin.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { CachedPlan } from './compiler.ts';
 import type { PlanCache } from '../parse/plan-cache.ts';
@@ -17,6 +18,8 @@ export interface SqlServices {
   readonly timers: Timers;
   readonly random: Random;
   readonly log: Log;
+  /** What statements about ranges, nodes and settings ask; left out: they answer 0A000. */
+  readonly cluster?: ClusterAdmin;
 }
 
 export interface SessionServices extends SqlServices {

@@ -5,10 +5,19 @@ import { columnType, TEXT } from '../../rows/types.ts';
 import type { ReadView } from '../../txn/api.ts';
 import type { CopyIn, ResultField, ResultSink } from '../api.ts';
 import type { CatalogView } from '../catalog/api.ts';
+import {
+  alterRanges,
+  type ClusterContext,
+  clusterFields,
+  setCluster,
+  showCluster,
+} from '../cluster/statements.ts';
+import type { ClusterAdmin } from '../cluster-admin.ts';
 import { runCopyTo } from '../copy/copy-to.ts';
 import { startCopyFrom } from '../copy/copy-from.ts';
 import { type DdlStatement, runDdl } from '../ddl/ddl.ts';
 import type {
+  AlterRangesStatement,
   CopyStatement,
   ExplainStatement,
   Statement,
@@ -55,6 +64,9 @@ export function utilityFields(
         : [textField(host.services.settings.displayName(statement.name))];
     case 'explain':
       return [textField('QUERY PLAN')];
+    case 'showCluster':
+    case 'alterRanges':
+      return clusterFields(statement);
     default:
       return undefined;
   }
@@ -112,6 +124,24 @@ export async function runUtility(
       return DONE;
     case 'copy':
       return await runCopy(statement, host, sink, simple);
+    case 'showCluster':
+      if (fields !== undefined) sink.fields(fields);
+      await host.runner.guard(() => showCluster(statement, clusterContext(host, sink)));
+      sink.complete('SHOW');
+      return DONE;
+    case 'alterRanges': {
+      refuseBlock(host, rangeCommand(statement));
+      if (fields !== undefined) sink.fields(fields);
+      const context = clusterContext(host, sink);
+      sink.complete(await host.runner.guard(() => alterRanges(statement, context)));
+      return DONE;
+    }
+    case 'setCluster': {
+      refuseBlock(host, 'SET CLUSTER SETTING');
+      const cluster = services.cluster ?? NO_CLUSTER;
+      sink.complete(await host.runner.guard(() => setCluster(statement, cluster)));
+      return DONE;
+    }
     case 'createTable':
     case 'dropTable':
     case 'alterTable':
@@ -128,6 +158,7 @@ export async function runUtility(
             notice: (severity, code, message) => tell(host, sink, severity, code, message),
             schemaChanged: (committed, rolledBack) => state.schemaChanged(committed, rolledBack),
             checkCancelled: host.runner.checkCancelled,
+            cluster: services.cluster ?? NO_CLUSTER,
             log: services.log,
           }),
         ),
@@ -185,6 +216,34 @@ function ddlCommand(statement: DdlStatement): string {
     case 'truncate':
       return 'TRUNCATE TABLE';
   }
+}
+
+const NO_CLUSTER: ClusterAdmin = {};
+
+function clusterContext(
+  { services, catalog, values, runner }: UtilityHost,
+  sink: ResultSink,
+): ClusterContext {
+  return {
+    cluster: services.cluster ?? NO_CLUSTER,
+    catalog: services.catalog,
+    view: catalog,
+    session: values,
+    sink,
+    checkCancelled: runner.checkCancelled,
+  };
+}
+
+/** What no rollback takes back. */
+function refuseBlock({ state }: UtilityHost, command: string): void {
+  state.demandWritable(command);
+  if (!state.explicit) return;
+  throw new DbError('25001', `${command} cannot run inside a transaction block`);
+}
+
+function rangeCommand({ target, action }: AlterRangesStatement): string {
+  const what = action === 'unsplitAll' ? 'UNSPLIT' : action.toUpperCase();
+  return `ALTER ${target.kind.toUpperCase()} … ${what}`;
 }
 
 function isOn(value: string | undefined): boolean {

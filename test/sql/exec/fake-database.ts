@@ -292,6 +292,7 @@ function descriptorOf(ast: CreateTableStatement, index: number): TableDescriptor
     },
     hasPrimaryKey: key.length > 0,
     nextColumnId: columns.length + 1,
+    settings: {},
     layout: layoutOf(columns.map((c) => c.type)),
   };
 }

@@ -6,6 +6,7 @@ import { linkLocally } from '../../../src/sql/catalog/local-link.ts';
 import { SchemaHome } from '../../../src/sql/catalog/schema-home.ts';
 import type { CatalogView, Catalog } from '../../../src/sql/catalog/api.ts';
 import { createCatalog } from '../../../src/sql/catalog/catalog.ts';
+import type { ClusterAdmin } from '../../../src/sql/cluster-admin.ts';
 import type { CopyIn } from '../../../src/sql/api.ts';
 import { startCopyFrom } from '../../../src/sql/copy/copy-from.ts';
 import { type DdlStatement, runDdl } from '../../../src/sql/ddl/ddl.ts';
@@ -22,6 +23,7 @@ export class FakeDatabase {
   readonly timers: FakeTimers = new FakeTimers();
   readonly catalog: Catalog;
   readonly served: Promise<void>;
+  cluster: ClusterAdmin = {};
   readonly logged: string[] = [];
 
   private constructor(store: FakeStore) {
@@ -79,9 +81,11 @@ const values: SessionValues = {
 export interface SessionHost {
   readonly store: Omit<Transactions, 'begin'> & { begin(): FakeTransaction };
   readonly catalog: Catalog;
+  readonly cluster?: ClusterAdmin;
 }
 
 export class FakeSession {
+  readonly values: SessionValues = values;
   readonly view: CatalogView;
   readonly notices: string[] = [];
   readonly #database: SessionHost;
@@ -182,6 +186,7 @@ export class FakeSession {
         this.#after.push({ committed, rolledBack });
       },
       checkCancelled: () => {},
+      cluster: this.#database.cluster ?? {},
       log: { info: () => {}, warn: () => {}, error: () => {} },
     };
   }

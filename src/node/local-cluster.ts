@@ -19,6 +19,8 @@ import type { NodeStatus } from './status.ts';
 
 const FORMAT_VERSION = 1;
 const LOOK_MICROS = 50_000;
+/** What takes no longer need not be told. */
+const QUIET_MICROS = 1_000_000;
 /** Until all nodes serve. */
 const START_MICROS_MAX = 60_000_000;
 /** After it a node that is to stop is killed. */
@@ -268,19 +270,25 @@ export class LocalCluster {
     throw new DbError('55000', `node ${node.nodeId} ${what}`);
   }
 
-  /** `look` says what is missing: told whenever that changes. Ends with an error when a node that this process started
+  /** `look` says what is missing: told when it takes long, and changes. Ends with an error when a node that this process started
    * ends. */
   private async until(
     what: string,
     look: () => Promise<string | undefined>,
     tell: (text: string) => void = () => {},
   ): Promise<void> {
+    const { time } = this.runtime;
     let told: string | undefined;
+    let quietUntilMicros = time.monotonicMicros() + QUIET_MICROS;
     const left = await this.waitFor(async () => {
       await this.requireChildren();
       const missing = await look();
-      if (missing !== undefined && missing !== told) tell(`waits for ${missing}`);
-      told = missing;
+      const now = time.monotonicMicros();
+      if (missing !== undefined && missing !== told && now >= quietUntilMicros) {
+        tell(`waits for ${missing}`);
+        told = missing;
+        quietUntilMicros = now + QUIET_MICROS;
+      }
       return missing;
     }, START_MICROS_MAX);
     if (left === undefined) return;

@@ -6,6 +6,7 @@ import type { PeerStatus } from '../rpc/peer.ts';
 import type { Files, Log, Timers } from '../runtime/runtime.ts';
 import type { Addresses, BootstrapPeers } from './bootstrap.ts';
 import { type Member, type NodeIdentity, writeIdentity } from './identity.ts';
+import type { NodeRecord } from './registry.ts';
 
 const LOOK_MICROS = 1_000_000;
 
@@ -47,9 +48,10 @@ export class Members {
     this.#again(0);
   }
 
-  /** As the registry has them now, without those that are gone. Never rejects. */
-  async registered(members: readonly Member[]): Promise<void> {
-    const kept = this.#writing.then(() => this.#replace(members));
+  /** As the registry has them now. Who is not in it yet stays: founders register themselves once they run. Never
+   * rejects. */
+  async registered(records: readonly NodeRecord[]): Promise<void> {
+    const kept = this.#writing.then(() => this.#replace(membersAfter(this.#current, records)));
     this.#writing = kept.catch((error: unknown) => {
       this.#parts.log.warn('the members could not be kept', { error: String(error) });
     });
@@ -128,6 +130,20 @@ export class Members {
     log.info(what, { members: next.map(({ nodeId, rpc }) => `${nodeId} at ${rpc}`).join(', ') });
     this.#parts.changed(next);
   }
+}
+
+/** Exported for its test. */
+export function membersAfter(
+  known: readonly Member[],
+  records: readonly NodeRecord[],
+): readonly Member[] {
+  const unregistered = known.filter(({ nodeId }) =>
+    records.every((record) => record.nodeId !== nodeId),
+  );
+  const registered = records
+    .filter(({ state }) => state !== 'decommissioned')
+    .map(({ nodeId, rpc, sql, http }): Member => ({ nodeId, rpc, sql, http }));
+  return [...unregistered, ...registered].sort((a, b) => a.nodeId - b.nodeId);
 }
 
 function isSame(a: Member, b: Member): boolean {

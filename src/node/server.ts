@@ -26,14 +26,12 @@ import { type Address, formatAddress, type NodeConfig, requireLoopback } from '.
 import { type Database, openDatabase } from './database.ts';
 import {
   loadIdentity,
-  type Member,
   type NodeIdentity,
   randomId,
   readIdentity,
   writeIdentity,
 } from './identity.ts';
 import { isReachable, Members, withAddresses } from './members.ts';
-import type { NodeRecord } from './registry.ts';
 import type { DatabaseHealth, NodeStatus } from './status.ts';
 
 /** Health checks over gRPC are told of a change so much later at most. */
@@ -151,7 +149,7 @@ class StartingNode {
       lock,
       addresses: reachable(identity, addresses),
       locality: options.locality ?? '',
-      onNodes: (records) => void keeper.registered(membersOf(records)),
+      onNodes: (records) => void keeper.registered(records),
     });
     closing.add(() => database.close());
     const pgwire = await this.openSql(database);
@@ -372,13 +370,6 @@ function reachable({ nodeId, members }: NodeIdentity, addresses: Addresses): Add
   const known = members.find((member) => member.nodeId === nodeId)?.rpc;
   const rpc = isReachable(addresses.rpc) ? addresses.rpc : (known ?? addresses.rpc);
   return { ...addresses, rpc };
-}
-
-/** Without those that are gone. */
-function membersOf(records: readonly NodeRecord[]): readonly Member[] {
-  return records
-    .filter(({ state }) => state !== 'decommissioned')
-    .map(({ nodeId, rpc, sql, http }) => ({ nodeId, rpc, sql, http }));
 }
 
 function startingStatus({ nodeId, clusterId, members }: NodeIdentity): NodeStatus {

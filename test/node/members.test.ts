@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { fromUtf8, utf8 } from '../../src/base/bytes.ts';
 import type { NodeDescription } from '../../src/node/bootstrap.ts';
 import { type Member, readIdentity, writeIdentity } from '../../src/node/identity.ts';
-import { isReachable, Members, withAddresses } from '../../src/node/members.ts';
+import { isReachable, Members, membersAfter, withAddresses } from '../../src/node/members.ts';
+import type { NodeRecord } from '../../src/node/registry.ts';
 import type { PeerStatus } from '../../src/rpc/peer.ts';
 import type { Files } from '../../src/runtime/runtime.ts';
 
@@ -37,6 +38,30 @@ describe('addresses of members', () => {
     expect(isReachable('0.0.0.0:7433') || isReachable('[::]:7433')).toBe(false);
     const found = new Map([[1, { ...member(1, 'a'), rpc: '0.0.0.0:9' }]]);
     expect(withAddresses(THREE, found)).toBe(THREE);
+  });
+});
+
+describe('members of the registry', () => {
+  const record = (
+    nodeId: number,
+    at: string,
+    state: NodeRecord['state'] = 'active',
+  ): NodeRecord => {
+    return { ...member(nodeId, at), locality: '', instanceId: '', state };
+  };
+
+  it('come, go, and move; founders that are not in it yet stay', () => {
+    expect(membersAfter(THREE, [])).toEqual(THREE);
+    expect(membersAfter(THREE, [record(1, 'x'), record(4, 'd')])).toEqual([
+      member(1, 'x'),
+      member(2, 'b'),
+      member(3, 'c'),
+      member(4, 'd'),
+    ]);
+    expect(membersAfter(THREE, [record(2, 'b', 'decommissioned'), record(1, 'a')])).toEqual([
+      member(1, 'a'),
+      member(3, 'c'),
+    ]);
   });
 });
 

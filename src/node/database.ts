@@ -7,6 +7,7 @@
 // A node that is alone leads its ranges from the start. In a cluster each range has replicas on some nodes; the one that
 // leads serves, the others apply and say who does.
 
+import { ByteReader } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
 import { openIntervalClock, type OwnedClock } from '../clock/clock.ts';
 import {
@@ -26,6 +27,7 @@ import { Turns } from '../ranges/turns.ts';
 import type { NodeId, Runtime, WorkerEntry } from '../runtime/runtime.ts';
 import type { SqlServer } from '../sql/api.ts';
 import type { Catalog } from '../sql/catalog/api.ts';
+import type { ClusterAdmin } from '../sql/cluster-admin.ts';
 import { createCatalog } from '../sql/catalog/catalog.ts';
 import { initParser } from '../sql/parse/grammar.ts';
 import { createSqlServer } from '../sql/session/server.ts';
@@ -44,8 +46,10 @@ import { allDescriptors } from './directory-rows.ts';
 import { FencedRanges } from './fenced-ranges.ts';
 import { gaugesOf } from './figures.ts';
 import { loadIdentity, type Member } from './identity.ts';
+import { loadGauges } from './load-figures.ts';
 import { LoadKeeper } from './load-keeper.ts';
 import { LogTruncation } from './log-truncation.ts';
+import { nodeAdmin } from './node-admin.ts';
 import { Placement } from './placement-node.ts';
 import { RangeControl } from './range-control.ts';
 import { localRanges } from './placement-ranges.ts';
@@ -234,10 +238,7 @@ export async function openDatabase(
     const followHome = (): void => {
       const term = home()?.isServing === true ? home()?.group.term : undefined;
       if (term === homeTerm) return;
-      if (homeTerm !== undefined) {
-        schema?.cease('another node leads it');
-        catalog?.schema.giveUp();
-      }
+      if (homeTerm !== undefined) schema?.cease('another node leads it');
       homeTerm = term;
       if (term !== undefined) schema?.begin();
     };
@@ -300,12 +301,12 @@ export async function openDatabase(
     for (const host of hosts.all()) told(host);
     const leaderElsewhere = (): Member | undefined =>
       members.find((member) => member.nodeId === home()?.leaderElsewhere);
+    let nodes = (): readonly { readonly nodeId: NodeId }[] => members;
     schema = new SchemaServing({
       nodeId,
       runtime,
       streams,
       transactions: system,
-      isReachedByOthers: false,
       leads: () => {
         const host = home();
         if (host?.isServing !== true) return false;
@@ -314,6 +315,7 @@ export async function openDatabase(
         return lease.isAlone || lease.isHeld();
       },
       leader: () => home()?.leaderElsewhere,
+      others: () => nodes().map((node) => node.nodeId),
       onFailure: broken,
     });
     closing.add(() => schema?.cease('the node is stopping'));
@@ -340,6 +342,8 @@ export async function openDatabase(
     });
     serving = sqlServing;
     leases.start();
+    /** What answers them is made below, before anybody connects. */
+    const admin: { -readonly [part in keyof ClusterAdmin]: ClusterAdmin[part] } = {};
     const sql = createSqlServer({
       transactions,
       catalog,
@@ -348,6 +352,7 @@ export async function openDatabase(
       timers,
       random: runtime.random,
       log,
+      cluster: admin,
     });
 
     statements = () => sql.statistics.statements;
@@ -404,6 +409,7 @@ export async function openDatabase(
       roomBytes: () => Math.max(0, guard.freeBytes - 2 * config.minFreeBytes),
       onNodes: options.onNodes ?? (() => {}),
     });
+    nodes = () => (placement.nodes.length > 0 ? placement.nodes : members);
     placement.start();
     closing.add(() => placement.stop());
     control = new RangeControl({
@@ -414,10 +420,15 @@ export async function openDatabase(
       store: hosts,
       keeper,
       placement,
-      settingsOf: () => undefined,
+      settingsOf: ({ start }) =>
+        start.length < 4 ? undefined : catalog?.settingsOf(new ByteReader(start).u32be()),
       directory: () => allDescriptors(system),
     });
     closing.add(() => control?.stop());
+    admin.ranges = control.admin;
+    admin.load = control.admin;
+    admin.nodes = nodeAdmin(placement);
+    admin.settings = placement.settings;
 
     if (isAlone || brokenBy !== undefined) await Promise.race([sqlServing.served, interrupted]);
     log.info(isAlone ? 'serving' : 'running', { directory, cluster: clusterId, node: nodeId });
@@ -446,8 +457,8 @@ export async function openDatabase(
           },
         };
       },
-      metrics: async () =>
-        gaugesOf({
+      metrics: async () => [
+        ...gaugesOf({
           ranges: hosts
             .all()
             .map((host) => ({ replica: host.replica.stats(), range: host.status() })),
@@ -458,6 +469,8 @@ export async function openDatabase(
           clockWidth: clock.latest() - clock.earliest(),
           freeBytes: guard.freeBytes,
         }),
+        ...loadGauges(keeper, control.queue),
+      ],
       status: () => ({
         nodeId,
         clusterId,

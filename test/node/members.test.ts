@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { fromUtf8, utf8 } from '../../src/base/bytes.ts';
+import { utf8 } from '../../src/base/bytes.ts';
 import type { NodeDescription } from '../../src/node/bootstrap.ts';
-import { type Member, readIdentity, writeIdentity } from '../../src/node/identity.ts';
+import { type Member, readIdentity } from '../../src/node/identity.ts';
 import { isReachable, Members, membersAfter, withAddresses } from '../../src/node/members.ts';
 import type { NodeRecord } from '../../src/node/registry.ts';
 import type { PeerStatus } from '../../src/rpc/peer.ts';
@@ -149,14 +149,16 @@ describe('the keeper of members', () => {
 });
 
 describe('node.json', () => {
-  it('of version 1 is that of a node that is alone, and is written as version 2', async () => {
-    const files = new FakeFiles();
-    const old = { formatVersion: 1, clusterId: 'us', nodeId: 1, shards: 2 };
-    files.content.set('/d/node.json', utf8(JSON.stringify(old)));
-    const found = await readIdentity(files as unknown as Files, '/d');
-    expect(found).toEqual({ ...old, members: [], founders: [1] });
-    await writeIdentity(files as unknown as Files, '/d', { ...old, members: THREE });
-    const written = fromUtf8(files.content.get('/d/node.json') as Uint8Array);
-    expect(JSON.parse(written)).toEqual({ ...old, formatVersion: 2, members: THREE });
+  it('of another version is refused, with both named', async () => {
+    for (const [version, text] of [
+      [2, 'this program needs version 3'],
+      [4, 'this program knows versions up to 3'],
+    ] as const) {
+      const files = new FakeFiles();
+      const other = { formatVersion: version, clusterId: 'us', nodeId: 1, shards: 2 };
+      files.content.set('/d/node.json', utf8(JSON.stringify(other)));
+      const reading = readIdentity(files as unknown as Files, '/d');
+      await expect(reading).rejects.toThrow(`has format version ${version}, ${text}`);
+    }
   });
 });

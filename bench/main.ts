@@ -1,13 +1,16 @@
 // `npm run bench -- NAME [--short]`: finds the benchmark and runs it. --short shows that it runs, not how fast.
 
 import { failover } from './failover.ts';
+import { hotSpot } from './hot-spot.ts';
 import { idleGroups } from './idle-groups.ts';
 import type { BenchOptions } from './lib/options.ts';
 import { micro } from './micro.ts';
 import { point } from './point.ts';
 import { put } from './put.ts';
 import { shardScan } from './shard-scan.ts';
+import { rangeScan } from './range-scan.ts';
 import { snapshot } from './snapshot.ts';
+import { splitRebalance } from './split-rebalance.ts';
 import { tpcb } from './tpcb.ts';
 
 const BENCHMARKS: Readonly<
@@ -17,6 +20,12 @@ const BENCHMARKS: Readonly<
   tpcb: { summary: 'TPC-B with pgbench, against PostgreSQL 15', run: tpcb },
   put: { summary: 'puts to three replicas over gRPC, against three members of etcd', run: put },
   failover: { summary: 'time without writes after kill -9 of the leader', run: failover },
+  'hot-spot': { summary: 'a busy table that splits and spreads over three nodes', run: hotSpot },
+  'split-rebalance': { summary: 'a node added and a node lost under load', run: splitRebalance },
+  'range-scan': {
+    summary: '1M rows over 1, 50, 500 ranges, against PostgreSQL 15',
+    run: rangeScan,
+  },
   'idle-groups': { summary: 'what 10,000 sleeping groups cost three nodes', run: idleGroups },
   snapshot: { summary: 'a follower that pulls 1 GB while clients write', run: snapshot },
   'shard-scan': { summary: 'scans of one shard, in nanoseconds a row', run: shardScan },
@@ -26,9 +35,9 @@ const BENCHMARKS: Readonly<
 const USAGE = `npm run bench -- NAME [--short]
 
 ${Object.entries(BENCHMARKS)
-  .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(15)} ${summary}`)
   .join('\n')}
-  all          each of them
+  all             each of them
 
 --short shows that it runs, not how fast.
 `;

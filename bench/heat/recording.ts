@@ -122,15 +122,17 @@ export function firstSplit(marks: readonly HeatMark[]): number | undefined {
   return marks.find(({ kind }) => kind === 'split')?.at;
 }
 
-/** From when on the nodes shared the requests evenly: each within `tolerance` of the mean, for `holds` seconds in a row,
- * by the mean of the last `holds` seconds. Undefined: never. */
+/** From when on the nodes shared the requests evenly: each within `tolerance` of the mean, in the sum of the `holds`
+ * seconds that follow. Not before second `from`. Undefined: never. */
 export function balancedSince(
   series: readonly HeatSecond[],
   nodes: readonly number[],
   tolerance: number,
   holds: number,
+  from = 0,
 ): number | undefined {
   for (let i = 0; i + holds <= series.length; i++) {
+    if ((series[i]?.at ?? 0) < from) continue;
     const sums = nodes.map((node) => {
       let sum = 0;
       for (let k = i; k < i + holds; k++) sum += series[k]?.byNode.get(node) ?? 0;

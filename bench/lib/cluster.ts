@@ -14,6 +14,8 @@ export interface ClusterNode {
   kill(): Promise<void>;
   /** SIGTERM, and its end. */
   stop(): Promise<void>;
+  /** The end of what it has printed. */
+  readonly told: string;
   signal(signal: NodeJS.Signals): void;
   restart(): void;
 }
@@ -34,6 +36,8 @@ export interface Cluster {
   readonly nodes: readonly ClusterNode[];
   /** The node that answers puts; waits for one. */
   leader(): Promise<ClusterNode>;
+  /** One more, which joins those that run. */
+  add(): Promise<ClusterNode>;
   stop(): Promise<void>;
 }
 
@@ -135,6 +139,12 @@ export async function startCluster(
     leader: async () => {
       const address = await findLeader(members);
       return nodes.find((node) => node.rpc === address) as Node;
+    },
+    add: async () => {
+      const own = [await freePort(), await freePort(), await freePort()];
+      const node = new Node(nodes.length + 1, directory, own, members.join(','), more, hooks);
+      nodes.push(node);
+      return node;
     },
     stop: async () => {
       await Promise.all(nodes.map((node) => node.stop()));

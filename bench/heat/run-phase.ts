@@ -1,0 +1,205 @@
+// One phase: a fresh table, clients that ask for it, a watch over its ranges, and what is done to the cluster meanwhile.
+
+import pg from 'pg';
+import type { Cluster, ClusterNode } from '../lib/cluster.ts';
+import { progress } from '../lib/report.ts';
+import { ClientLoad } from './clients.ts';
+import { shortNumber } from './picture.ts';
+import {
+  balancedSince,
+  firstSplit,
+  type HeatFigure,
+  type HeatMoment,
+  type HeatPhase,
+  type HeatSample,
+  type HeatSecond,
+  marksBetween,
+} from './recording.ts';
+import { counterAt, Watch } from './watch.ts';
+import type { Workload } from './workloads.ts';
+
+export interface PhasePlan {
+  readonly name: string;
+  readonly story: string;
+  readonly table: string;
+  readonly rows: number;
+  readonly seconds: number;
+  readonly connections: number;
+  readonly keys: Workload['keys'];
+  readonly writeShare: number;
+  /** What is done to the cluster meanwhile; resolves when it is done. */
+  readonly meanwhile?: (phase: RunningPhase) => Promise<void>;
+  /** What counts here; the figures of every phase are there already. */
+  readonly judge?: (result: PhaseResult) => readonly HeatFigure[];
+  /** When the nodes among which it should be even change, and to which; left out: from the start, all. */
+  readonly even?: { readonly from: number; readonly among: readonly number[] };
+  readonly isDivisible: boolean;
+}
+
+export interface RunningPhase {
+  readonly cluster: Cluster;
+  /** A line through the pictures. */
+  mark(text: string): void;
+  /** Resolves when the load has run for so long. */
+  until(second: number): Promise<void>;
+  watchAlso(node: ClusterNode): void;
+}
+
+export interface PhaseResult {
+  readonly phase: HeatPhase;
+  readonly clients: ClientLoad;
+  readonly firstSplit: number | undefined;
+  readonly balanced: number | undefined;
+  readonly before: number;
+  readonly after: number;
+  readonly p99During: number;
+  readonly movedBytes: number;
+}
+
+export const FIRST_SPLIT_GOAL = 5;
+export const BALANCE_GOAL = 30;
+const EVEN_TOLERANCE = 0.2;
+/** For so long must it be even to count. */
+const EVEN_SECONDS = 5;
+const LOAD_ROWS = 1000;
+const MOVED_COUNTER = 'meridian_snapshot_bytes_sent_total';
+
+export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<PhaseResult> {
+  progress(`${plan.name}: ${plan.rows} rows`);
+  const { nodes } = cluster;
+  await createTable(nodes, plan.table, plan.rows);
+  const movedBefore = await movedBytes(nodes);
+  const urls = nodes.map(({ sql }) => `postgres://root@${sql}/defaultdb`);
+  const { table, rows, keys, writeShare } = plan;
+  const clients = new ClientLoad(urls, plan.connections, { table, rows, keys, writeShare });
+  const watch = new Watch(table, nodes, clients.started);
+  const moments: HeatMoment[] = [];
+  const now = (): number => (performance.now() - clients.started) / 1000;
+  const running: RunningPhase = {
+    cluster,
+    mark: (text) => moments.push({ at: now(), text }),
+    until: (second) => pause(second - now()),
+    watchAlso: (node) => watch.watchAlso(node),
+  };
+  try {
+    await Promise.all([plan.meanwhile?.(running), running.until(plan.seconds)]);
+  } finally {
+    await Promise.all([watch.stop(), clients.stop()]);
+  }
+  const movedAfter = await movedBytes(nodes);
+  const grown = Math.max(0, ...clients.seconds.map(({ greatestId }) => greatestId + 1));
+  const most = Math.max(plan.rows, grown);
+  const samples = watch.samples(0, most);
+  const marks = samples.flatMap((sample, i) =>
+    i === 0 ? [] : marksBetween(samples[i - 1] as HeatSample, sample),
+  );
+  const series = clients.seconds.map(
+    ({ second, completed }): HeatSecond => ({
+      at: second,
+      completed,
+      p99Millis: clients.percentileMillis(0.99, second, second + 1),
+      byNode: watch.ratesByNode(second),
+    }),
+  );
+  const phase: HeatPhase = {
+    name: plan.name,
+    story: plan.story,
+    seconds: plan.seconds,
+    samples,
+    marks,
+    moments,
+    series,
+    figures: [],
+    ticks: [0, 0.25, 0.5, 0.75, 1].map((position) => ({
+      position,
+      label: shortNumber(position * most),
+    })),
+    nodes: watch.nodeIds.toSorted((a, b) => a - b),
+  };
+  const split = firstSplit(marks);
+  const unjudged: PhaseResult = {
+    phase,
+    clients,
+    firstSplit: split,
+    balanced: undefined,
+    before: clients.completedPerSecond(1, Math.max(2, Math.floor(split ?? 4))),
+    after: clients.completedPerSecond(plan.seconds - Math.min(10, plan.seconds / 3), plan.seconds),
+    p99During: clients.percentileMillis(0.99, Math.floor(split ?? 0), plan.seconds),
+    movedBytes: movedAfter - movedBefore,
+  };
+  const { from, among } = plan.even ?? { from: 0, among: phase.nodes };
+  const balanced = balancedSince(series, among, EVEN_TOLERANCE, EVEN_SECONDS, from);
+  const result: PhaseResult = {
+    ...unjudged,
+    balanced: balanced === undefined ? undefined : balanced - from,
+  };
+  const figures = [...commonFigures(plan, result), ...(plan.judge?.(result) ?? [])];
+  for (const { label, value, goal } of figures) {
+    progress(`  ${label}: ${value}${goal === undefined ? '' : ` (${goal})`}`);
+  }
+  const { lastError, failed } = clients;
+  if (failed > 0) progress(`  ${failed} attempts failed, the last with ${lastError}`);
+  return { ...result, phase: { ...phase, figures } };
+}
+
+function commonFigures(plan: PhasePlan, result: PhaseResult): HeatFigure[] {
+  const figures: HeatFigure[] = [];
+  if (plan.isDivisible) {
+    figures.push(
+      within('first split', result.firstSplit, FIRST_SPLIT_GOAL),
+      within('even to 20% among the nodes', result.balanced, BALANCE_GOAL),
+    );
+  }
+  figures.push(
+    {
+      label: 'requests/s before → after',
+      value: `${shortNumber(result.before)} → ${shortNumber(result.after)}`,
+    },
+    { label: 'p99 from the first split on', value: `${shortNumber(result.p99During)} ms` },
+    { label: 'bytes moved between nodes', value: shortNumber(result.movedBytes) },
+  );
+  return figures;
+}
+
+export function within(label: string, value: number | undefined, goal: number): HeatFigure {
+  return {
+    label,
+    value: value === undefined ? 'never' : `${value.toFixed(1)} s`,
+    goal: `within ${goal} s`,
+    isReached: value !== undefined && value <= goal,
+  };
+}
+
+async function createTable(
+  nodes: readonly ClusterNode[],
+  table: string,
+  rows: number,
+): Promise<void> {
+  const client = new pg.Client({
+    connectionString: `postgres://root@${(nodes[0] as ClusterNode).sql}/defaultdb`,
+  });
+  await client.connect();
+  try {
+    await client.query(
+      `CREATE TABLE ${table} (id int8 PRIMARY KEY, value int8 NOT NULL, filler text)`,
+    );
+    for (let from = 0; from < rows; from += LOAD_ROWS) {
+      const values = Array.from(
+        { length: Math.min(LOAD_ROWS, rows - from) },
+        (_, i) => `(${from + i}, 0, '${'x'.repeat(100)}')`,
+      );
+      await client.query(`INSERT INTO ${table} VALUES ${values.join(',')}`);
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+async function movedBytes(nodes: readonly ClusterNode[]): Promise<number> {
+  const counts = await Promise.all(nodes.map(({ http }) => counterAt(http, MOVED_COUNTER)));
+  return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+}
+
+function pause(seconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, seconds * 1000)));
+}

@@ -1,0 +1,112 @@
+// What three nodes do by themselves with a table that is suddenly busy: evenly, by Zipf's law, with a growing key, in one
+// row, and in a spot that moves. Writes hot-spot.html.
+
+import { writeReport } from './heat/publish.ts';
+import { type PhasePlan, type PhaseResult, runPhase } from './heat/run-phase.ts';
+import type { HeatFigure } from './heat/recording.ts';
+import { startCluster } from './lib/cluster.ts';
+import type { BenchOptions } from './lib/options.ts';
+import { workDirectory } from './lib/processes.ts';
+
+const CONNECTIONS = 24;
+const MOVE_SECONDS = 30;
+
+function plans(short: boolean): readonly PhasePlan[] {
+  const seconds = short ? 12 : 60;
+  const rows = short ? 5000 : 100_000;
+  const common = { rows, seconds, connections: CONNECTIONS, writeShare: 0.1, isDivisible: true };
+  return [
+    {
+      ...common,
+      name: 'Evenly busy',
+      story:
+        'Rows of a new table are read at random, all equally often, one request in ten being an update. The table begins as part of one range, so one node has all the work.',
+      table: 'uniform',
+      keys: { kind: 'uniform' },
+    },
+    {
+      ...common,
+      name: 'Some rows far busier than others (Zipf)',
+      story:
+        'The same, but row 0 is asked for twice as often as row 1, three times as often as row 2, and so on. Ranges become narrow where the work is.',
+      table: 'zipf',
+      keys: { kind: 'zipf' },
+    },
+    {
+      ...common,
+      name: 'A growing key',
+      story:
+        'Only inserts, each with the next id: all work is at the end of the table, wherever it was cut before. The range is split ahead of the inserts, and the empty part given to another node before they get there.',
+      table: 'growing',
+      rows: short ? 1000 : 10_000,
+      keys: { kind: 'growing' },
+      judge: (result) => [busiestSeconds(result)],
+    },
+    {
+      ...common,
+      name: 'One hot row',
+      story:
+        'All clients want the same row. No split can help, so none should be made: the row is reported by SHOW HOT RANGES instead.',
+      table: 'one_row',
+      seconds: short ? 8 : 30,
+      keys: { kind: 'one', id: Math.floor(rows / 2) },
+      isDivisible: false,
+      judge: ({ phase }) => {
+        const splits = phase.marks.filter(({ kind }) => kind === 'split').length;
+        return [
+          {
+            label: 'splits',
+            value: String(splits),
+            goal: 'none that divides the row from itself: at most 2, around it',
+            isReached: splits <= 2,
+          },
+        ];
+      },
+    },
+    {
+      ...common,
+      name: 'A hot spot that moves',
+      story: `A tenth of the table is busy, and every ${MOVE_SECONDS} s another tenth instead.`,
+      table: 'moving',
+      seconds: short ? 16 : 4 * MOVE_SECONDS,
+      keys: { kind: 'window', share: 0.1, everySeconds: short ? 8 : MOVE_SECONDS },
+      meanwhile: async ({ mark, until }) => {
+        const every = short ? 8 : MOVE_SECONDS;
+        for (let at = every; at < (short ? 16 : 4 * MOVE_SECONDS); at += every) {
+          await until(at);
+          mark('the hot spot moves');
+        }
+      },
+    },
+  ];
+}
+
+/** Of each node: the mean of its three busiest seconds in the last half minute or so, compared. */
+function busiestSeconds({ phase }: PhaseResult): HeatFigure {
+  const late = phase.series.filter(({ at }) => at >= phase.seconds / 2);
+  const tops = phase.nodes.map((node) => {
+    const rates = late.map(({ byNode }) => byNode.get(node) ?? 0).sort((a, b) => b - a);
+    return rates.slice(0, 3).reduce((sum, rate) => sum + rate, 0) / 3;
+  });
+  const ratio = Math.max(...tops) / Math.max(1, Math.min(...tops));
+  return {
+    label: 'busiest seconds of the nodes, apart by',
+    value: `${ratio.toFixed(1)} ×`,
+    goal: 'at most 2 ×, in the second half',
+    isReached: ratio <= 2,
+  };
+}
+
+export async function hotSpot(options: BenchOptions): Promise<void> {
+  const cluster = await startCluster(workDirectory());
+  const results: PhaseResult[] = [];
+  try {
+    for (const plan of plans(options.short)) results.push(await runPhase(cluster, plan));
+  } finally {
+    await cluster.stop();
+  }
+  writeReport('hot-spot', results, {
+    title: 'Hot spots: how a busy table spreads over three nodes',
+    subtitle: `Three nodes on one machine, ${CONNECTIONS} SQL connections spread over them, each asking again as soon as it has its answer.`,
+  });
+}

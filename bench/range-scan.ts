@@ -1,0 +1,228 @@
+// Scans of 1M rows of ten columns on one node, while the table has 1, 50 and 500 ranges, against PostgreSQL 15 and, for
+// the full scan, against the bare engine. The client counts rows and throws them away.
+
+import { join } from 'node:path';
+import { ByteWriter } from '../src/base/bytes.ts';
+import { encodeKeyDatum } from '../src/rows/key-codec.ts';
+import { encodeRow, layoutOf } from '../src/rows/row-codec.ts';
+import { columnType, FLOAT8, INT4, INT8, TEXT, TIMESTAMPTZ } from '../src/rows/types.ts';
+import { openRocksEngine } from '../src/storage/rocksdb-engine.ts';
+import type { BenchOptions } from './lib/options.ts';
+import { startMeridian, startPostgres, type System, workDirectory } from './lib/processes.ts';
+import { RawClient } from './lib/raw-client.ts';
+import { type Case, median, progress, report } from './lib/report.ts';
+
+const TABLE = `CREATE TABLE scanned (
+  id int8 PRIMARY KEY, a int4, b int4, c int8, d float8, e text, f text, g timestamptz, h int4, i text)`;
+const WRITES_AT_ONCE = 2000;
+
+interface Query {
+  readonly name: string;
+  /** Rows that it has to look at. */
+  readonly looked: number;
+  readonly times: number;
+  text(turn: number): string;
+}
+
+function queries(rows: number, short: boolean): readonly Query[] {
+  const tenth = rows / 10;
+  return [
+    { name: 'full', looked: rows, times: 1, text: () => 'SELECT * FROM scanned' },
+    {
+      name: 'a tenth',
+      looked: tenth,
+      times: 1,
+      text: () => `SELECT * FROM scanned WHERE id >= ${4 * tenth} AND id < ${5 * tenth}`,
+    },
+    {
+      name: '100 rows',
+      looked: 100,
+      times: short ? 20 : 1000,
+      text: (turn) => {
+        const first = (turn * 7919 * 101) % (rows - 100);
+        return `SELECT * FROM scanned WHERE id >= ${first} AND id < ${first + 100}`;
+      },
+    },
+    {
+      name: 'reverse',
+      looked: rows,
+      times: 1,
+      text: () => 'SELECT * FROM scanned ORDER BY id DESC',
+    },
+    {
+      name: 'with a 1% filter',
+      looked: rows,
+      times: 1,
+      text: () => 'SELECT * FROM scanned WHERE a < 100',
+    },
+    {
+      name: 'with an aggregate',
+      looked: rows,
+      times: 1,
+      text: () => 'SELECT b, sum(a), min(d), max(d) FROM scanned GROUP BY b',
+    },
+  ];
+}
+
+function* lines(rows: number): Generator<string> {
+  for (let id = 0; id < rows; id++) {
+    yield `${valuesOf(id)
+      .map((value, i) => (i === 7 ? '2026-01-01 00:00:00+00' : value))
+      .join('\t')}\n`;
+  }
+}
+
+function valuesOf(id: number): readonly (number | string)[] {
+  const mixed = Math.imul(id, 0x9e3779b1) >>> 0;
+  return [
+    id,
+    mixed % 10_000,
+    mixed % 100,
+    id * 1_000_003,
+    mixed / 7,
+    `customer ${mixed % 50_000}`,
+    'a comment of middling length',
+    820_454_400_000_000,
+    id % 7,
+    `status ${mixed % 5}`,
+  ];
+}
+
+export async function rangeScan(options: BenchOptions): Promise<void> {
+  const rows = options.short ? 20_000 : 1_000_000;
+  const rounds = options.short ? 1 : 5;
+  const directory = workDirectory();
+  const theirs = await startPostgres(directory);
+  if (theirs === undefined) progress('skipped: PostgreSQL 15 is not installed');
+  const ours = await startMeridian(directory);
+  const systems = [ours, ...(theirs === undefined ? [] : [theirs])];
+  const clients = new Map<System, RawClient>();
+  try {
+    for (const system of systems) {
+      const { host, port, user, database } = system;
+      const client = await RawClient.connect(host, port, user, database);
+      clients.set(system, client);
+      await client.query(TABLE);
+      const began = performance.now();
+      await client.copyIn('COPY scanned FROM STDIN', lines(rows));
+      progress(`${system.name}: ${rows} rows loaded in ${seconds(began)} s`);
+      if (system === theirs) await client.query('VACUUM ANALYZE scanned');
+    }
+    const client = clients.get(ours) as RawClient;
+    // Ranges are what is measured: none comes or goes by itself.
+    await client.query("SET CLUSTER SETTING range.split_by_load = 'off'");
+    await client.query("SET CLUSTER SETTING range.bytes_max = '8GiB'");
+    const engine = await bareEngine(join(directory, 'engine'), rows, rounds);
+    const cases: Case[] = [];
+    const rates = new Map<string, number[]>();
+    for (const ranges of options.short ? [1, 5] : [1, 50, 500]) {
+      await splitInto(client, rows, ranges);
+      const counted = await client.query('SHOW RANGES FROM TABLE scanned');
+      progress(`${counted.rows} ranges`);
+      for (const query of queries(rows, options.short)) {
+        const runs = new Map<System, number[]>(systems.map((system) => [system, []]));
+        for (let round = 0; round <= rounds; round++) {
+          for (const system of systems) {
+            const rate = await measure(clients.get(system) as RawClient, query, rows);
+            // The first round warms up.
+            if (round > 0 || options.short) runs.get(system)?.push(rate);
+          }
+        }
+        const name = `${query.name}, ${ranges} ${ranges === 1 ? 'range' : 'ranges'}`;
+        const mine = runs.get(ours) ?? [];
+        rates.set(`${query.name}/${ranges}`, mine);
+        progress(`${name}: ${Math.round(median(mine))} rows/s`);
+        const peer = theirs === undefined ? [] : (runs.get(theirs) ?? []);
+        cases.push({ name, unit: 'rows/s', ours: mine, peer });
+        if (query.name === 'full') {
+          cases.push({
+            name: `${name} (peer: the bare engine)`,
+            unit: 'rows/s',
+            ours: mine,
+            peer: engine,
+          });
+        }
+        if (ranges > 1) {
+          const one = rates.get(`${query.name}/1`) ?? [];
+          cases.push({
+            name: `${name} (peer: one range)`,
+            unit: 'rows/s',
+            ours: mine,
+            peer: one,
+          });
+        }
+      }
+    }
+    report('range-scan', 'postgres', cases);
+  } finally {
+    for (const client of clients.values()) client.close();
+    for (const system of systems) await system.stop();
+  }
+}
+
+async function splitInto(client: RawClient, rows: number, ranges: number): Promise<void> {
+  if (ranges === 1) return;
+  const keys = Array.from({ length: ranges - 1 }, (_, i) => Math.floor(((i + 1) * rows) / ranges));
+  const began = performance.now();
+  await client.query(
+    `ALTER TABLE scanned SPLIT AT VALUES ${keys.map((key) => `(${key})`).join(', ')}`,
+  );
+  progress(`split into ${ranges} in ${seconds(began)} s`);
+}
+
+/** Rows looked at in a second. */
+async function measure(client: RawClient, query: Query, rows: number): Promise<number> {
+  const began = performance.now();
+  for (let turn = 0; turn < query.times; turn++) {
+    const counted = await client.query(query.text(turn));
+    const expected = query.name === 'full' || query.name === 'reverse' ? rows : undefined;
+    if (expected !== undefined && counted.rows !== expected) {
+      throw new Error(`${query.name}: ${counted.rows} rows in place of ${expected}`);
+    }
+    if (query.name === '100 rows' && counted.rows !== 100) {
+      throw new Error(`${query.text(turn)}: ${counted.rows} rows in place of 100`);
+    }
+  }
+  return (query.looked * query.times * 1000) / (performance.now() - began);
+}
+
+/** Rows a second of a scan that does nothing with them. */
+async function bareEngine(path: string, rows: number, rounds: number): Promise<number[]> {
+  const engine = await openRocksEngine(path);
+  const layout = layoutOf(
+    [INT8, INT4, INT4, INT8, FLOAT8, TEXT, TEXT, TIMESTAMPTZ, INT4, TEXT].map((type) =>
+      columnType(type),
+    ),
+  );
+  const writer = new ByteWriter(16);
+  for (let from = 0; from < rows; from += WRITES_AT_ONCE) {
+    await engine.write(
+      Array.from({ length: Math.min(WRITES_AT_ONCE, rows - from) }, (_, i) => {
+        writer.reset();
+        writer.u8(1);
+        writer.u32be(100);
+        encodeKeyDatum(writer, INT8, from + i, false, false);
+        const value = encodeRow(layout, valuesOf(from + i));
+        return { kind: 'put' as const, key: writer.bytes.slice(0, writer.length), value };
+      }),
+    );
+  }
+  await engine.flush();
+  const runs: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const began = performance.now();
+    let counted = 0;
+    const span = { start: Uint8Array.of(0), end: undefined };
+    for await (const batch of engine.scan(span, { batchBytes: 1 << 18 }))
+      counted += batch.keys.length;
+    if (counted !== rows) throw new Error(`the engine has ${counted} rows in place of ${rows}`);
+    runs.push((rows * 1000) / (performance.now() - began));
+  }
+  await engine.close();
+  progress(`the bare engine: ${Math.round(median(runs))} rows/s`);
+  return runs;
+}
+
+function seconds(began: number): string {
+  return ((performance.now() - began) / 1000).toFixed(1);
+}

@@ -66,7 +66,7 @@ export class LoadKeeper {
     const { time } = this.#parts;
     const now = time.monotonicMicros();
     this.book.sweep(now, WARM_SHARE * this.capacity);
-    const work = this.book.workCounted + this.#parts.statements() * STATEMENT_WORK;
+    const work = this.book.counts.workCounted + this.#parts.statements() * STATEMENT_WORK;
     this.#capacity.learn(now, time.busyMicros?.(), work);
   }
 }

@@ -36,6 +36,7 @@ export interface SnapshotSenderParts {
   /** Of the node. */
   readonly turns: Turns;
   readonly origin: SnapshotOrigin;
+  readonly load: { sent(bytes: number): void };
   /** RaftScheduler.snapshotMark. */
   mark(appliedIndex: number): SnapshotMark;
 }
@@ -120,6 +121,7 @@ export class SnapshotSender {
         await this.write(stream, format.SNAPSHOT_ROWS, chunk);
         messages++;
         bytes += chunk.length;
+        this.parts.load.sent(chunk.length);
       }
       const count = new Uint8Array(4);
       new DataView(count.buffer).setUint32(0, messages, true);

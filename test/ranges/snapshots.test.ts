@@ -39,6 +39,7 @@ async function pair(rows: number): Promise<Pair> {
     log: from.runtime.log,
     turns: new Turns(4),
     origin: from.replica,
+    load: { sent: () => undefined },
     mark: (index) => ({ index, term: 3, configuration: CONFIGURATION, configurationIndex: 0 }),
   });
   const self: Pair = { from, to, network, receiver: undefined as never, onMessage: (one) => one };

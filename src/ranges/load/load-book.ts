@@ -16,12 +16,10 @@ const SAMPLED_RANGES_MAX = 64;
 const SAMPLE_SECONDS = 3;
 
 export class LoadBook {
-  private readonly counts: LoadCounts;
+  readonly counts: LoadCounts;
   private readonly loads: (RangeLoad | undefined)[] = [];
   private readonly free: number[] = [];
   private sampled = 0;
-  /** Microseconds of work that was ever counted. */
-  workCounted = 0;
 
   constructor(nowMicros: number) {
     this.counts = new LoadCounts(nowMicros);
@@ -51,7 +49,7 @@ export class LoadBook {
     const seconds = (nowMicros - counts.tickMicros) / 1e6;
     if (seconds <= 0) return;
     counts.tickMicros = nowMicros;
-    this.workCounted += counts.fold(loads.length * SLOT, seconds);
+    counts.fold(loads.length * SLOT, seconds);
     for (const load of loads) {
       if (load !== undefined) this.sampleWhileWarm(load, warmWork);
     }

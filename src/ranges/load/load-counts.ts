@@ -47,6 +47,11 @@ export class LoadCounts {
   values: Float64Array = new Float64Array(16 * SLOT);
   /** When the last sweep was; what is sampled bears it. */
   tickMicros: number;
+  /** Of all ranges since the start: requests of those that are led here, their work with that of those that are
+   * followed, and bytes of snapshots that were sent. */
+  requestsCounted = 0;
+  workCounted = 0;
+  snapshotBytesSent = 0;
 
   constructor(nowMicros: number) {
     this.tickMicros = nowMicros;
@@ -62,14 +67,14 @@ export class LoadCounts {
     this.values.fill(0, at, at + SLOT);
   }
 
-  /** Turns what was counted of all ranges below `end` into rates; answers how much work that was. */
-  fold(end: number, seconds: number): number {
+  /** Turns what was counted of all ranges below `end` into rates. */
+  fold(end: number, seconds: number): void {
     const { values } = this;
-    let work = 0;
     const fast = 1 - Math.exp(-seconds / FAST_SECONDS);
     const slow = 1 - Math.exp(-seconds / SLOW_SECONDS);
     for (let at = 0; at < end; at += SLOT) {
-      work += this.work(at) + this.followed(at);
+      this.workCounted += this.work(at) + this.followed(at);
+      this.requestsCounted += this.requests(at);
       for (let i = at; i < at + COUNTS; i++) {
         const rate = (values[i] as number) / seconds;
         values[i] = 0;
@@ -77,7 +82,6 @@ export class LoadCounts {
         values[i + SLOW] = decayed(values[i + SLOW] as number, rate, slow);
       }
     }
-    return work;
   }
 
   /** Takes a share of the rates of one range to another. */

@@ -85,6 +85,11 @@ export class RangeLoad {
     this.add(FOLLOWED_BYTES, bytes);
   }
 
+  /** As part of a snapshot. */
+  sent(bytes: number): void {
+    this.counts.snapshotBytesSent += bytes;
+  }
+
   /** Microseconds a second, of what this replica leads; the same as rates().work. */
   get work(): number {
     return this.counts.fastWork(this.at);

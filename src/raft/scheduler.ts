@@ -206,7 +206,9 @@ export class RaftScheduler {
       removedReplica: (groupId) => log.removedReplica(groupId),
       wakeUp: (group) => this.watch.wakeUp(group),
       touched,
-      onUnknown: (replica) => this.unknownHandler(replica),
+      onUnknown: (replica) => {
+        if (!this.awaitsReplay(replica.groupId)) this.unknownHandler(replica);
+      },
       failed,
     });
     network.onFrame((from, frame) => {
@@ -316,7 +318,9 @@ export class RaftScheduler {
     const before = this.groups.get(groupId);
     if (before === undefined) return undefined;
     const mayGoOn = before.options.replicaId === replicaId && startAt !== undefined;
-    assert(mayGoOn && !isInitialised(before.log), `group ${groupId} runs already`);
+    // One that knows its members lacks its state after power loss: the split that left it is applied anew.
+    const isIdle = before.lacksState || !isInitialised(before.log);
+    assert(mayGoOn && isIdle, `group ${groupId} runs already`);
     this.retire(before, 'the replica is born');
     return before;
   }
@@ -342,6 +346,13 @@ export class RaftScheduler {
     this.rounds.enqueue(parent);
     if (core.role === 'leader') this.succession.observe(group);
     else this.campaign(group);
+  }
+
+  /** P26: a split gave birth to the group's replica here, which does not run: its state was lost with the power, and comes
+   * again when what was split applies the split once more. Until then nothing may take its place. */
+  awaitsReplay(groupId: GroupId): boolean {
+    const log = this.log.group(groupId);
+    return log !== undefined && isInitialised(log) && !this.groups.has(groupId);
   }
 
   /** Whether a split may give birth to that replica here: no newer one of its group is here, or was (P26, P32). */

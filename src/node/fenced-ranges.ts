@@ -91,6 +91,10 @@ export class FencedRanges implements Ranges {
     return this.ranges.locate(span);
   }
 
+  rangeOf(key: Uint8Array): number {
+    return this.ranges.rangeOf(key);
+  }
+
   correct(head: RangeHead, elsewhere: Elsewhere): Maybe<void> {
     return this.ranges.correct(head, elsewhere);
   }

@@ -128,6 +128,9 @@ export interface Ranges {
   plan(standing: Standing, writes: readonly Write[]): Maybe<CommitPlan>;
   /** The ranges that hold a span now, in the order of their keys. */
   locate(span: Span): Maybe<readonly RangeAddress[]>;
+  /** Which range holds the key, as far as is known here; 0: that is not known. Writes that share one can be committed in
+   * one step. */
+  rangeOf(key: Uint8Array): number;
   /** A range answered Elsewhere. Resolves when it makes sense to ask plan() or locate() again. */
   correct(head: RangeHead, elsewhere: Elsewhere): Maybe<void>;
 

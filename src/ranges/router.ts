@@ -134,6 +134,10 @@ export class Router implements Ranges {
     return this.commits.locate(span);
   }
 
+  rangeOf(key: Uint8Array): number {
+    return this.table.find(key)?.range ?? 0;
+  }
+
   correct(head: RangeHead, elsewhere: Elsewhere): Maybe<void> {
     return this.commits.correct(head, elsewhere);
   }

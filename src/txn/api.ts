@@ -78,6 +78,8 @@ export interface Transactions {
 
 /** What doors without SQL need besides. */
 export interface BlindWrites {
+  /** See Ranges.rangeOf. */
+  rangeOf(key: Uint8Array): number;
   /** A transaction of these writes and nothing else, committed at once. No key comes twice. */
   writeAll(writes: readonly Write[]): Promise<CommitAnswer>;
 }

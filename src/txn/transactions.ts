@@ -139,6 +139,10 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
     return fence === undefined || deadline < fence.end ? deadline : ((fence.end - 1) as Timestamp);
   }
 
+  rangeOf(key: Uint8Array): number {
+    return this.ranges.rangeOf(key);
+  }
+
   async bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<void> {
     this.demandOpen();
     demandCommitted(await this.ranges.bulkWrite(writes, willBeRead));

@@ -110,6 +110,7 @@ export class KvRig {
     const transactions = {
       writeAll: (writes: readonly Write[]) => table.writeAll(writes),
       snapshot: () => table,
+      rangeOf: () => 1,
     } as unknown as Transactions & BlindWrites;
     const handlers = createKvHandlers({
       store: new KvStore({ transactions, timers }),

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { fromUtf8, utf8 } from '../../src/base/bytes.ts';
 import { rowKeyOf } from '../../src/doors/kv/keys.ts';
 import { KvStore } from '../../src/doors/kv/store.ts';
-import type { CommitAnswer } from '../../src/ranges/api.ts';
+import type { CommitAnswer, Write } from '../../src/ranges/api.ts';
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../../src/ranges/limits.ts';
 import { put as putRow, Rig } from '../ranges/fixture.ts';
 
@@ -92,6 +92,25 @@ describe('the key-value store', () => {
     expect([a, c]).toEqual([b, again]);
     expect(again).toBeGreaterThan(a);
     expect([await get('a'), await get('b'), await get('c')]).toEqual(['3', '2', '4']);
+  });
+
+  it('writes what is for several ranges as one entry in each', async () => {
+    const { rig } = await serving();
+    const parts: string[][] = [];
+    const transactions = Object.assign(Object.create(rig.transactions), {
+      // After the index and a tag, the first of the name.
+      rangeOf: (key: Uint8Array) => key[5],
+      writeAll: (writes: readonly Write[]) => {
+        parts.push(writes.map(({ value }) => fromUtf8(value as Uint8Array)));
+        return Promise.resolve({ kind: 'committed', timestamp: 1 });
+      },
+    }) as typeof rig.transactions;
+    const store = new KvStore({ transactions, timers: rig.runtime.timers });
+    const names = ['a1', 'b2', 'a3', 'b4', 'c5'];
+    await rig.until(Promise.all(names.map((name) => written(store, utf8(name), utf8(name)))));
+    const ranges = parts.map((names) => new Set(names.map((name) => name[0])));
+    expect(ranges.map((one) => one.size)).toEqual([1, 1, 1]);
+    expect(parts.flat().sort()).toEqual([...names].sort());
   });
 
   it('divides what is too much for one entry', async () => {

@@ -26,6 +26,7 @@ import type {
   RangeTxn,
   RangeValues,
 } from '../../src/ranges/endpoint.ts';
+import { RangeGone } from '../../src/ranges/range-gone.ts';
 import { notServing } from '../../src/ranges/range-scan.ts';
 import type { Replica } from '../../src/ranges/replica.ts';
 import type {
@@ -80,7 +81,14 @@ export class DirectRanges implements Ranges {
   }
 
   scanAt(request: ScanRequest, t: Timestamp): RowScan {
-    return this.at(request.span.start).scanAt(ANY, request, t);
+    const scan = this.at(request.span.start).scanAt(ANY, request, t);
+    return {
+      next: () =>
+        scan.next().catch((error: unknown) => {
+          throw error instanceof RangeGone ? errorOf(error.refusal) : error;
+        }),
+      close: () => scan.close(),
+    };
   }
 
   lockedRead(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer> {
@@ -129,6 +137,10 @@ export class DirectRanges implements Ranges {
 
   locate(): readonly RangeAddress[] {
     throw several();
+  }
+
+  rangeOf(): number {
+    return 0;
   }
 
   correct(): void {

@@ -1,5 +1,5 @@
-// Writes of many requests in one transaction: what arrives in one turn becomes one entry of the log. Each request is
-// atomic by itself, and so is their union; a key that comes again begins the next transaction.
+// Writes of many requests in one transaction: what arrives in one turn for one range becomes one entry of its log. Each
+// request is atomic by itself, and so is their union; a key that comes again begins the next transaction.
 
 import type { Timers } from '../../runtime/runtime.ts';
 import type { CommitAnswer, Write } from '../../ranges/api.ts';
@@ -15,13 +15,23 @@ function keyText(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }
 
+/** For one range. */
+class Gathering {
+  readonly writes: Write[] = [];
+  readonly answers: OnAnswer[] = [];
+  readonly keys = new Set<string>();
+  bytes = 0;
+
+  takes(key: string, bytes: number): boolean {
+    if (this.keys.has(key) || this.writes.length >= WRITES_MAX) return false;
+    return this.bytes === 0 || this.bytes + bytes <= BYTES_MAX;
+  }
+}
+
 export class GatheredWrites {
   private readonly transactions: BlindWrites;
   private readonly timers: Timers;
-  private writes: Write[] = [];
-  private answers: OnAnswer[] = [];
-  private keys = new Set<string>();
-  private bytes = 0;
+  private byRange = new Map<number, Gathering>();
   private isDue = false;
 
   constructor(transactions: BlindWrites, timers: Timers) {
@@ -32,18 +42,21 @@ export class GatheredWrites {
   /** `key` is a row key; both are taken over. */
   add(key: Uint8Array, value: Uint8Array | undefined, answer: OnAnswer): void {
     const text = keyText(key);
-    const size = key.length + (value?.length ?? 0);
-    if (
-      this.keys.has(text) ||
-      this.writes.length >= WRITES_MAX ||
-      (this.bytes > 0 && this.bytes + size > BYTES_MAX)
-    ) {
-      this.flush();
+    const bytes = key.length + (value?.length ?? 0);
+    const range = this.transactions.rangeOf(key);
+    let gathering = this.byRange.get(range);
+    if (gathering !== undefined && !gathering.takes(text, bytes)) {
+      this.flush(gathering);
+      gathering = undefined;
     }
-    this.keys.add(text);
-    this.writes.push({ key, value });
-    this.answers.push(answer);
-    this.bytes += size;
+    if (gathering === undefined) {
+      gathering = new Gathering();
+      this.byRange.set(range, gathering);
+    }
+    gathering.keys.add(text);
+    gathering.writes.push({ key, value });
+    gathering.answers.push(answer);
+    gathering.bytes += bytes;
     if (this.isDue) return;
     this.isDue = true;
     this.timers.soon(this.flushDue);
@@ -51,16 +64,12 @@ export class GatheredWrites {
 
   private readonly flushDue = (): void => {
     this.isDue = false;
-    this.flush();
+    const all = this.byRange;
+    this.byRange = new Map();
+    for (const gathering of all.values()) this.flush(gathering);
   };
 
-  private flush(): void {
-    const { writes, answers } = this;
-    if (writes.length === 0) return;
-    this.writes = [];
-    this.answers = [];
-    this.keys.clear();
-    this.bytes = 0;
+  private flush({ writes, answers }: Gathering): void {
     let outcome: Promise<CommitAnswer>;
     try {
       outcome = this.transactions.writeAll(writes);

@@ -4,6 +4,7 @@
 import { assert } from '../base/assert.ts';
 import type { Runtime, WorkerEntry } from '../runtime/runtime.ts';
 import { createMemoryDisk, type MemoryDisk } from '../storage/memory-engine.ts';
+import { TINY_PAGES } from '../storage/row-store.ts';
 import { shardEntry } from '../storage/shard-entry.ts';
 import { SimDisk } from './disk.ts';
 import type { SimNetwork } from './network.ts';
@@ -75,7 +76,8 @@ export class Machine {
 
   /** A storage shard whose engine is one of this machine's. */
   shardEntry(): WorkerEntry {
-    return shardEntry((data) => this.#engine((data as { path: string }).path).open());
+    const open = (data: unknown) => this.#engine((data as { path: string }).path).open();
+    return shardEntry(open, TINY_PAGES);
   }
 
   #engine(path: string): MemoryDisk {

@@ -26,7 +26,7 @@ import {
 } from './range-records.ts';
 import { RecentIds } from './recent-ids.ts';
 import type { AppliedRange, RangeId } from './shard.ts';
-import { RowStore } from './row-store.ts';
+import { type PageTuning, RowStore } from './row-store.ts';
 import { TailKeys } from './tail-keys.ts';
 import { VersionBatch } from './version-batch.ts';
 
@@ -55,8 +55,8 @@ export class Applier {
     this.records = records;
   }
 
-  static async open(engine: Engine): Promise<Applier> {
-    return new Applier(await RowStore.open(engine), await RangeRecords.load(engine));
+  static async open(engine: Engine, tuning?: PageTuning): Promise<Applier> {
+    return new Applier(await RowStore.open(engine, tuning), await RangeRecords.load(engine));
   }
 
   /** What the engine held of each range when it was opened. */

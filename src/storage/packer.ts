@@ -17,7 +17,7 @@ import {
   prefixedSpan,
 } from './mvcc.ts';
 import { NewestRows } from './newest-rows.ts';
-import { Page, PAGE_BYTES, PageWriter } from './page.ts';
+import { missingPage, Page, PageWriter } from './page.ts';
 import {
   indexEnd,
   LooseRows,
@@ -26,16 +26,14 @@ import {
   segmentsOf,
   type WatchedSpan,
 } from './page-index.ts';
-import { LOOSE_MAX, type RowStore, type StoreSnapshot } from './row-store.ts';
+import type { RowStore, StoreSnapshot } from './row-store.ts';
 import { MORE_TO_PACK, MORE_TO_PACK_WHEN_IDLE, NOTHING_TO_PACK } from './shard-protocol.ts';
 
 /** Of one slice: some milliseconds. */
-const SLICE_BYTES: number = 8 * PAGE_BYTES;
+const SLICE_PAGES = 8;
 const SLICE_ROWS_MAX = 2048;
 /** Read at once: what a slice keeps the thread busy with between two turns. */
 const READ_BYTES = 32 << 10;
-/** Fewer rows without a page are left as they are. */
-const ROWS_MIN = 32;
 /** So many single records are worth packing while others write and read. */
 const BUSY_LOOSE_MIN = 8192;
 
@@ -148,10 +146,13 @@ class PackJob {
       from = await this.firstToPack(snapshot, segment);
       if (from !== undefined)
         await this.read(snapshot, { start: from, end: segment.end }, segment.start);
+      if (from === segment.start) await this.keepRest(snapshot);
     } finally {
       snapshot.reader.release();
     }
-    const isWorthIt = this.rows >= ROWS_MIN || (this.entry !== undefined && from === segment.start);
+    const isWorthIt =
+      this.rows >= this.store.tuning.rowsMin ||
+      (this.entry !== undefined && from === segment.start);
     if (from !== undefined && !isWorthIt) {
       if (!watched.isTouched) this.loose.count = 0;
       return;
@@ -187,20 +188,21 @@ class PackJob {
     for await (const { keys } of snapshot.reader.scan(singles, { batchBytes: 1 })) {
       const first = (keys[0] as Uint8Array).slice(1);
       const isBehind = entry !== undefined && compareBytes(first, entry.lastKey) > 0;
-      return isBehind && entry.bytes >= PAGE_BYTES / 2 ? first : segment.start;
+      return isBehind && entry.bytes >= this.store.tuning.pageBytes / 2 ? first : segment.start;
     }
     return undefined;
   }
 
   private async read(snapshot: StoreSnapshot, span: Span, segmentStart: Uint8Array): Promise<void> {
     const rows = new NewestRows(snapshot, span, false, READ_BYTES);
+    const { pageBytes } = this.store.tuning;
     let writer = new PageWriter();
     let bytes = 0;
     try {
       while (await rows.next()) {
         const { page, keys, records } = rows;
         for (let i = rows.from; i < rows.to; i++) {
-          if (bytes >= SLICE_BYTES || this.rows >= SLICE_ROWS_MAX) {
+          if (bytes >= SLICE_PAGES * pageBytes || this.rows >= SLICE_ROWS_MAX) {
             this.rest = page === undefined ? (keys[i] as Uint8Array).slice(1) : page.key(i);
             return;
           }
@@ -213,7 +215,7 @@ class PackJob {
             const isFirst = this.pages.length === 0 && span.start === segmentStart;
             this.pages.push({ start: isFirst ? segmentStart : writer.key(0), writer });
           }
-          if (writer.byteLength < PAGE_BYTES) continue;
+          if (writer.byteLength < pageBytes) continue;
           bytes += writer.byteLength;
           writer = new PageWriter();
         }
@@ -227,6 +229,17 @@ class PackJob {
         this.rest = writer.key(0);
       }
     }
+  }
+
+  /** Rows of the page that is replaced lie behind the slice: they get a page of their own. */
+  private async keepRest(snapshot: StoreSnapshot): Promise<void> {
+    const { entry, rest } = this;
+    if (entry === undefined || rest === undefined || compareBytes(entry.lastKey, rest) < 0) return;
+    const [page] = await this.store.cache.load(snapshot.reader, [entry], 'scan');
+    if (page === undefined) throw missingPage(entry.start);
+    const writer = new PageWriter();
+    for (let i = page.lowerBound(rest, 0); i < page.count; i++) writer.copy(page, i);
+    this.pages.push({ start: rest, writer });
   }
 
   /** In the writer's turn. */
@@ -257,7 +270,7 @@ class PackJob {
       const isAlone = i + 1 < this.pages.length || this.rest === undefined;
       const looseRows = new LooseRows(start);
       index.put({ ...meta, isAlone, page, loose: looseRows });
-      if (!isAlone) index.add(looseRows, Math.max(left, LOOSE_MAX));
+      if (!isAlone) index.add(looseRows, Math.max(left, store.tuning.looseMax));
       cache.keep(page, 'scan');
     }
     if (entry !== undefined) {

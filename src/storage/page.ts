@@ -1,5 +1,5 @@
 // Pages: many rows in one entry of the engine. The binding makes an external ArrayBuffer for every key and value, so
-// that a scan of single entries costs some 5 µs a row; of a page it costs what is done with the row (bench: scan). A page
+// that a scan of single entries costs some 5 µs a row; of a page it costs what is done with the row (bench: shard-scan). A page
 // holds newest versions only, tombstones included, and is never changed: one that goes out of date is written anew.
 //
 // Layout, little-endian, padded with zeros to whole words:
@@ -25,9 +25,6 @@ import type { Timestamp } from '../clock/timestamp.ts';
 import type { RowRun } from '../rows/row-run.ts';
 
 export const PAGE_VERSION = 1;
-/** What a page is meant to have: at 16 KiB a scan pays for the engine's calls, at 64 KiB a point read for what it does
- * not want (bench: scan). */
-export const PAGE_BYTES: number = 32 << 10;
 const HEADER_BYTES = 48;
 const ONE_TIMESTAMP = 1;
 const ONE_KEY_LENGTH = 2;

@@ -3,6 +3,7 @@
 import { assert } from '../base/assert.ts';
 import type { WorkerEntry } from '../runtime/runtime.ts';
 import type { Engine } from './engine.ts';
+import type { PageTuning } from './row-store.ts';
 import { openRocksEngine } from './rocksdb-engine.ts';
 import { shardMain } from './shard-server.ts';
 
@@ -18,12 +19,15 @@ function openAtPath(data: unknown): Promise<Engine> {
   return openRocksEngine(path);
 }
 
-/** For runtimes that run threads inline: the same shard over another engine. */
-export function shardEntry(openEngine: (data: unknown) => Promise<Engine>): WorkerEntry {
+/** For runtimes that run threads inline: the same shard over another engine, if need be with smaller pages. */
+export function shardEntry(
+  openEngine: (data: unknown) => Promise<Engine>,
+  tuning?: PageTuning,
+): WorkerEntry {
   return {
     name: 'storage-shard',
     module: new URL('./shard-worker.js', import.meta.url),
-    inline: shardMain(openEngine),
+    inline: shardMain(openEngine, tuning),
   };
 }
 

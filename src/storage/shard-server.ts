@@ -14,6 +14,7 @@ import { HISTORY_PREFIX, LATEST_PREFIX, PAGE_ROWS_PREFIX, prefixedSpan } from '.
 import { readVersions, type StoredVersion } from './mvcc-read.ts';
 import { Packer } from './packer.ts';
 import { Answers } from './shard-answers.ts';
+import type { PageTuning } from './row-store.ts';
 import * as protocol from './shard-protocol.ts';
 import { ShardStreams } from './shard-streams.ts';
 
@@ -48,12 +49,15 @@ interface ExclusiveWrite {
 }
 
 /** What a shard's thread runs: serves the port until its owner closes it; then the engine is closed. */
-export function shardMain(openEngine: (data: unknown) => Promise<Engine>): WorkerMain {
+export function shardMain(
+  openEngine: (data: unknown) => Promise<Engine>,
+  tuning?: PageTuning,
+): WorkerMain {
   return async (port, data) => {
     let server: ShardServer;
     try {
       const engine = await openEngine(data);
-      server = new ShardServer(port, engine, await Applier.open(engine));
+      server = new ShardServer(port, engine, await Applier.open(engine, tuning));
     } catch (error) {
       // As a message, so that its class and what it names survive the way.
       const out = new ByteWriter();

@@ -16,7 +16,7 @@ import {
   writeHeader,
   writeInverted,
 } from './mvcc.ts';
-import { PAGE_BYTES, PageWriter } from './page.ts';
+import { PageWriter } from './page.ts';
 import { INDEX_ID_BYTES, LooseRows, type PageEntry, pageOps } from './page-index.ts';
 import type { RowStore } from './row-store.ts';
 import { compareTail } from './snapshot-map.ts';
@@ -38,9 +38,6 @@ class Arena {
     return piece;
   }
 }
-
-/** Rows beyond all that was written before that are worth a page at once. */
-const PAGE_ROWS_MIN = 64;
 
 /** Places [from, to) whose keys ascend beyond all that their index held. */
 interface TailRun {
@@ -99,7 +96,7 @@ export class VersionBatch {
     if (this.keys.length === 0) return [];
     await tails.load(store, this.keys);
     const unsure: number[] = [];
-    const runs = this.tailRuns(tails, unsure);
+    const runs = this.tailRuns(tails, unsure, store.tuning.runRowsMin);
     const stored = await store.newestRecords(unsure.map((place) => this.keys[place] as Uint8Array));
     // Rows go through their versions in log order, from the stored one on.
     const last = this.records;
@@ -124,13 +121,13 @@ export class VersionBatch {
   }
 
   /** Adds to `unsure` the places of rows that may have a version already. */
-  private tailRuns(tails: TailKeys, unsure: number[]): TailRun[] {
+  private tailRuns(tails: TailKeys, unsure: number[], rowsMin: number): TailRun[] {
     const runs: TailRun[] = [];
     const { keys, isNew } = this;
     let from = 0;
     let isWhole = false;
     const finish = (to: number): void => {
-      if (to - from >= PAGE_ROWS_MIN) runs.push({ from, to, isWhole });
+      if (to - from >= rowsMin) runs.push({ from, to, isWhole });
     };
     for (let place = 0; place < keys.length; place++) {
       const key = keys[place] as Uint8Array;
@@ -166,7 +163,7 @@ export class VersionBatch {
     for (let place = run.from; place < run.to; place++) {
       bytes += (this.keys[place] as Uint8Array).length + (records[place] as Uint8Array).length;
     }
-    const pageBytes = bytes / Math.max(1, Math.round(bytes / PAGE_BYTES));
+    const pageBytes = bytes / Math.max(1, Math.round(bytes / store.tuning.pageBytes));
     let first = run.from;
     for (let place = run.from; place < run.to; place++) {
       const record = records[place] as Uint8Array;

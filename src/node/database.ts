@@ -253,9 +253,17 @@ export async function openDatabase(
     const ranges = new Router({
       runtime,
       clock,
-      local: { node: nodeId, find: (range) => hosts.get(range)?.replica },
+      local: {
+        node: nodeId,
+        find: (range) => hosts.get(range)?.replica,
+        reader: (range, t) => {
+          const replica = hosts.get(range)?.replica;
+          return replica !== undefined && t <= replica.safeTime ? replica : undefined;
+        },
+      },
       remote,
-      seeds: firstDescriptors(identity.founders),
+      // Founders may be gone: of the members, some have the root range, and all know who does.
+      seeds: firstDescriptors(isAlone ? identity.founders : members.map((one) => one.nodeId)),
     });
     router = ranges;
     outcomes = new Outcomes(ranges, timers);

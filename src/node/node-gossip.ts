@@ -30,14 +30,17 @@ export class NodeGossip {
 
   constructor(parts: NodeGossipParts) {
     this.parts = parts;
-    parts.streams.register(PURPOSE, async (from, stream) => {
-      for (let chunk = await stream.read(); chunk !== undefined; chunk = await stream.read()) {
-        const report = decodeReport(chunk);
-        // Each speaks for itself.
-        if (report?.node === from && !this.isStopped) parts.take(report);
-      }
-      stream.end();
-    });
+    // A stream that breaks says nothing that silence does not say.
+    parts.streams.register(PURPOSE, (from, stream) => this.listen(from, stream).catch(() => {}));
+  }
+
+  private async listen(from: NodeId, stream: ByteStream): Promise<void> {
+    for (let chunk = await stream.read(); chunk !== undefined; chunk = await stream.read()) {
+      const report = decodeReport(chunk);
+      // Each speaks for itself.
+      if (report?.node === from && !this.isStopped) this.parts.take(report);
+    }
+    stream.end();
   }
 
   send(report: NodeReport, to: readonly NodeId[]): void {

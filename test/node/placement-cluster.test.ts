@@ -115,6 +115,27 @@ describe('nodes of a cluster', () => {
     expect(await count(cluster)).toBe(200);
   });
 
+  it('go on when all founders are gone, also after a restart', async () => {
+    const cluster = await Cluster.start({ nodes: 6, founders: 3 });
+    await fill(cluster, await cluster.leader(), 50);
+    await cluster.pass(5 * SECOND);
+    for (const joining of [4, 5, 6]) await cluster.join(cluster.node(joining), cluster.node(1));
+    await cluster.pass(5 * SECOND);
+    for (const leaving of [1, 2, 3]) {
+      await cluster.until(cluster.node(6).open.placement.decommission(leaving, false));
+      await cluster.pass(45 * SECOND);
+      const nodes = await tell(cluster, cluster.node(6));
+      expect(nodes[leaving - 1]).toMatchObject({ nodeId: leaving, state: 'decommissioned' });
+      await cluster.stop(cluster.node(leaving));
+    }
+    const restarted = cluster.node(5);
+    await cluster.stop(restarted);
+    await cluster.open(restarted);
+    await cluster.pass(5 * SECOND);
+    expect((await tell(cluster, restarted)).filter(({ state }) => state === 'live').length).toBe(3);
+    expect(await count(cluster)).toBe(50);
+  });
+
   it('lead nothing while they drain', async () => {
     const cluster = await Cluster.start();
     const leader = await cluster.leader();

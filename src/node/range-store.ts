@@ -248,7 +248,7 @@ export class RangeStore implements HostSiblings {
     }
     // P26: what was met before its split, or before a snapshot came.
     for (const range of scheduler.knownGroups) {
-      if (this.hosts.has(range)) continue;
+      if (this.hosts.has(range) || scheduler.awaitsReplay(range)) continue;
       this.unborn(range, scheduler.knownReplica(range) as ReplicaId, undefined);
     }
   }

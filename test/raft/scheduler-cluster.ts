@@ -15,6 +15,7 @@ import {
 } from '../../src/raft/scheduler.ts';
 import { type Entry, nodeOf, type ReplicaId, replicaIdOn } from '../../src/raft/types.ts';
 import { createIntervalClock } from '../../src/clock/clock.ts';
+import type { IntervalClock } from '../../src/clock/interval-clock.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { Machine } from '../../src/sim/machine.ts';
 import { SimNetwork } from '../../src/sim/network.ts';
@@ -117,6 +118,7 @@ export class Node {
   /** Frames with messages of replicas that were sent, by destination. */
   frames: Map<number, number> = new Map();
   runtime!: Runtime;
+  clock!: IntervalClock;
   scheduler!: RaftScheduler;
   life!: Life;
 
@@ -138,6 +140,7 @@ export class Node {
     const runtime = this.counted(this.machine.runtime(this.life));
     this.runtime = runtime;
     const clock = createIntervalClock(runtime);
+    this.clock = clock;
     this.replicas.clear();
     this.scheduler = await this.cluster.wait(
       RaftScheduler.open({ ...runtime, clock, nodeId: this.id }, 'raft', this.cluster.options),

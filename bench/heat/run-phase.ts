@@ -2,6 +2,7 @@
 
 import pg from 'pg';
 import type { Cluster, ClusterNode } from '../lib/cluster.ts';
+import { untilServing } from '../lib/processes.ts';
 import { progress } from '../lib/report.ts';
 import { ClientLoad } from './clients.ts';
 import { shortNumber } from './picture.ts';
@@ -67,9 +68,10 @@ const MOVED_COUNTER = 'meridian_snapshot_bytes_sent_total';
 export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<PhaseResult> {
   progress(`${plan.name}: ${plan.rows} rows`);
   const { nodes } = cluster;
+  const urls = nodes.map(({ sql }) => `postgres://root@${sql}/defaultdb`);
+  await Promise.all(urls.map(untilServing));
   await createTable(nodes, plan.table, plan.rows);
   const movedBefore = await movedBytes(nodes);
-  const urls = nodes.map(({ sql }) => `postgres://root@${sql}/defaultdb`);
   const { table, rows, keys, writeShare } = plan;
   const clients = new ClientLoad(urls, plan.connections, { table, rows, keys, writeShare });
   const watch = new Watch(table, nodes, clients.started);

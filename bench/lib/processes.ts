@@ -57,7 +57,16 @@ export function postgresProgram(name: string): string | undefined {
   return found.find((path) => existsSync(path));
 }
 
-async function untilReady(url: string, child: ChildProcess, log: () => string): Promise<void> {
+/** Until a statement is answered there. */
+export function untilServing(url: string): Promise<void> {
+  return untilReady(url, { exitCode: null }, () => '');
+}
+
+async function untilReady(
+  url: string,
+  child: Pick<ChildProcess, 'exitCode'>,
+  log: () => string,
+): Promise<void> {
   for (let attempt = 0; attempt < 600; attempt++) {
     if (child.exitCode !== null) throw new Error(`it stopped at once:\n${log()}`);
     const client = new pg.Client({ connectionString: url });

@@ -5,11 +5,17 @@ import type { Timestamp } from '../clock/timestamp.ts';
 import { intersection, type RangeDescriptor } from '../ranges/descriptor.ts';
 import { findMiddleKey } from '../ranges/load/middle-key.ts';
 import type { RangeLoad } from '../ranges/load/range-load.ts';
-import type { NodeId } from '../runtime/runtime.ts';
+import { pause } from '../ranges/within.ts';
+import type { NodeId, Timers } from '../runtime/runtime.ts';
 import type { Span } from '../storage/engine.ts';
+import type { RangeId } from '../storage/shard.ts';
 import type { DeskRange } from './range-desk.ts';
 import type { RangeHost } from './range-host.ts';
 import type { RangeStore } from './range-store.ts';
+
+/** Who leads the parent leads what is split off, as soon as an entry of its own has committed there. */
+const BORN_MICROS = 2_000_000;
+const LOOK_MICROS = 5_000;
 
 class LedHost implements DeskRange {
   private readonly host: RangeHost;
@@ -42,7 +48,7 @@ class LedHost implements DeskRange {
     readonly stickyUntil: Timestamp;
   }): Promise<DeskRange> {
     const right = await this.host.split(request);
-    const born = this.ranges.get(right);
+    const born = await this.ranges.onceServing(right);
     if (born !== undefined) return born;
     throw new DbError('57P03', `range ${right} was split off, and is led by another node`);
   }
@@ -62,19 +68,26 @@ class LedHost implements DeskRange {
 
 export class LedRanges {
   private readonly store: RangeStore;
+  private readonly timers: Timers;
   private readonly led = new WeakMap<RangeHost, LedHost>();
 
-  constructor(store: RangeStore) {
+  constructor(store: RangeStore, timers: Timers) {
     this.store = store;
+    this.timers = timers;
   }
 
   *all(): Generator<DeskRange> {
     for (const host of this.store.all()) if (host.isServing) yield this.of(host);
   }
 
-  get(range: number): DeskRange | undefined {
-    const host = this.store.get(range);
-    return host === undefined ? undefined : this.of(host);
+  /** Undefined: it is not led here after a while. */
+  async onceServing(range: RangeId): Promise<DeskRange | undefined> {
+    for (let waited = 0; waited <= BORN_MICROS; waited += LOOK_MICROS) {
+      const host = this.store.get(range);
+      if (host?.isServing === true) return this.of(host);
+      await pause(this.timers, LOOK_MICROS);
+    }
+    return undefined;
   }
 
   private of(host: RangeHost): LedHost {

@@ -28,7 +28,7 @@ const PATIENCE_MICROS = 10_000_000;
 const RETRY_MICROS = 100_000;
 /** Splits under way at once. */
 const SPLITS_MAX = 8;
-const RETRIED = new Set(['57P03', '55006']);
+const RETRIED = new Set(['57P03', '55000', '55006']);
 
 export interface RangeAdminParts {
   readonly self: NodeId;
@@ -39,6 +39,8 @@ export interface RangeAdminParts {
   nodes(): readonly NodeId[];
   /** Who leads the range that holds the key, as far as this node's own replicas know. */
   leaderOf(key: Uint8Array): NodeId | undefined;
+  /** Of what this node has replicas of. */
+  known(span: Span): readonly RangeDescriptor[];
   /** As they were published. */
   directory(): Promise<readonly RangeDescriptor[]>;
 }
@@ -141,10 +143,14 @@ export class ClusterRanges implements RangeAdmin, LoadAdmin {
       reports.map((report) => ({ descriptor: report.descriptor, report })),
     );
     if (covers(known, span)) return known;
+    // A range that was split off a moment ago has nobody who answers for it yet.
+    const here = this.#parts.known(span).map((descriptor) => ({ descriptor, report: undefined }));
+    const withLocal = withoutOverlaps([...known, ...here]);
+    if (covers(withLocal, span)) return withLocal;
     const published = (await this.#parts.directory())
       .filter((descriptor) => overlaps(descriptor.span, span))
       .map((descriptor) => ({ descriptor, report: undefined }));
-    return withoutOverlaps([...known, ...published]);
+    return withoutOverlaps([...withLocal, ...published]);
   }
 
   async #askAll(question: Question): Promise<RangeReport[]> {

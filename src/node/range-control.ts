@@ -14,7 +14,7 @@ import type { RangeStore } from './range-store.ts';
 import { SplitQueue } from './split-queue.ts';
 import type { Neighbour } from './split-queue-range.ts';
 import { limitsFrom } from './split-queue-rules.ts';
-import type { TableSettings } from './settings-store.ts';
+import type { TableSettings } from '../sql/catalog/descriptor.ts';
 import type { Streams } from './streams.ts';
 
 export interface RangeControlParts {
@@ -40,7 +40,7 @@ export class RangeControl {
     const { nodeId, runtime, clock, streams, keeper, placement, directory } = parts;
     const { time, timers, log, random } = runtime;
     this.parts = parts;
-    const led = new LedRanges(parts.store);
+    const led = new LedRanges(parts.store, timers);
     this.queue = new SplitQueue({
       self: nodeId,
       time,
@@ -70,6 +70,7 @@ export class RangeControl {
       desk: this.desk,
       nodes: () => this.nodes(),
       leaderOf: (key) => this.leaderOf(key),
+      known: (span) => parts.store.known(span),
       directory,
     });
   }

@@ -29,8 +29,10 @@ import type { SqlServer } from '../sql/api.ts';
 import type { Catalog } from '../sql/catalog/api.ts';
 import type { ClusterAdmin } from '../sql/cluster-admin.ts';
 import { createCatalog } from '../sql/catalog/catalog.ts';
+import type { TableSettings } from '../sql/catalog/descriptor.ts';
 import { initParser } from '../sql/parse/grammar.ts';
 import { createSqlServer } from '../sql/session/server.ts';
+import type { Span } from '../storage/engine.ts';
 import { RowCache } from '../storage/row-cache.ts';
 import type { Shard } from '../storage/shard.ts';
 import { startShard } from '../storage/shard-client.ts';
@@ -59,6 +61,7 @@ import { RangeIds } from './range-ids.ts';
 import { RangeStore } from './range-store.ts';
 import type { NodeRecord } from './registry.ts';
 import { SchemaServing } from './schema-serving.ts';
+import { settingFor } from './settings-store.ts';
 import { SpaceGuard } from './space-guard.ts';
 import { SqlServing } from './sql-serving.ts';
 import type { ConsistencyAnswer, DatabaseHealth, Gauge, NodeStatus } from './status.ts';
@@ -394,6 +397,9 @@ export async function openDatabase(
     closing.add(() => checks.stop());
 
     let control: RangeControl | undefined;
+    /** Of the table that the range begins with. */
+    const settingsOf = ({ start }: Span): TableSettings | undefined =>
+      start.length < 4 ? undefined : catalog?.settingsOf(new ByteReader(start).u32be());
     const own = members.find((member) => member.nodeId === nodeId);
     const placement: Placement = new Placement({
       runtime,
@@ -409,7 +415,8 @@ export async function openDatabase(
         localRanges(hosts.all(), {
           rates: ({ load }) => load.rates(),
           bytes: ({ range }) => control?.queue.bytesOf(range),
-          factor: () => placement.settings.get('replication.factor'),
+          factor: ({ descriptor }) =>
+            settingFor('replication.factor', settingsOf(descriptor.span), placement.settings),
         }),
       capacity: () => keeper.capacity,
       followLoad: () => keeper.nodeLoad().followWork,
@@ -428,8 +435,7 @@ export async function openDatabase(
       store: hosts,
       keeper,
       placement,
-      settingsOf: ({ start }) =>
-        start.length < 4 ? undefined : catalog?.settingsOf(new ByteReader(start).u32be()),
+      settingsOf,
       directory: () => allDescriptors(system),
     });
     closing.add(() => control?.stop());

@@ -5,6 +5,7 @@ import { fromUtf8, prefixEnd, utf8 } from '../base/bytes.ts';
 import { rootKey } from '../ranges/layout.ts';
 import type { Log } from '../runtime/runtime.ts';
 import { inOwnTransaction } from '../sql/catalog/attempts.ts';
+import type { TableSettings } from '../sql/catalog/descriptor.ts';
 import type { SettingAdmin, SettingInfo } from '../sql/cluster-admin.ts';
 import type { Transactions } from '../txn/api.ts';
 import { DbError } from '../base/errors.ts';
@@ -26,9 +27,6 @@ const END = prefixEnd(PREFIX);
 export interface Settings {
   get(name: SettingName): number;
 }
-
-/** A table's own values, as SQL keeps them: text by name. */
-export type TableSettings = ReadonlyMap<string, string>;
 
 export const DEFAULT_SETTINGS: Settings = {
   get: (name) => SETTINGS[name].defaultValue,

@@ -9,12 +9,8 @@ import { nodesOf } from '../ranges/descriptor.ts';
 import { mayMergeAt } from '../ranges/layout.ts';
 import type { NodeId } from '../runtime/runtime.ts';
 import type { NodeView } from './placement.ts';
-import {
-  DEFAULT_SETTINGS,
-  type Settings,
-  settingFor,
-  type TableSettings,
-} from './settings-store.ts';
+import type { TableSettings } from '../sql/catalog/descriptor.ts';
+import { DEFAULT_SETTINGS, type Settings, settingFor } from './settings-store.ts';
 import type { Neighbour, SplitLimits } from './split-queue-range.ts';
 
 /** Nodes are even to within half of the largest piece that can be moved. Pieces of a fifth of what a node has on average

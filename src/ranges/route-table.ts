@@ -1,6 +1,7 @@
 // Finds the route of a key, and mends it: from what ranges say when they are asked in vain, and from the directory. Whom a
 // route asks is chosen here: the replica on this node while nothing better is known, the leader once that is.
 
+import type { Timestamp } from '../clock/timestamp.ts';
 import type { NodeId } from '../runtime/runtime.ts';
 import type { RangeId } from '../storage/shard.ts';
 import { compareBytes, keyAfter } from '../base/bytes.ts';
@@ -17,6 +18,8 @@ export interface LocalRanges {
   readonly node: NodeId;
   /** The replica of the range here. One that has gone says so when it is asked. */
   find(range: RangeId): RangeEndpoint | undefined;
+  /** The same, if it may answer reads at `t` whoever leads the range (P23). */
+  reader(range: RangeId, t: Timestamp): RangeEndpoint | undefined;
 }
 
 export interface RemoteNodes {
@@ -71,6 +74,13 @@ export class RouteTable {
     const route = this.cache.findBefore(end);
     if (route !== undefined && route.endpoint === undefined) this.choose(route);
     return route;
+  }
+
+  /** Who is asked for what was at `t`: the replica here where its safe time has come so far, else the leader. */
+  readerOf(route: Route, t: Timestamp): RangeEndpoint {
+    const leader = route.endpoint as RangeEndpoint;
+    if (route.node === this.local.node) return leader;
+    return this.local.reader(route.range, t) ?? leader;
   }
 
   /** All routes that hold a part of the span, in the order of their keys; undefined: some are not known. */

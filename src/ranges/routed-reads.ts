@@ -23,32 +23,39 @@ export class RoutedReads {
   readAt(key: Uint8Array, t: Timestamp, into: RowSlice): Maybe<true> {
     const route = this.routing.table.find(key);
     if (route === undefined) return this.readElsewhere(undefined, key, t, into);
-    const answer = (route.endpoint as RangeEndpoint).readAt(route, key, t, into);
+    const reader = this.routing.table.readerOf(route, t);
+    const answer = reader.readAt(route, key, t, into);
     if (answer === true) return true;
     return answer instanceof Promise
-      ? answer.then((later) => (later === true ? true : this.unread(route, later, key, t, into)))
-      : this.unread(route, answer, key, t, into);
+      ? answer.then((later) =>
+          later === true ? true : this.unread(route, reader, later, key, t, into),
+        )
+      : this.unread(route, reader, answer, key, t, into);
   }
 
   getAt(keys: readonly Uint8Array[], t: Timestamp): Maybe<Values> {
     if (keys.length === 0) return [];
     const route = commonRoute(this.routing.table, keys);
     if (route === undefined) return this.getDivided(keys, t, undefined);
-    const answer = (route.endpoint as RangeEndpoint).getAt(route, keys, t);
+    const reader = this.routing.table.readerOf(route, t);
+    const answer = reader.getAt(route, keys, t);
     return answer instanceof Promise
-      ? answer.then((later) => this.got(route, later, keys, t))
-      : this.got(route, answer, keys, t);
+      ? answer.then((later) => this.got(route, reader, later, keys, t))
+      : this.got(route, reader, answer, keys, t);
   }
 
   private unread(
     route: Route,
+    reader: RangeEndpoint,
     answer: RangeRefusal,
     key: Uint8Array,
     t: Timestamp,
     into: RowSlice,
   ): Promise<true> {
     if (!isElsewhere(answer)) throw refusalError(answer);
-    return this.readElsewhere({ route, answer }, key, t, into);
+    // What another than the leader says tells nothing of the leader.
+    const inVain = reader === route.endpoint ? { route, answer } : undefined;
+    return this.readElsewhere(inVain, key, t, into);
   }
 
   private async readElsewhere(
@@ -73,13 +80,14 @@ export class RoutedReads {
 
   private got(
     route: Route,
+    reader: RangeEndpoint,
     answer: RangeValues,
     keys: readonly Uint8Array[],
     t: Timestamp,
   ): Maybe<Values> {
     if (answer.kind === 'values') return answer.values;
     if (!isElsewhere(answer)) throw refusalError(answer);
-    return this.getDivided(keys, t, { route, answer });
+    return this.getDivided(keys, t, reader === route.endpoint ? { route, answer } : undefined);
   }
 
   /** All ranges at once: the answers together are what was asked for. Those that are not there are asked again. */

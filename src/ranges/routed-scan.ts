@@ -16,10 +16,17 @@ import type { Patience } from './routing-patience.ts';
 /** Ranges that are read before it is their turn. */
 const AHEAD_MAX = 3;
 
-type Opened = { readonly kind: 'scan'; readonly scan: RowScan } | RangeRefusal;
+type Opened =
+  | {
+      readonly kind: 'scan';
+      readonly scan: RowScan;
+      /** By another than the leader, who is asked when this comes to nothing. */
+      readonly isFollowers?: boolean;
+    }
+  | RangeRefusal;
 
 /** Begins the scan of a part that lies within one range. */
-export type OpenPart = (route: Route, part: ScanRequest) => Maybe<Opened>;
+export type OpenPart = (route: Route, part: ScanRequest, onlyLeader: boolean) => Maybe<Opened>;
 
 interface Part {
   readonly route: Route;
@@ -42,6 +49,7 @@ export class RoutedScan implements RowScan {
   private rowsLeft: number;
   /** Of the trouble that it has now. */
   private patience: Patience | undefined = undefined;
+  private onlyLeaders = false;
   private isClosed = false;
 
   constructor(routing: Routing, request: ScanRequest, openPart: OpenPart) {
@@ -112,7 +120,7 @@ export class RoutedScan implements RowScan {
     }
     this.rest = afterPart(rest, span, request.reverse);
     const limitRows = request.limitRows === 0 ? 0 : this.rowsLeft;
-    const opened = this.openPart(route, { ...request, span, limitRows });
+    const opened = this.openPart(route, { ...request, span, limitRows }, this.onlyLeaders);
     if (opened instanceof Promise) opened.catch(() => undefined);
     this.parts.push({ route, span, opened, lastKey: undefined, isThrough: false });
   }
@@ -153,7 +161,10 @@ export class RoutedScan implements RowScan {
     this.rest = isEmpty(rest) ? undefined : rest;
     this.patience ??= this.routing.patience();
     const inVain = { route: part.route, answer: elsewhere };
-    if (!(await this.routing.mend(inVain, this.patience))) throw refusalError(givenUp(elsewhere));
+    if (isFollowers(part.opened)) this.onlyLeaders = true;
+    else if (!(await this.routing.mend(inVain, this.patience))) {
+      throw refusalError(givenUp(elsewhere));
+    }
     if (!this.isClosed) this.openKnown();
   }
 
@@ -167,6 +178,11 @@ export class RoutedScan implements RowScan {
 
 function close(opened: Opened): void {
   if (opened.kind === 'scan') opened.scan.close();
+}
+
+/** Only scans at a timestamp, which are opened at once, may be another's than the leader's. */
+function isFollowers(opened: Maybe<Opened>): boolean {
+  return !(opened instanceof Promise) && opened.kind === 'scan' && opened.isFollowers === true;
 }
 
 function afterPart(rest: Span, part: Span, reverse: boolean): Span | undefined {

@@ -94,10 +94,12 @@ export class Router implements Ranges {
   }
 
   scanAt(request: ScanRequest, t: Timestamp): RowScan {
-    const open: OpenPart = (route, part) => ({
-      kind: 'scan',
-      scan: (route.endpoint as RangeEndpoint).scanAt(route, part, t),
-    });
+    const open: OpenPart = (route, part, onlyLeader) => {
+      const leader = route.endpoint as RangeEndpoint;
+      const reader = onlyLeader ? leader : this.table.readerOf(route, t);
+      const scan = reader.scanAt(route, part, t);
+      return { kind: 'scan', scan, isFollowers: reader !== leader };
+    };
     return new RoutedScan(this.routing, request, open);
   }
 

@@ -50,6 +50,8 @@ import { Life, World } from '../../src/sim/world.ts';
 
 export const NODES: readonly number[] = [1, 2, 3];
 const HERE = 1;
+/** Any replica may answer reads at or below it. */
+export const CLOSED: Timestamp = timestamp(500);
 
 interface FakeRange {
   descriptor: RangeDescriptor;
@@ -111,6 +113,7 @@ export class FakeCluster {
     }));
     for (const range of this.ranges) this.publish(range);
     const nodes = new Map(NODES.map((node) => [node, new FakeNode(this, node)]));
+    const follower = new FakeNode(this, HERE, true);
     this.router = new Router({
       runtime: this.runtime,
       clock: { latest: () => timestamp(1_000_000) },
@@ -118,6 +121,8 @@ export class FakeCluster {
       local: {
         node: HERE,
         find: (range) => (this.replica(HERE, range) === undefined ? undefined : nodes.get(HERE)),
+        reader: (range, t) =>
+          t > CLOSED || this.replica(HERE, range) === undefined ? undefined : follower,
       },
       remote: { to: (node) => nodes.get(node) as RangeEndpoint },
     });
@@ -295,10 +300,13 @@ export class FakeCluster {
 class FakeNode implements RangeEndpoint, TwoPhaseEndpoint {
   private readonly cluster: FakeCluster;
   private readonly node: number;
+  /** It answers whoever leads. */
+  private readonly isReader: boolean;
 
-  constructor(cluster: FakeCluster, node: number) {
+  constructor(cluster: FakeCluster, node: number, isReader = false) {
     this.cluster = cluster;
     this.node = node;
+    this.isReader = isReader;
   }
 
   get twoPhase(): TwoPhaseEndpoint {
@@ -516,7 +524,7 @@ class FakeNode implements RangeEndpoint, TwoPhaseEndpoint {
     if (!holdsSpan(descriptor, span) || isBehind) {
       return { kind: 'wrongRange', known: [descriptor, ...cluster.known(node, span)] };
     }
-    if (leader !== node) {
+    if (leader !== node && (!this.isReader || cluster.random.oneIn(6))) {
       const leaderNode = cluster.random.oneIn(3) ? undefined : leader;
       return { kind: 'notLeader', leaderNode, message: 'another leads', known: descriptor };
     }

@@ -7,10 +7,11 @@ import { DATA_SPAN } from '../../src/ranges/layout.ts';
 import type { ScanRequest, Span, Write } from '../../src/ranges/requests.ts';
 import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { Standing } from '../../src/ranges/standing.ts';
-import { dataKey, FakeCluster, hex, readAll } from './fake-cluster.ts';
+import { CLOSED, dataKey, FakeCluster, hex, readAll } from './fake-cluster.ts';
 
+/** Of strong reads. */
 const T = timestamp(1_000);
-const SEEDS = 60;
+const SEEDS = 30;
 const ROWS = 300;
 
 function filled(seed: number, troubles = 120, troubleOneIn = 4): FakeCluster {
@@ -52,11 +53,12 @@ describe.each(Array.from({ length: SEEDS }, (_, seed) => seed + 1))('with seed %
     for (let i = 0; i < 60; i++) {
       const n = random.below(ROWS + 10);
       const into = newRowSlice();
-      expect(await cluster.until(router.readAt(dataKey(n), T, into))).toBe(true);
+      const t = random.oneIn(3) ? CLOSED : T;
+      expect(await cluster.until(router.readAt(dataKey(n), t, into))).toBe(true);
       const got = into.length < 0 ? undefined : into.bytes.subarray(into.offset, into.length);
       expect(got).toEqual(cluster.get(dataKey(n)));
       const keys = Array.from({ length: random.below(20) }, () => dataKey(random.below(ROWS + 10)));
-      const values = await cluster.until(router.getAt(keys, T));
+      const values = await cluster.until(router.getAt(keys, t));
       expect(values).toEqual(keys.map((key) => cluster.get(key)));
     }
     expect(cluster.troublesLeft).toBeLessThan(120);
@@ -74,7 +76,7 @@ describe.each(Array.from({ length: SEEDS }, (_, seed) => seed + 1))('with seed %
       const reverse = random.oneIn(2);
       const limitRows = random.oneIn(2) ? 0 : 1 + random.below(40);
       const rows = await cluster.until(
-        readAll(router.scanAt(scanOf(span, { reverse, limitRows }), T)),
+        readAll(router.scanAt(scanOf(span, { reverse, limitRows }), random.oneIn(3) ? CLOSED : T)),
       );
       const expected = cluster.rowsIn(span).map(({ key }) => hex(key));
       if (reverse) expected.reverse();
@@ -139,6 +141,40 @@ describe.each(Array.from({ length: SEEDS }, (_, seed) => seed + 1))('with seed %
       await cluster.quiet();
       for (const { sessions } of cluster.ranges) expect(sessions.has(txnId(n))).toBe(false);
     }
+  });
+
+  it('scans under locks, and knows where they are', async () => {
+    const cluster = filled(seed, 60);
+    const { random, router } = cluster;
+    let done = 0;
+    for (let n = 1; n <= 15; n++) {
+      const standing = new Standing();
+      const request = locking(n, standing);
+      const from = random.below(ROWS);
+      const span: Span = { start: dataKey(from), end: dataKey(from + random.below(100)) };
+      const reverse = random.oneIn(2);
+      const read = async (): Promise<string[]> => {
+        const answer = await router.lockedScan({ ...request, ...scanOf(span, { reverse }) });
+        if (answer.kind !== 'scan') throw new Error(answer.kind);
+        return (await readAll(answer.scan)).map(({ key }) => key);
+      };
+      const keys = await cluster.until(read().catch((error: Error) => error));
+      if (keys instanceof Error) {
+        // Its locks went with the leader that it had them of.
+        expect(keys.message).toMatch(/sessionGone|could not serialize/);
+      } else {
+        done++;
+        const expected = cluster.rowsIn(span).map(({ key }) => hex(key));
+        expect(keys).toEqual(reverse ? expected.reverse() : expected);
+        for (const { key } of cluster.rowsIn(span)) {
+          expect(standing.all().some((stand) => stand.holds(key))).toBe(true);
+        }
+      }
+      router.release(request.txn, standing);
+      await cluster.quiet();
+      for (const { sessions } of cluster.ranges) expect(sessions.has(txnId(n))).toBe(false);
+    }
+    expect(done).toBeGreaterThan(5);
   });
 
   it('commits once, says so only if it is so, and plans what has to do with several ranges', async () => {

@@ -9,12 +9,19 @@ import type { BenchOptions } from './lib/options.ts';
 import { workDirectory } from './lib/processes.ts';
 
 const CONNECTIONS = 24;
-const MOVE_SECONDS = 30;
 
 function plans(short: boolean): readonly PhasePlan[] {
-  const seconds = short ? 12 : 60;
+  const seconds = short ? 6 : 60;
   const rows = short ? 5000 : 100_000;
-  const common = { rows, seconds, connections: CONNECTIONS, writeShare: 0.1, isDivisible: true };
+  const moves = short ? { every: 3, seconds: 6 } : { every: 30, seconds: 120 };
+  const common = {
+    rows,
+    seconds,
+    connections: CONNECTIONS,
+    writeShare: 0.1,
+    isDivisible: true,
+    restSeconds: short ? 0 : 6,
+  };
   return [
     {
       ...common,
@@ -48,7 +55,7 @@ function plans(short: boolean): readonly PhasePlan[] {
       story:
         'All clients want the same row. No split can help, so none should be made: the row is reported by SHOW HOT RANGES instead.',
       table: 'one_row',
-      seconds: short ? 8 : 30,
+      seconds: short ? 4 : 30,
       keys: { kind: 'one', id: Math.floor(rows / 2) },
       isDivisible: false,
       judge: ({ phase }) => {
@@ -66,13 +73,12 @@ function plans(short: boolean): readonly PhasePlan[] {
     {
       ...common,
       name: 'A hot spot that moves',
-      story: `A tenth of the table is busy, and every ${MOVE_SECONDS} s another tenth instead.`,
+      story: `A tenth of the table is busy, and every ${moves.every} s another tenth instead.`,
       table: 'moving',
-      seconds: short ? 16 : 4 * MOVE_SECONDS,
-      keys: { kind: 'window', share: 0.1, everySeconds: short ? 8 : MOVE_SECONDS },
+      seconds: moves.seconds,
+      keys: { kind: 'window', share: 0.1, everySeconds: moves.every },
       meanwhile: async ({ mark, until }) => {
-        const every = short ? 8 : MOVE_SECONDS;
-        for (let at = every; at < (short ? 16 : 4 * MOVE_SECONDS); at += every) {
+        for (let at = moves.every; at < moves.seconds; at += moves.every) {
           await until(at);
           mark('the hot spot moves');
         }

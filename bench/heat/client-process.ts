@@ -15,7 +15,9 @@ export type ToClients =
   | { readonly kind: 'stop' };
 
 export interface FromClients {
-  readonly second: number;
+  /** Seconds since they began: of the time that this tells of. A busy process is late with what it says. */
+  readonly from: number;
+  readonly to: number;
   readonly completed: number;
   readonly failed: number;
   readonly latencies: readonly (readonly [number, number])[];
@@ -40,7 +42,7 @@ class Clients {
   private failed = 0;
   private greatestId = 0;
   private lastError: string | undefined;
-  private second = 0;
+  private toldUntil = 0;
   private isStopped = false;
 
   constructor(urls: readonly string[], connections: number, workload: Workload) {
@@ -114,14 +116,17 @@ class Clients {
   }
 
   private report(): void {
+    const now = this.seconds;
     const said: FromClients = {
-      second: this.second++,
+      from: this.toldUntil,
+      to: now,
       completed: this.completed,
       failed: this.failed,
       latencies: this.latencies.packed(),
       greatestId: this.greatestId,
       lastError: this.lastError,
     };
+    this.toldUntil = now;
     this.completed = 0;
     this.failed = 0;
     this.lastError = undefined;

@@ -33,17 +33,20 @@ export class ClientLoad {
     clearTimeout(timer);
   }
 
-  /** Of the seconds in [from, to). */
+  /** Of what began in [from, to). */
   completedPerSecond(from: number, to: number): number {
-    const some = this.seconds.filter(({ second }) => second >= from && second < to);
-    return some.reduce((sum, { completed }) => sum + completed, 0) / Math.max(1, some.length);
+    let completed = 0;
+    let seconds = 0;
+    for (const one of this.between(from, to)) {
+      completed += one.completed;
+      seconds += one.to - one.from;
+    }
+    return seconds === 0 ? 0 : completed / seconds;
   }
 
   percentileMillis(fraction: number, from: number, to: number): number {
     const all = new Latencies();
-    for (const { second, latencies } of this.seconds) {
-      if (second >= from && second < to) all.merge(latencies);
-    }
+    for (const { latencies } of this.between(from, to)) all.merge(latencies);
     return all.percentile(fraction);
   }
 
@@ -55,15 +58,19 @@ export class ClientLoad {
     return this.seconds.findLast(({ lastError }) => lastError !== undefined)?.lastError;
   }
 
-  /** The longest time in which nothing was completed, in whole seconds. */
-  longestSilence(from: number): number {
+  /** The longest time in which nothing was completed, to about a second. */
+  longestSilence(since: number): number {
     let longest = 0;
-    let now = 0;
-    for (const { second, completed } of this.seconds) {
-      if (second < from) continue;
-      now = completed === 0 ? now + 1 : 0;
-      longest = Math.max(longest, now);
+    let silent = 0;
+    for (const { from, to, completed } of this.seconds) {
+      if (from < since) continue;
+      silent = completed === 0 ? silent + to - from : 0;
+      longest = Math.max(longest, silent);
     }
     return longest;
+  }
+
+  private between(from: number, to: number): readonly FromClients[] {
+    return this.seconds.filter((one) => one.from >= from - 0.5 && one.from < to - 0.5);
   }
 }

@@ -17,7 +17,7 @@ import {
   marksBetween,
 } from './recording.ts';
 import { counterAt, Watch } from './watch.ts';
-import type { Workload } from './workloads.ts';
+import { Latencies, type Workload } from './workloads.ts';
 
 export interface PhasePlan {
   readonly name: string;
@@ -35,6 +35,8 @@ export interface PhasePlan {
   /** When the nodes among which it should be even change, and to which; left out: from the start, all. */
   readonly even?: { readonly from: number; readonly among: readonly number[] };
   readonly isDivisible: boolean;
+  /** Between the table's making and the load. */
+  readonly restSeconds: number;
 }
 
 export interface RunningPhase {
@@ -71,6 +73,8 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
   const urls = nodes.map(({ sql }) => `postgres://root@${sql}/defaultdb`);
   await Promise.all(urls.map(untilServing));
   await createTable(nodes, plan.table, plan.rows);
+  // What the rows' insertion left in the rates is not this phase's.
+  await pause(plan.restSeconds);
   const movedBefore = await movedBytes(nodes);
   const { table, rows, keys, writeShare } = plan;
   const clients = new ClientLoad(urls, plan.connections, { table, rows, keys, writeShare });
@@ -95,14 +99,16 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
   const marks = samples.flatMap((sample, i) =>
     i === 0 ? [] : marksBetween(samples[i - 1] as HeatSample, sample),
   );
-  const series = clients.seconds.map(
-    ({ second, completed }): HeatSecond => ({
-      at: second,
-      completed,
-      p99Millis: clients.percentileMillis(0.99, second, second + 1),
-      byNode: watch.ratesByNode(second),
-    }),
-  );
+  const series = clients.seconds.map((one): HeatSecond => {
+    const latencies = new Latencies();
+    latencies.merge(one.latencies);
+    return {
+      at: one.from,
+      completed: one.completed / (one.to - one.from),
+      p99Millis: latencies.percentile(0.99),
+      byNode: watch.ratesByNode(one.from),
+    };
+  });
   const phase: HeatPhase = {
     name: plan.name,
     story: plan.story,

@@ -7,7 +7,7 @@ import { linkLocally } from '../sql/catalog/local-link.ts';
 import { SchemaHome } from '../sql/catalog/schema-home.ts';
 import type { HomeLink, HomeLinkEvents, SchemaHomes } from '../sql/catalog/schema-links.ts';
 import type { Transactions } from '../txn/api.ts';
-import { linkByStream, SCHEMA_PURPOSE, serveGateway } from './schema-streams.ts';
+import { linkByStream, pointElsewhere, SCHEMA_PURPOSE, serveGateway } from './schema-streams.ts';
 import type { Streams } from './streams.ts';
 
 export interface SchemaServingParts {
@@ -16,25 +16,27 @@ export interface SchemaServingParts {
   readonly streams: Streams;
   /** The catalog's own: nothing fences them. */
   readonly transactions: Transactions;
-  /** False: only this node's own gateway has a use for it. */
-  readonly isReachedByOthers: boolean;
   /** Whether this node leads the catalog's first key at this moment, by its lease (P1). */
   leads(): boolean;
   /** Who does, as far as this node knows; it may be wrong. */
   leader(): NodeId | undefined;
+  /** All nodes, to ask one after the other when it does not know. */
+  others(): readonly NodeId[];
   onFailure(error: unknown): void;
 }
 
 export class SchemaServing implements SchemaHomes {
   readonly #parts: SchemaServingParts;
   #home: SchemaHome | undefined;
+  /** What the last node that was asked said. */
+  #hint: NodeId | undefined;
+  #asked = 0;
 
   constructor(parts: SchemaServingParts) {
     this.#parts = parts;
     parts.streams.register(SCHEMA_PURPOSE, async (from, stream) => {
       const home = this.#home;
-      // Who asks looks for it again.
-      if (home === undefined) stream.abort();
+      if (home === undefined) await pointElsewhere(stream, parts.leader());
       else await serveGateway(home, from, stream);
     });
   }
@@ -54,13 +56,22 @@ export class SchemaServing implements SchemaHomes {
   }
 
   async open(incarnation: number, events: HomeLinkEvents): Promise<HomeLink> {
-    const { nodeId, runtime, leader } = this.#parts;
+    const { nodeId, runtime } = this.#parts;
     if (this.#home !== undefined) return linkLocally(this.#home, nodeId, incarnation, events);
-    const node = this.#parts.isReachedByOthers ? leader() : undefined;
-    if (node === undefined || node === nodeId) {
-      throw new DbError('57P03', 'it is not known which node leads the schema');
-    }
+    const node = this.#whomToAsk();
+    this.#hint = undefined;
+    if (node === undefined) throw new DbError('57P03', 'it is not known who leads the schema');
     const stream = await runtime.network.openStream(node, SCHEMA_PURPOSE);
-    return linkByStream(stream, incarnation, events);
+    return linkByStream(stream, incarnation, events, (elsewhere) => {
+      this.#hint = elsewhere;
+    });
+  }
+
+  #whomToAsk(): NodeId | undefined {
+    const { nodeId, leader, others } = this.#parts;
+    const known = this.#hint ?? leader();
+    if (known !== undefined && known !== nodeId) return known;
+    const nodes = others().filter((node) => node !== nodeId);
+    return nodes[this.#asked++ % Math.max(1, nodes.length)];
   }
 }

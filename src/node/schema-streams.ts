@@ -1,7 +1,8 @@
 // Schema leases between two nodes: a stream `schema`, which the gateway opens to the home's node. One message a chunk,
 // after a hello.
 
-import type { ByteStream } from '../runtime/runtime.ts';
+import { ByteReader, ByteWriter } from '../base/bytes.ts';
+import type { ByteStream, NodeId } from '../runtime/runtime.ts';
 import {
   decodeHello,
   decodeToGateway,
@@ -14,6 +15,8 @@ import type { SchemaHome } from '../sql/catalog/schema-home.ts';
 import type { HomeLink, HomeLinkEvents } from '../sql/catalog/schema-links.ts';
 
 export const SCHEMA_PURPOSE = 'schema';
+/** First byte of the one message of a node that has no home: u53 the node that leads it, 0 for unknown. */
+const ELSEWHERE = 255;
 /** Messages that may wait for the network; beyond it the other side is as good as gone. */
 const WAITING_MAX = 1000;
 
@@ -43,11 +46,12 @@ class Outgoing {
   }
 }
 
-/** The gateway's end. */
+/** The gateway's end. `elsewhere`: the home is not there, but perhaps on the node that is given. */
 export function linkByStream(
   stream: ByteStream,
   incarnation: number,
   events: HomeLinkEvents,
+  elsewhere: (node: NodeId | undefined) => void,
 ): HomeLink {
   let isOpen = true;
   const close = (): void => {
@@ -62,7 +66,9 @@ export function linkByStream(
   const outgoing = new Outgoing(stream, broken);
   outgoing.send(encodeHello(incarnation));
   readAll(stream, (chunk) => {
-    if (isOpen) events.message(decodeToGateway(chunk));
+    if (!isOpen) return;
+    if (chunk[0] === ELSEWHERE) elsewhere(new ByteReader(chunk, 1).u53() || undefined);
+    else events.message(decodeToGateway(chunk));
   }).then(
     () => broken('the home ended it'),
     (error: unknown) => broken(String(error)),
@@ -74,6 +80,19 @@ export function linkByStream(
     },
     close,
   };
+}
+
+/** Of a node that has no home: who may have it. */
+export async function pointElsewhere(
+  stream: ByteStream,
+  leader: NodeId | undefined,
+): Promise<void> {
+  const out = new ByteWriter(8);
+  out.u8(ELSEWHERE);
+  out.u53(leader ?? 0);
+  await stream.write(out.take());
+  stream.end();
+  while ((await stream.read()) !== undefined);
 }
 
 /** The home's end, until the stream is over. */

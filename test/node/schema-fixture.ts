@@ -41,10 +41,10 @@ export class SchemaNode {
   /** When SQL was served, and when not any more. */
   readonly turns: ('serves' | 'ceased')[] = [];
 
-  private readonly cluster: SchemaCluster;
+  private readonly among: SchemaCluster;
 
   constructor(cluster: SchemaCluster, id: number, runtime: Runtime, life: Life) {
-    this.cluster = cluster;
+    this.among = cluster;
     this.id = id;
     this.life = life;
     const clock = createIntervalClock(runtime);
@@ -55,9 +55,10 @@ export class SchemaNode {
       runtime,
       streams: new Streams(network, log),
       transactions: system,
-      isReachedByOthers: true,
       leads: () => cluster.leads(id),
-      leader: () => cluster.leader,
+      // Not every node knows.
+      leader: () => (id === 3 ? undefined : cluster.leader),
+      others: () => [1, 2, 3],
       onFailure: (error) => cluster.world.fail(error),
     });
     this.catalog = createCatalog({
@@ -103,7 +104,7 @@ export class SchemaNode {
 
   /** What its process left open. */
   orphans(): FakeTransaction[] {
-    return [...this.cluster.store.open].filter(
+    return [...this.among.store.open].filter(
       ({ committing }) => committing === this.committing || committing === this.committingOwn,
     );
   }

@@ -30,9 +30,9 @@ export interface IndexDescriptor {
   readonly columns: readonly IndexColumn[];
 }
 
-export type TableSettings = Readonly<Record<string, string>>;
+export type TableSettings = ReadonlyMap<string, string>;
 
-export const NO_SETTINGS: TableSettings = {};
+export const NO_SETTINGS: TableSettings = new Map();
 
 export interface TableDescriptor {
   readonly id: number;

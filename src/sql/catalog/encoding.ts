@@ -51,9 +51,8 @@ export function encodeDescriptor(table: TableDescriptor): Uint8Array {
     if (column.defaultText !== undefined) out.text(column.defaultText);
   }
   encodeIndex(out, table.primary);
-  const settings = Object.entries(table.settings);
-  out.u32(settings.length);
-  for (const [name, value] of settings) {
+  out.u32(table.settings.size);
+  for (const [name, value] of table.settings) {
     out.text(name);
     out.text(value);
   }
@@ -89,10 +88,10 @@ export function decodeDescriptor(bytes: Uint8Array): TableDescriptor {
   const columns: ColumnDescriptor[] = [];
   for (let left = input.u32(); left > 0; left--) columns.push(decodeColumn(input));
   const primary = decodeIndex(input);
-  const settings: Record<string, string> = {};
+  const settings = new Map<string, string>();
   for (let left = input.u32(); left > 0; left--) {
     const setting = input.text();
-    settings[setting] = input.text();
+    settings.set(setting, input.text());
   }
   return {
     id,

@@ -181,7 +181,7 @@ async function showSettings(
   if (settings === undefined) throw unsupported('SHOW CLUSTER SETTINGS');
   for (const { name, value, defaultValue, isPerTable, description } of await settings.list()) {
     if (table !== undefined && !isPerTable) continue;
-    const own = table?.settings[name];
+    const own = table?.settings.get(name);
     const source = own !== undefined ? 'table' : value === defaultValue ? 'default' : 'cluster';
     ctx.sink.tuple([name, own ?? value, defaultValue, source, description]);
   }

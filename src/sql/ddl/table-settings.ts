@@ -33,10 +33,10 @@ export async function alterSettings(
     ctx.notice('NOTICE', '00000', `relation "${statement.table.name}" does not exist, skipping`);
     return 'ALTER TABLE';
   }
-  const settings: Record<string, string> = { ...table.settings };
+  const settings = new Map(table.settings);
   for (const [name, value] of checked) {
-    if (value === undefined) delete settings[name];
-    else settings[name] = value;
+    if (value === undefined) settings.delete(name);
+    else settings.set(name, value);
   }
   await ctx.catalog.replace(ctx.txn, { ...table, settings });
   ctx.schemaChanged(nothingToDo, nothingToDo);

@@ -10,7 +10,11 @@ import { formatText, parseText } from '../../../src/rows/text-format.ts';
 import { columnType, INT8 } from '../../../src/rows/types.ts';
 import type { ResultField, ResultSink } from '../../../src/sql/api.ts';
 import type { CatalogView } from '../../../src/sql/catalog/api.ts';
-import type { ColumnDescriptor, TableDescriptor } from '../../../src/sql/catalog/descriptor.ts';
+import {
+  type ColumnDescriptor,
+  NO_SETTINGS,
+  type TableDescriptor,
+} from '../../../src/sql/catalog/descriptor.ts';
 import type {
   CompiledPlan,
   ExecContext,
@@ -292,7 +296,7 @@ function descriptorOf(ast: CreateTableStatement, index: number): TableDescriptor
     },
     hasPrimaryKey: key.length > 0,
     nextColumnId: columns.length + 1,
-    settings: {},
+    settings: NO_SETTINGS,
     layout: layoutOf(columns.map((c) => c.type)),
   };
 }

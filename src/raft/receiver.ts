@@ -101,7 +101,7 @@ export class Receiver {
     if (isOurs && to > newest) this.parts.onUnknown({ groupId, from, to });
   }
 
-  /** Who leads a group's first term leads it since a split, which this node is about to apply, most likely: what it says
+  /** P26: who leads a group's first term leads it since a split, which this node is about to apply, most likely: what it says
    * comes again. */
   private isBeingBorn(groupId: GroupId, message: Message): boolean {
     if (message.term !== BIRTH.term || !isFromLeader(message)) return false;

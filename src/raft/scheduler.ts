@@ -333,6 +333,7 @@ export class RaftScheduler {
     this.abandon(group, reason);
   }
 
+  /** P25. */
   private born(group: RaftGroup, { parent, entry }: Birth): void {
     const { core, promise } = group;
     const heir = membersOf(core.configuration).find(

@@ -77,7 +77,7 @@ describe('a first start that was cut off', () => {
     const database = await open();
     await database.close();
     expect(JSON.parse(fs.readFileSync(join(directory, 'node.json'), 'utf8'))).toMatchObject({
-      formatVersion: 2,
+      formatVersion: 3,
       shards: 1,
     });
   });

@@ -104,15 +104,31 @@ export class RangeCache {
     return before?.holds(start) === true ? at - 1 : at;
   }
 
-  /** Of the first route that starts after the key. */
+  /** Of the first route that starts after the key. Starts between two that begin as the key does begin so too, which
+   * spares most of each comparison: starts have long beginnings in common (bench: point, over 500 ranges). */
   private firstAfter(key: Uint8Array): number {
     const { routes } = this;
     let low = 0;
     let high = routes.length;
+    let lowShared = 0;
+    let highShared = 0;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (compareBytes((routes[middle] as Route).start, key) <= 0) low = middle + 1;
-      else high = middle;
+      const { start } = routes[middle] as Route;
+      const shorter = start.length < key.length ? start.length : key.length;
+      let shared = lowShared < highShared ? lowShared : highShared;
+      while (shared < shorter && start[shared] === key[shared]) shared++;
+      const isAfter =
+        shared === shorter
+          ? start.length > key.length
+          : (start[shared] as number) > (key[shared] as number);
+      if (isAfter) {
+        high = middle;
+        highShared = shared;
+      } else {
+        low = middle + 1;
+        lowShared = shared;
+      }
     }
     return low;
   }

@@ -288,7 +288,10 @@ describe('two founders at once', () => {
 
 describe('a node that waits beside a cluster', () => {
   /** What is due is run by hand. */
-  function waiter(bootstrap: Bootstrap): { look(): Promise<void>; readonly said: string[] } {
+  function waiter(bootstrap: Bootstrap): {
+    readonly look: () => Promise<void>;
+    readonly said: string[];
+  } {
     let due: (() => void) | undefined;
     const said: string[] = [];
     const timers = {

@@ -1,6 +1,7 @@
 // Whole nodes in simulated time: they join, drain, are decommissioned and die, and what was written is there.
 
 import { describe, expect, it } from 'vitest';
+import { nodeOf } from '../../src/raft/types.ts';
 import { Cluster, type ClusterNode } from './cluster-fixture.ts';
 
 const SECOND = 1_000_000;
@@ -13,7 +14,7 @@ function replicas(cluster: Cluster): Map<number, readonly number[]> {
       if (host.isServing) {
         found.set(
           host.range,
-          host.descriptor.configuration.voters.map((replica) => replica % 0x10000).sort(),
+          host.descriptor.configuration.voters.map(nodeOf).sort((a, b) => a - b),
         );
       }
     }

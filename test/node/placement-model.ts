@@ -336,9 +336,9 @@ export class ModelCluster {
       replicas.filter((replica) => this.isAlive(nodeOf(replica))).length;
     for (const half of [after.voters, after.outgoing]) {
       if (half.length > 0 && alive(half) < quorum(half.length)) {
-        throw this.world.fail(
+        this.world.fail(
           new Error(`range ${range.range} loses its majority: ${JSON.stringify(after)}`),
-        ) as never;
+        );
       }
     }
     if (

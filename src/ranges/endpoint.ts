@@ -113,7 +113,8 @@ export interface RangeEndpoint {
     writes: readonly Write[],
     deadline: Timestamp,
   ): Promise<RangeCommit>;
-  release(head: RangeHead, txn: RangeTxn): void;
+  /** `isForsaken`: not its coordinator says so, who is not heard of any more; what it was promised still holds (P16). */
+  release(head: RangeHead, txn: RangeTxn, isForsaken?: boolean): void;
 
   bulkWrite(head: RangeHead, writes: readonly Write[], willBeRead: boolean): Promise<RangeCommit>;
   /** A span within the range. */

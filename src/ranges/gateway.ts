@@ -48,10 +48,10 @@ export class Gateway {
   gone(): void {
     const all = [...this.standing.values()];
     this.standing.clear();
-    for (const stand of all) for (const range of stand.in) this.release(stand.txn, range);
+    for (const stand of all) for (const range of stand.in) this.release(stand.txn, range, true);
   }
 
-  private release(txn: RangeTxn, range: RangeId): void {
-    this.ranges.lookup(range)?.endpoint.release({ range, generation: 0 }, txn);
+  private release(txn: RangeTxn, range: RangeId, isForsaken = false): void {
+    this.ranges.lookup(range)?.endpoint.release({ range, generation: 0 }, txn, isForsaken);
   }
 }

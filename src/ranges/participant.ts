@@ -42,6 +42,8 @@ export class Participant {
   private readonly state: TwoPhaseState;
   /** The last promise to each session that may not be wounded for its sake. */
   private readonly promises = new Map<Session, Timestamp>();
+  /** Nobody will let go of them. */
+  private readonly forsaken = new Set<Session>();
 
   constructor(
     parts: ReplicaParts,
@@ -176,6 +178,12 @@ export class Participant {
     this.sessions.end(session);
   }
 
+  /** P16: a decision about it may still be on its way. */
+  forsake(session: Session): void {
+    if (this.promises.has(session)) this.forsaken.add(session);
+    else this.sessions.release(session);
+  }
+
   /** Before anything is served: what is prepared is locked, as it was under whoever led before. */
   lead(): void {
     for (const prepared of this.state.prepared.all()) this.take(prepared);
@@ -190,6 +198,7 @@ export class Participant {
   /** Locks went with leadership, and so did whoever waited. */
   cease(): void {
     this.promises.clear();
+    this.forsaken.clear();
     for (const prepared of this.state.prepared.all()) {
       prepared.session = undefined;
       prepared.isReadProtected = false;
@@ -266,7 +275,8 @@ export class Participant {
         // There may be a later one.
         if (this.promises.get(session) !== until) return;
         this.promises.delete(session);
-        this.sessions.relax(session);
+        if (this.forsaken.delete(session)) this.sessions.release(session);
+        else this.sessions.relax(session);
       },
       // The node stops.
       () => undefined,

@@ -30,6 +30,7 @@ import { RecordSteps } from './record-steps.ts';
 import { Recovery } from './recovery.ts';
 import type { ReplicaParts } from './replica-parts.ts';
 import type { Span, TxnId } from './requests.ts';
+import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { type TwoPhaseEffect, TwoPhaseState } from './two-phase-state.ts';
 
@@ -128,6 +129,11 @@ export class ReplicaTwoPhase implements TwoPhaseEndpoint {
     this.commits.met(commandTimestamp(command) ?? MIN_TIMESTAMP);
     this.show(effect);
     this.recovery.watch();
+  }
+
+  /** Of a confirmed one: it ends, once its promise is over. */
+  forsake(session: Session): void {
+    this.participant.forsake(session);
   }
 
   /** Before anything is served; sessions that were handed over are there. */

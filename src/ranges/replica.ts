@@ -519,13 +519,14 @@ export class Replica {
     return this.commits.commit(head, txn, writes, deadline);
   }
 
-  release(_head: RangeHead, txn: Pick<RangeTxn, 'id'>): void {
+  release(_head: RangeHead, txn: Pick<RangeTxn, 'id'>, isForsaken = false): void {
     const session = this.sessions.find(txn.id);
     if (session === undefined) return;
     // One that is being decided, here or elsewhere, ends with its outcome.
     const { state } = session.owner;
     if (state === 'committing' || state === 'prepared') return;
-    this.sessions.release(session);
+    if (isForsaken && state === 'confirmed') this.twoPhase.forsake(session);
+    else this.sessions.release(session);
   }
 
   bulkWrite(_head: RangeHead, writes: readonly Write[], willBeRead: boolean): Promise<RangeCommit> {

@@ -52,6 +52,7 @@ import { loadGauges } from './load-figures.ts';
 import { LoadKeeper } from './load-keeper.ts';
 import { LogTruncation } from './log-truncation.ts';
 import { nodeAdmin } from './node-admin.ts';
+import { placementGauges } from './placement-figures.ts';
 import { Placement } from './placement-node.ts';
 import { RangeControl } from './range-control.ts';
 import { localRanges } from './placement-ranges.ts';
@@ -484,6 +485,7 @@ export async function openDatabase(
           freeBytes: guard.freeBytes,
         }),
         ...loadGauges(keeper, control.queue),
+        ...placementGauges(placement.driver.counts(), placement.views()),
       ],
       status: () => ({
         nodeId,

@@ -116,10 +116,7 @@ export class Sessions {
   /** The transaction is given up: also what was handed over ends, wherever that still is. */
   release(session: Session): void {
     this.end(session);
-    for (const heir of session.heirs ?? []) {
-      if (heir.session.owner.state === 'active' || heir.session.owner.state === 'confirmed')
-        heir.sessions.release(heir.session);
-    }
+    this.releaseHeirs(session);
   }
 
   /** A copy. */
@@ -139,7 +136,18 @@ export class Sessions {
   endAll(): void {
     const ended = this.byTxn;
     this.byTxn = new SessionTable();
-    for (const session of ended.all()) this.locks.release(session.owner);
+    for (const session of ended.all()) {
+      this.locks.release(session.owner);
+      // Its gateway may not know that the range was divided: nobody else could tell them.
+      this.releaseHeirs(session);
+    }
+  }
+
+  private releaseHeirs(session: Session): void {
+    for (const heir of session.heirs ?? []) {
+      const { state } = heir.session.owner;
+      if (state === 'active' || state === 'confirmed') heir.sessions.release(heir.session);
+    }
   }
 
   private open(txn: TxnRef): Session | Refusal {

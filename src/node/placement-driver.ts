@@ -22,6 +22,8 @@ import type { Settings } from './settings-store.ts';
 
 const LOOK_MICROS = 1_000_000;
 const LEASES_AT_ONCE = 8;
+/** After half as many it is told that something can't be done, and then after each so many. */
+const STUCK_LOOKS = 60;
 const RETRY_MICROS_MIN = 1_000_000;
 const RETRY_MICROS_MAX = 60_000_000;
 
@@ -89,6 +91,7 @@ export class PlacementDriver {
   private failed = 0;
   private stuckNow: ReadonlyMap<RangeId, string> = new Map();
   private looks = 0;
+  private stuckLooks = 0;
   private leasesRunning = 0;
   private timer: Disposable | undefined = undefined;
   private isStopped = false;
@@ -152,10 +155,21 @@ export class PlacementDriver {
       replicaMovesMax: Math.max(0, settings.get('rebalance.replicas_at_once') - learners),
     });
     this.stuckNow = stuck;
+    this.tellStuck();
     for (const action of actions) {
       const range = byId.get(action.range);
       if (range !== undefined) void this.carryOut(range, action);
     }
+  }
+
+  /** What only time gives is not worth a word; what lasts needs a person. */
+  private tellStuck(): void {
+    const [first] = this.stuckNow;
+    this.stuckLooks = first === undefined ? 0 : this.stuckLooks + 1;
+    if (first === undefined || this.stuckLooks % STUCK_LOOKS !== STUCK_LOOKS / 2) return;
+    const [range, reason] = first;
+    const ranges = this.stuckNow.size;
+    this.parts.log.warn('ranges need what is not there', { ranges, range, reason });
   }
 
   private async carryOut(range: PlacedRange, action: PlacementAction): Promise<void> {

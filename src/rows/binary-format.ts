@@ -3,8 +3,10 @@
 import { type ByteWriter, fromUtf8Strict } from '../base/bytes.ts';
 import { DbError, unsupported } from '../base/errors.ts';
 import type { Datum } from './datum.ts';
+import { writeTimestampText } from './datetime-format.ts';
 import { timestampInRange } from './datetime-parse.ts';
 import type { Decimal } from './decimal.ts';
+import { formatFloat8 } from './float-format.ts';
 import { Interval } from './interval.ts';
 import { parseJson, parseJsonb } from './json.ts';
 import { applyModifier, padCharacters } from './modifiers.ts';
@@ -39,7 +41,7 @@ import {
   UUID,
   VARCHAR,
 } from './types.ts';
-import { writeInteger, writeUtf8 } from './utf8.ts';
+import { writeAscii, writeInteger, writeUtf8 } from './utf8.ts';
 
 const JSONB_VERSION = 1;
 const TWO_32 = 4294967296;
@@ -208,6 +210,15 @@ export function formatTextInto(type: ColumnType, value: Datum, writer: ByteWrite
       return;
     case BYTEA:
       writeHex(writer, value as Uint8Array, 0, (value as Uint8Array).length);
+      return;
+    case FLOAT8:
+      writeAscii(writer, formatFloat8(value as number));
+      return;
+    case TIMESTAMP:
+      writeTimestampText(writer, value as number | bigint, '');
+      return;
+    case TIMESTAMPTZ:
+      writeTimestampText(writer, value as number | bigint, '+00');
       return;
     default:
       writeUtf8(writer, formatText(type, value));

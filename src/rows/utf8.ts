@@ -49,30 +49,54 @@ export function readUtf8(bytes: Uint8Array, start: number, end: number): string 
   return fromUtf8(bytes.subarray(start, end));
 }
 
+/** Appends a text of ASCII alone: formatted numbers and dates. */
+export function writeAscii(writer: ByteWriter, text: string): void {
+  const { length } = text;
+  writer.reserve(length);
+  const { bytes } = writer;
+  const at = writer.length;
+  for (let i = 0; i < length; i++) bytes[at + i] = text.charCodeAt(i);
+  writer.length = at + length;
+}
+
+/** So many digits are divided as 32-bit integers, which is several times faster than as doubles. */
+const BILLION = 1_000_000_000;
+
 /** The decimal digits of an integer datum. */
 export function writeInteger(writer: ByteWriter, value: number | bigint): void {
-  if (typeof value === 'bigint' || value > 9999999999 || value < -9999999999) {
-    writeUtf8(writer, value.toString());
+  if (typeof value === 'bigint') {
+    writeAscii(writer, value.toString());
     return;
   }
-  writer.reserve(12);
-  const bytes = writer.bytes;
-  let at = writer.length;
+  writer.reserve(20);
   let rest = value;
   if (rest < 0) {
-    bytes[at++] = 45;
+    writer.bytes[writer.length++] = 45;
     rest = -rest;
   }
-  if (rest < 10) {
-    bytes[at] = 48 + rest;
-    writer.length = at + 1;
+  if (rest < BILLION) {
+    writeDigits(writer, rest, digitsOf(rest));
     return;
   }
+  const high = Math.floor(rest / BILLION);
+  writeDigits(writer, high, digitsOf(high));
+  writeDigits(writer, rest - high * BILLION, 9);
+}
+
+function digitsOf(value: number): number {
   let digits = 1;
-  for (let bound = 10; bound <= rest; bound *= 10) digits++;
+  for (let bound = 10; bound <= value; bound *= 10) digits++;
+  return digits;
+}
+
+/** The last `digits` digits of a value below 2^31, with zeros in front; there is room for them. */
+export function writeDigits(writer: ByteWriter, value: number, digits: number): void {
+  const { bytes } = writer;
+  const at = writer.length;
+  let rest = value | 0;
   for (let i = at + digits - 1; i >= at; i--) {
-    const next = Math.floor(rest / 10);
-    bytes[i] = 48 + (rest - next * 10);
+    const next = (rest / 10) | 0;
+    bytes[i] = 48 + rest - next * 10;
     rest = next;
   }
   writer.length = at + digits;

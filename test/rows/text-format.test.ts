@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 // Expected answers are PostgreSQL 15's.
 import { describe, expect, it } from 'vitest';
 import { ByteWriter } from '../../src/base/bytes.ts';
@@ -5,6 +6,7 @@ import { DbError } from '../../src/base/errors.ts';
 import { formatTextInto } from '../../src/rows/binary-format.ts';
 import { formatText, parseText } from '../../src/rows/text-format.ts';
 import * as t from '../../src/rows/types.ts';
+import { typeOids, valueOf } from './arbitraries.ts';
 
 function numeric(precision: number, scale: number): t.ColumnType {
   return t.columnType(t.NUMERIC, ((precision << 16) | (scale & 0x7ff)) + 4);
@@ -211,6 +213,18 @@ describe('text input and output', () => {
     const writer = new ByteWriter(1);
     formatTextInto(type, value, writer);
     expect(new TextDecoder().decode(writer.take())).toBe(output);
+  });
+
+  it.each([...typeOids])('of type %i are the same as bytes and as a string', (oid) => {
+    const type = c(oid);
+    fc.assert(
+      fc.property(valueOf(oid), (value) => {
+        const writer = new ByteWriter(1);
+        formatTextInto(type, value, writer);
+        expect(new TextDecoder().decode(writer.take())).toBe(formatText(type, value));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it.each(refused)('%o refuses %j with %s', (type, input, code, message) => {

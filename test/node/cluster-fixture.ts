@@ -185,10 +185,17 @@ export class Cluster {
     return node;
   }
 
-  /** The node that serves SQL, once there is one. */
+  /** The node that leads the first data range, and so the schema, once it serves SQL. */
   async leader(): Promise<ClusterNode> {
     const find = (): ClusterNode | undefined =>
-      this.nodes.find((node) => node.database?.status().isServing === true);
+      this.nodes.find(({ database }) => {
+        const status = database?.status();
+        const isLeading = status?.ranges.some(
+          ({ range, role, isLeaseHeld }) =>
+            range === FIRST_DATA_RANGE && role === 'leader' && isLeaseHeld,
+        );
+        return isLeading === true && status?.isServing === true;
+      });
     await this.when(() => find() !== undefined, 'a leader');
     return find() as ClusterNode;
   }

@@ -119,6 +119,7 @@ describe('ranges in SQL', () => {
       const sum = await cluster.query(session, 'SELECT count(*) n, sum(id) s FROM t');
       expect(sum.rows).toEqual([{ n: 100, s: 5050 }]);
     }
+    await cluster.pass(5 * SECOND);
     const nodes = await cluster.query(one, 'SHOW NODES');
     expect(nodes.rows.map((row) => [row['node_id'], row['state']])).toEqual([
       [1, 'live'],

@@ -183,10 +183,12 @@ function requireSame(
 }
 
 function connectText(status: readonly LocalNodeStatus[]): string {
-  const leader = status.find((one) => one.status?.isServing === true)?.node;
-  if (leader === undefined) return 'No node leads at the moment.\n';
-  const url = `postgres://root@${leader.sql}/defaultdb`;
-  return `Node ${leader.nodeId} leads: SQL is served there.
+  const serving = status.filter((one) => one.status?.isServing === true).map(({ node }) => node);
+  const [first] = serving;
+  if (first === undefined) return 'No node serves SQL at the moment.\n';
+  const url = `postgres://root@${first.sql}/defaultdb`;
+  const ids = serving.map(({ nodeId }) => nodeId).join(', ');
+  return `SQL is served by node${serving.length === 1 ? '' : 's'} ${ids}. Connect to node ${first.nodeId}, for example:
 
   psql ${url}
   npx meridian sql --url ${url}

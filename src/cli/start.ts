@@ -183,9 +183,7 @@ Ctrl-C stops it.
 }
 
 function membersText(nodeId: number, members: number): string {
-  return members > 1
-    ? `\nNode ${nodeId} of ${members}. SQL is served by the node that leads; the others say which that is.\n`
-    : '';
+  return members > 1 ? `\nNode ${nodeId} of ${members}. Each of them serves SQL.\n` : '';
 }
 
 function localityOf(options: ParsedOptions): string {

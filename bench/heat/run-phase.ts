@@ -42,10 +42,10 @@ export interface PhasePlan {
 export interface RunningPhase {
   readonly cluster: Cluster;
   /** A line through the pictures. */
-  mark(text: string): void;
+  readonly mark: (text: string) => void;
   /** Resolves when the load has run for so long. */
-  until(second: number): Promise<void>;
-  watchAlso(node: ClusterNode): void;
+  readonly until: (second: number) => Promise<void>;
+  readonly watchAlso: (node: ClusterNode) => void;
 }
 
 export interface PhaseResult {

@@ -37,7 +37,7 @@ export class RangeControl {
   private readonly parts: RangeControlParts;
 
   constructor(parts: RangeControlParts) {
-    const { nodeId, runtime, clock, streams, keeper, placement, directory } = parts;
+    const { nodeId, runtime, clock, streams, keeper, placement } = parts;
     const { time, timers, log, random } = runtime;
     this.parts = parts;
     const led = new LedRanges(parts.store, timers);
@@ -71,7 +71,7 @@ export class RangeControl {
       nodes: () => this.nodes(),
       leaderOf: (key) => this.leaderOf(key),
       known: (span) => parts.store.known(span),
-      directory,
+      directory: () => parts.directory(),
     });
   }
 

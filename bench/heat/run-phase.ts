@@ -65,6 +65,7 @@ const EVEN_TOLERANCE = 0.2;
 /** For so long must it be even to count. */
 const EVEN_SECONDS = 5;
 const LOAD_ROWS = 1000;
+const ATTEMPTS_MAX = 60;
 const MOVED_COUNTER = 'meridian_snapshot_bytes_sent_total';
 
 export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<PhaseResult> {
@@ -183,23 +184,39 @@ async function createTable(
   table: string,
   rows: number,
 ): Promise<void> {
-  const client = new pg.Client({
-    connectionString: `postgres://root@${(nodes[0] as ClusterNode).sql}/defaultdb`,
-  });
-  await client.connect();
-  try {
-    await client.query(
-      `CREATE TABLE ${table} (id int8 PRIMARY KEY, value int8 NOT NULL, filler text)`,
+  await persistently(
+    nodes,
+    `CREATE TABLE IF NOT EXISTS ${table} (id int8 PRIMARY KEY, value int8 NOT NULL, filler text)`,
+  );
+  for (let from = 0; from < rows; from += LOAD_ROWS) {
+    const values = Array.from(
+      { length: Math.min(LOAD_ROWS, rows - from) },
+      (_, i) => `(${from + i}, 0, '${'x'.repeat(100)}')`,
     );
-    for (let from = 0; from < rows; from += LOAD_ROWS) {
-      const values = Array.from(
-        { length: Math.min(LOAD_ROWS, rows - from) },
-        (_, i) => `(${from + i}, 0, '${'x'.repeat(100)}')`,
-      );
-      await client.query(`INSERT INTO ${table} VALUES ${values.join(',')}`);
+    await persistently(
+      nodes,
+      `INSERT INTO ${table} VALUES ${values.join(',')} ON CONFLICT (id) DO NOTHING`,
+    );
+  }
+}
+
+/** A statement that may be carried out twice, at one node after the other until one has: on a machine that is busy with
+ * something else nodes take each other for dead now and then. */
+async function persistently(nodes: readonly ClusterNode[], text: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    const { sql } = nodes[attempt % nodes.length] as ClusterNode;
+    const client = new pg.Client({ connectionString: `postgres://root@${sql}/defaultdb` });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.query(text);
+      return;
+    } catch (error) {
+      if (attempt >= ATTEMPTS_MAX) throw error;
+      await pause(0.5);
+    } finally {
+      await client.end().catch(() => undefined);
     }
-  } finally {
-    await client.end();
   }
 }
 

@@ -12,6 +12,9 @@ export const KNOWN_BUGS: ReadonlyMap<string, string> = new Map([
   ['ranges.release-before-visible', 'P13: locks go when a commit is proposed'],
   ['ranges.ignore-in-flight', 'P22: reads do not wait for earlier writes that are in flight'],
   ['ranges.skip-commit-wait', 'P10: commits are answered before their time'],
+  ['ranges.forget-prepare', 'P18: a restart forgets what was prepared'],
+  ['ranges.forget-lock-session', 'P15: a prepare or confirmation does without the lost locks'],
+  ['ranges.skip-resolve-floor', 'P19: resolving does not raise the floor'],
   ['clock.ignore-bound', 'P8: a start does not wait for the stored bound'],
   ['node.cut-log-unflushed', 'P30: the log is cut without a flush'],
 ]);

@@ -8,6 +8,8 @@
 //   delivery.ts    committed entries to the state machine
 //   succession.ts  who leads, and what follows from that; watch.ts: ticks, sleep; installs.ts: snapshots
 //   lease.ts, promise.ts, pairs.ts: who may serve, who may elect, who speaks for those who sleep
+//   birth.ts, births.ts: replicas that splits bring about; belonging.ts: those that were removed
+//   closing.ts, closed-marks.ts: up to which time a replica has all that was written
 //
 // This room knows entries as bytes. What they mean, and when their effect may be seen, is the ranges' affair.
 
@@ -16,12 +18,13 @@ import type { ClockVerdict } from '../clock/skew-guard.ts';
 import { Appends } from './appends.ts';
 import { Closing } from './closing.ts';
 import { Belonging } from './belonging.ts';
-import { beginningOf, checkApplied, isInitialised, mayBeBorn } from './birth.ts';
+import { beginningOf, checkApplied } from './birth.ts';
+import { Births } from './births.ts';
 import { type Change, membersOf } from './configuration.ts';
 import { RaftCore } from './core.ts';
 import { Delivery } from './delivery.ts';
 import { type FrameRoom, pairFrame, roomFrame } from './frames.ts';
-import { type Birth, type GroupOptions, RaftGroup } from './group.ts';
+import { type GroupOptions, RaftGroup } from './group.ts';
 import type { GroupIdentity } from './log/group-log.ts';
 import { Installs } from './installs.ts';
 import { Intake, NOT_LEADING } from './intake.ts';
@@ -76,6 +79,7 @@ export class RaftScheduler {
   private readonly watch: Watch;
   private readonly installs: Installs;
   private readonly reads: ReadRequests;
+  private readonly births: Births;
   /** Why nothing is taken any more. */
   private stopped: string | undefined;
   private failure: Error | undefined;
@@ -190,6 +194,14 @@ export class RaftScheduler {
       isStopped: () => this.failure !== undefined,
       failed,
     });
+    this.births = new Births({
+      log,
+      groups: this.groups,
+      retire: (group, reason) => this.retire(group, reason),
+      enqueue: (group) => this.rounds.enqueue(group),
+      leads: (group) => this.succession.observe(group),
+      campaign: (group) => this.campaign(group),
+    });
     log.onFailure(failed);
     log.onCompacted(({ groupId, firstIndex }) => {
       this.groups.get(groupId)?.core.compacted(firstIndex - 1);
@@ -275,7 +287,7 @@ export class RaftScheduler {
       nodeOf(replicaId) === nodeId,
       `replica ${replicaId} belongs on node ${nodeOf(replicaId)}`,
     );
-    const before = this.supersede(options);
+    const before = this.births.supersede(options);
     const { log, hardState, leads } = beginningOf(this.log, options, this.runtime.faults);
     const { identity, terms } = log;
     assert(identity !== undefined && terms !== undefined, 'the log knows every group it has');
@@ -306,23 +318,9 @@ export class RaftScheduler {
     if (before !== undefined) promise.goOn(before.promise);
     this.groups.set(groupId, group);
     this.watch.add(group);
-    if (options.birth !== undefined) this.born(group, options.birth);
+    if (options.birth !== undefined) this.births.born(group, options.birth);
     this.rounds.enqueue(group);
     return group;
-  }
-
-  /** A replica that was met before its birth, or before a snapshot brought its state, gives way to one that goes on from
-   * its term, vote and promises (P26). Whatever it had not written down yet, it has not said either. */
-  private supersede(options: GroupOptions): RaftGroup | undefined {
-    const { groupId, replicaId, startAt } = options;
-    const before = this.groups.get(groupId);
-    if (before === undefined) return undefined;
-    const mayGoOn = before.options.replicaId === replicaId && startAt !== undefined;
-    // One that knows its members lacks its state after power loss: the split that left it is applied anew.
-    const isIdle = before.lacksState || !isInitialised(before.log);
-    assert(mayGoOn && isIdle, `group ${groupId} runs already`);
-    this.retire(before, 'the replica is born');
-    return before;
   }
 
   private retire(group: RaftGroup, reason: string): void {
@@ -333,32 +331,15 @@ export class RaftScheduler {
     this.abandon(group, reason);
   }
 
-  /** P25. */
-  private born(group: RaftGroup, { parent, entry }: Birth): void {
-    const { core, promise } = group;
-    const heir = membersOf(core.configuration).find(
-      (replica) => nodeOf(replica) === nodeOf(parent.leader),
-    );
-    promise.inherit(parent.promise, heir ?? 0);
-    group.closed.inherit(parent.closed, entry.index - 1);
-    if (!parent.isLeader) return;
-    // The others learn of the split before they hear of this group: in the same frame.
-    parent.tellsNow = true;
-    this.rounds.enqueue(parent);
-    if (core.role === 'leader') this.succession.observe(group);
-    else this.campaign(group);
-  }
-
   /** P26: a split gave birth to the group's replica here, which does not run: its state was lost with the power, and comes
    * again when what was split applies the split once more. Until then nothing may take its place. */
   awaitsReplay(groupId: GroupId): boolean {
-    const log = this.log.group(groupId);
-    return log !== undefined && isInitialised(log) && !this.groups.has(groupId);
+    return this.births.awaitsReplay(groupId);
   }
 
   /** Whether a split may give birth to that replica here: no newer one of its group is here, or was (P26, P32). */
   mayBeBorn(groupId: GroupId, replicaId: ReplicaId): boolean {
-    return mayBeBorn(this.log, groupId, replicaId);
+    return this.births.may(groupId, replicaId);
   }
 
   /** This replica ceases to exist. Resolves once that is synced (P32): no message, however late, revives it. */

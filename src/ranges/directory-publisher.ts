@@ -77,9 +77,9 @@ export class DirectoryPublisher {
     for (;;) {
       const descriptor = this.wanted.get(range);
       if (descriptor === undefined || this.isStopped) return;
-      const { runtime, publish } = this.parts;
+      const { runtime } = this.parts;
       try {
-        const outcome = await publish(descriptor);
+        const outcome = await this.parts.publish(descriptor);
         if (this.wanted.get(range) !== descriptor) continue;
         this.wanted.delete(range);
         if (outcome === 'published') this.confirmed.set(range, descriptor.generation);

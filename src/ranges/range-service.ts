@@ -168,7 +168,7 @@ class ServedStream {
       const answer = serveRequest(endpoint, request, newRowSlice());
       if (answer instanceof Promise) {
         this.running++;
-        answer
+        void answer
           .catch((error: unknown) => failed(error))
           .then((later) => {
             this.running--;

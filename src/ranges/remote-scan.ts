@@ -10,11 +10,15 @@ import type { WireAnswer } from './wire-answers.ts';
 
 export const SCAN_CREDIT = 3;
 
+interface Waiting {
+  readonly resolve: (batch: ScanBatch | undefined) => void;
+  readonly reject: (error: Error) => void;
+}
+
 export class RemoteScan implements RowScan, Asker {
   private readonly link: RemoteLink;
   private readonly batches: ScanBatch[] = [];
-  private waiting: { resolve(batch: ScanBatch | undefined): void; reject(error: Error): void }[] =
-    [];
+  private readonly waiting: Waiting[] = [];
   private state: 'running' | 'ended' | 'closed' = 'running';
   private error: Error | undefined = undefined;
   private id = 0;
@@ -83,7 +87,7 @@ export class RemoteScan implements RowScan, Asker {
 
   private wake(): void {
     while (this.waiting.length > 0 && (this.batches.length > 0 || this.state !== 'running')) {
-      const { resolve, reject } = this.waiting.shift() as (typeof this.waiting)[number];
+      const { resolve, reject } = this.waiting.shift() as Waiting;
       this.next().then(resolve, reject);
     }
   }

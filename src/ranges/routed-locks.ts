@@ -157,7 +157,7 @@ export class RoutedLocks {
       places = [];
       let refusal: Refusal | undefined;
       const answers = await Promise.allSettled(
-        groups.map((group) => this.getIn(group.route, group.places.map(keyAt), request)),
+        groups.map(async (group) => this.getIn(group.route, group.places.map(keyAt), request)),
       );
       for (let g = 0; g < groups.length; g++) {
         const group = groups[g] as KeyGroup;

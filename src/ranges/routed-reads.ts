@@ -133,11 +133,11 @@ export class RoutedReads {
     return values;
   }
 
-  private getGroup(
+  private async getGroup(
     { route, places }: KeyGroup,
     keys: readonly Uint8Array[],
     t: Timestamp,
-  ): Maybe<RangeValues> {
+  ): Promise<RangeValues> {
     const wanted = places.map((place) => keys[place] as Uint8Array);
     return (route.endpoint as RangeEndpoint).getAt(route, wanted, t);
   }

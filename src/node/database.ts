@@ -169,10 +169,11 @@ export async function openDatabase(
     closing.add(() => clock.close());
 
     const shards: Shard[] = [];
+    const cacheBytes = Math.ceil(config.cacheBytes / identity.shards);
     for (let i = 0; i < identity.shards; i++) {
       const path = `${directory}/shard-${i}`;
       await files.makeDirectory(path);
-      const shard = startShard(runtime, options.shardEntry, { path });
+      const shard = startShard(runtime, options.shardEntry, { path, cacheBytes });
       shard.onFailure(broken);
       shards.push(shard);
       closing.add(() => shard.close());

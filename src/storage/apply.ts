@@ -55,8 +55,9 @@ export class Applier {
     this.records = records;
   }
 
-  static async open(engine: Engine, tuning?: PageTuning): Promise<Applier> {
-    return new Applier(await RowStore.open(engine, tuning), await RangeRecords.load(engine));
+  static async open(engine: Engine, tuning?: PageTuning, cacheBytes?: number): Promise<Applier> {
+    const store = await RowStore.open(engine, tuning, cacheBytes);
+    return new Applier(store, await RangeRecords.load(engine));
   }
 
   /** What the engine held of each range when it was opened. */

@@ -1,6 +1,6 @@
 // Which transactions wrote lately, kept beside the rows that they wrote (P20): an attempt that is sent again after a
 // restart is known, though its entry is not in the log any more. One record for each range and engine write, named by
-// the last entry in it: [u53 latest deadline][u32 count], then count times [16 bytes id][u53 timestamp]. It goes once
+// the range and the last entry in it: [u53 latest deadline][u32 count], then count times [16 bytes id][u53 timestamp]. It goes once
 // what is written is later than its deadlines by so much that no clock can doubt it.
 
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
@@ -63,7 +63,8 @@ export class RecentIds {
   addOps(ops: EngineOp[]): void {
     for (const range of this.noted) {
       const ids = this.of(range);
-      const name = `${RECENT_PREFIX}${ids.lastIndex}`;
+      // A split or merge brings what other ranges have kept, with indexes of theirs.
+      const name = `${RECENT_PREFIX}${range}/${ids.lastIndex}`;
       const record = new ByteWriter(12 + ids.ids.length);
       record.u53(ids.latestDeadline);
       record.u32(ids.count);

@@ -44,18 +44,23 @@ export class RowStore {
   readonly engine: Engine;
   readonly tuning: PageTuning;
   readonly index: PageIndex;
-  readonly cache: PageCache = new PageCache();
+  readonly cache: PageCache;
   /** Stretches that have become worth packing, oldest first. */
   readonly loose: LooseRows[] = [];
 
-  private constructor(engine: Engine, tuning: PageTuning) {
+  private constructor(engine: Engine, tuning: PageTuning, cacheBytes: number | undefined) {
     this.engine = engine;
     this.tuning = tuning;
+    this.cache = new PageCache(cacheBytes);
     this.index = new PageIndex(tuning.looseMax, (loose) => this.loose.push(loose));
   }
 
-  static async open(engine: Engine, tuning: PageTuning = DEFAULT_TUNING): Promise<RowStore> {
-    const store = new RowStore(engine, tuning);
+  static async open(
+    engine: Engine,
+    tuning: PageTuning = DEFAULT_TUNING,
+    cacheBytes?: number,
+  ): Promise<RowStore> {
+    const store = new RowStore(engine, tuning, cacheBytes);
     await store.index.load(engine);
     return store;
   }

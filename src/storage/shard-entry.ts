@@ -5,13 +5,7 @@ import type { WorkerEntry } from '../runtime/runtime.ts';
 import type { Engine } from './engine.ts';
 import type { PageTuning } from './row-store.ts';
 import { openRocksEngine } from './rocksdb-engine.ts';
-import { shardMain } from './shard-server.ts';
-
-/** What startShard() takes for an entry that opens RocksDB. */
-export interface ShardData {
-  /** Of the database's directory; made when it is missing. */
-  readonly path: string;
-}
+import { type ShardData, shardMain } from './shard-server.ts';
 
 function openAtPath(data: unknown): Promise<Engine> {
   const path = (data as Partial<ShardData> | undefined)?.path;

@@ -48,6 +48,14 @@ interface ExclusiveWrite {
   readonly reject: (error: unknown) => void;
 }
 
+/** What startShard() takes for an entry that opens RocksDB. */
+export interface ShardData {
+  /** Of the database's directory; made when it is missing. */
+  readonly path: string;
+  /** For pages. */
+  readonly cacheBytes?: number;
+}
+
 /** What a shard's thread runs: serves the port until its owner closes it; then the engine is closed. */
 export function shardMain(
   openEngine: (data: unknown) => Promise<Engine>,
@@ -56,8 +64,9 @@ export function shardMain(
   return async (port, data) => {
     let server: ShardServer;
     try {
+      const { cacheBytes } = (data ?? {}) as Partial<ShardData>;
       const engine = await openEngine(data);
-      server = new ShardServer(port, engine, await Applier.open(engine, tuning));
+      server = new ShardServer(port, engine, await Applier.open(engine, tuning, cacheBytes));
     } catch (error) {
       // As a message, so that its class and what it names survive the way.
       const out = new ByteWriter();

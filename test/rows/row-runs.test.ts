@@ -182,7 +182,8 @@ function decoded(program: ScanProgram, batches: readonly Uint8Array[]): string[]
 
 function shown(value: Datum): string {
   if (Object.is(value, -0)) return '0';
-  return value === null || typeof value !== 'object' ? String(value) : value.toString();
+  if (value instanceof Decimal) return value.toString();
+  return typeof value === 'bigint' ? `${value}` : String(JSON.stringify(value) ?? value);
 }
 
 describe('a program that takes runs of rows', () => {

@@ -9,6 +9,8 @@ import type { RangeId, Shard } from '../storage/shard.ts';
 import type { Timers } from '../runtime/runtime.ts';
 import { UNAPPLIED_BYTES_MAX } from './limits.ts';
 
+/** Most ranges of a node are idle. */
+const WRITER_BYTES_MIN = 64;
 const WRITER_BYTES_KEPT_MAX = 1 << 20;
 /** So much is posted at once, less after a while. */
 const GATHER_BYTES = 256 * 1024;
@@ -20,7 +22,7 @@ export class ApplyPump {
   private readonly timers: Timers;
   private readonly onFailure: (error: unknown) => void;
   private gathering: Disposable | undefined = undefined;
-  private writer = new ByteWriter(4096);
+  private writer = new ByteWriter(WRITER_BYTES_MIN);
   private queuedIndex = 0;
   private appliesInFlight = 0;
   private unappliedBytes = 0;
@@ -72,7 +74,8 @@ export class ApplyPump {
     this.gathering?.[Symbol.dispose]();
     this.gathering = undefined;
     const entries = this.writer.take();
-    if (this.writer.bytes.length > WRITER_BYTES_KEPT_MAX) this.writer = new ByteWriter(4096);
+    if (this.writer.bytes.length > WRITER_BYTES_KEPT_MAX)
+      this.writer = new ByteWriter(WRITER_BYTES_MIN);
     else this.writer.reset();
     this.appliesInFlight++;
     this.unappliedBytes += entries.length;

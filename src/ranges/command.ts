@@ -98,6 +98,9 @@ export class CommandEncoder {
   }
 }
 
+/** Of all ranges: a slab for each would be most of what an idle one takes. */
+export const COMMANDS: CommandEncoder = new CommandEncoder();
+
 /** Undefined for a command that has none. */
 export function commandTimestamp(command: Uint8Array): Timestamp | undefined {
   if (command.length < TIMESTAMP_AT + 8 || command[1] === COMMAND_EMPTY) return undefined;

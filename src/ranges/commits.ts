@@ -3,7 +3,7 @@
 
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { ApplyPump } from './apply-pump.ts';
-import { CommandEncoder, commandTimestamp, commandTxn } from './command.ts';
+import { COMMANDS, commandTimestamp, commandTxn } from './command.ts';
 import type { Bounds } from './bounds.ts';
 import type { Elsewhere, RangeCommit, RangeHead, RangeRefusal, RangeTxn } from './endpoint.ts';
 import type { Gate } from './gate.ts';
@@ -38,7 +38,7 @@ export class Commits {
   private readonly inFlight: InFlightWrites<PendingCommit>;
   private readonly pump: ApplyPump;
   private readonly load: RangeLoad;
-  private readonly encoder = new CommandEncoder();
+  private readonly encoder = COMMANDS;
   recent: RecentTransactions = new RecentTransactions(REMEMBERED_TRANSACTIONS_MAX);
   private readonly id = new Uint32Array(4);
   /** Proposed in a leadership that has ended, and not decided yet. */

@@ -17,12 +17,14 @@ export interface InFlight {
 }
 
 const SLOTS = 1 << 13;
+const NO_COUNTS = new Int32Array(1);
 /** A proposal of more writes is taken to write into every span: waiting for it costs less than looking. */
 const EXACT_WRITES_MAX = 1024;
 
 export class InFlightWrites<T extends InFlight = InFlight> {
-  /** By hash of the key: how many writes are in flight. */
-  private readonly counts = new Int32Array(SLOTS);
+  /** By hash of the key: how many writes are in flight. Made with the first: most ranges of a node are idle. */
+  private counts: Int32Array = NO_COUNTS;
+  private mask = 0;
   /** In the order of proposing, which is the order of timestamps and, nearly always, of completion. */
   private readonly queue: T[] = [];
   /** Prepared: their outcome is told by others, perhaps much later. */
@@ -79,7 +81,7 @@ export class InFlightWrites<T extends InFlight = InFlight> {
 
   /** False: surely nobody is writing a key with this hash. */
   mayTouch(hash: number): boolean {
-    return this.counts[hash & (SLOTS - 1)] !== 0;
+    return this.counts[hash & this.mask] !== 0;
   }
 
   /** A write to the key at or below t. */
@@ -106,8 +108,12 @@ export class InFlightWrites<T extends InFlight = InFlight> {
   }
 
   private count({ hashes }: InFlight, more: number): void {
+    if (this.mask === 0) {
+      this.counts = new Int32Array(SLOTS);
+      this.mask = SLOTS - 1;
+    }
     for (let i = 0; i < hashes.length; i++) {
-      const slot = (hashes[i] as number) & (SLOTS - 1);
+      const slot = (hashes[i] as number) & this.mask;
       this.counts[slot] = (this.counts[slot] as number) + more;
     }
   }

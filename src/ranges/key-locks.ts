@@ -6,12 +6,14 @@ import { EMPTY_BYTES, equalBytes } from '../base/bytes.ts';
 import { SortedChunks } from '../base/sorted-chunks.ts';
 import { KeyLock } from './lock-owner.ts';
 
+/** Most ranges of a node are idle. */
+const BUCKETS_FIRST = 16;
 const BUCKETS_MIN = 1024;
 const SPARE_MAX = 1024;
 
 export class KeyLocks {
-  private buckets: (KeyLock | undefined)[] = emptyBuckets(BUCKETS_MIN);
-  private mask = BUCKETS_MIN - 1;
+  private buckets: (KeyLock | undefined)[] = emptyBuckets(BUCKETS_FIRST);
+  private mask = BUCKETS_FIRST - 1;
   private readonly spare: KeyLock[] = [];
   private readonly unindexed: KeyLock[] = [];
   private readonly ordered = new SortedChunks<KeyLock>();

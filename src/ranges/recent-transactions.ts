@@ -5,7 +5,9 @@
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 
-const SLOTS_MIN = 1024;
+/** Most ranges of a node are idle. */
+const SLOTS_MIN = 16;
+const SLOTS_KEPT_MAX = 1 << 16;
 const LOOK_EVERY = 256;
 const PACKED_IDS_MAX = 10_000;
 
@@ -30,7 +32,7 @@ class Generation {
   }
 
   clear(): void {
-    if (this.mask > SLOTS_MIN * 64) {
+    if (this.mask > SLOTS_KEPT_MAX) {
       this.ids = new Uint32Array(SLOTS_MIN * 4);
       this.timestamps = new Float64Array(SLOTS_MIN);
       this.mask = SLOTS_MIN - 1;

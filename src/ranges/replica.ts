@@ -18,7 +18,7 @@ import { ApplyPump } from './apply-pump.ts';
 import { Bounds } from './bounds.ts';
 import { isChangeCommand } from './change-commands.ts';
 import { ClosedReads } from './closed-reads.ts';
-import { CommandEncoder, commandChecksum, corrupted, EMPTY_COMMAND, isClear } from './command.ts';
+import { commandChecksum, COMMANDS, corrupted, EMPTY_COMMAND, isClear } from './command.ts';
 import { Commits } from './commits.ts';
 import type { RangeDescriptor } from './descriptor.ts';
 import type {
@@ -106,7 +106,7 @@ export class Replica {
   private readonly pump: ApplyPump;
   private readonly loader: RowLoader;
   private readonly load: RangeLoad;
-  private readonly encoder = new CommandEncoder();
+  private readonly encoder = COMMANDS;
   private state: ReplicaState = FOLLOWING;
   /** The row cache may have rows of the range from when this replica, or its parent, led. */
   private isCached = false;

@@ -5,7 +5,8 @@
 
 import type { Session } from './session.ts';
 
-const BUCKETS_MIN = 1024;
+/** Most ranges of a node are idle. */
+const BUCKETS_MIN = 16;
 /** Ids count upwards, or are random: their last digits tell them apart. */
 const HASHED_DIGITS = 6;
 

@@ -28,7 +28,7 @@ describe('transaction ids beside the rows', () => {
 
     const second = await Applier.open(await disk.open());
     const records = [...(second.openedRanges()[0]?.records ?? [])];
-    expect(records.map(([name]) => name).sort()).toEqual(['r/1', 'r/2']);
+    expect(records.map(([name]) => name).sort()).toEqual(['r/3/1', 'r/3/2']);
     const recent = new RecentTransactions(100);
     for (const [, record] of records) recent.unpack(record);
     expect(recent.find(idAt(10))).toBe(10);
@@ -39,6 +39,6 @@ describe('transaction ids beside the rows', () => {
     disk.kill();
 
     const third = await Applier.open(await disk.open());
-    expect([...(third.openedRanges()[0]?.records.keys() ?? [])].sort()).toEqual(['r/3', 'r/5']);
+    expect([...(third.openedRanges()[0]?.records.keys() ?? [])].sort()).toEqual(['r/3/3', 'r/3/5']);
   });
 });

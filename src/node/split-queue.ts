@@ -2,9 +2,10 @@
 // load, or one ahead of where it moves), those that are too large, and small cold neighbours. What is too much is said by
 // split-queue-rules.ts, where to split by ranges/load/split-key.ts.
 
+import { compareBytes } from '../base/bytes.ts';
 import { MIN_TIMESTAMP } from '../clock/timestamp.ts';
 import { chooseSplit } from '../ranges/load/split-key.ts';
-import { whyNotSplit } from '../ranges/layout.ts';
+import { CATALOG_END, whyNotSplit } from '../ranges/layout.ts';
 import type { Span } from '../storage/engine.ts';
 import type { RangeId } from '../storage/shard.ts';
 import { type HotRow, RangeHistories, type RangeHistory } from './split-queue-history.ts';
@@ -143,7 +144,7 @@ export class SplitQueue {
     busy.sort((a, b) => b.share - a.share);
     for (const { range } of busy) {
       const split = this.#judge(range, now);
-      if (split !== undefined) return { range, split };
+      if (split !== undefined) return { range, split: besideCatalog(range, split) };
     }
     return undefined;
   }
@@ -212,6 +213,8 @@ export class SplitQueue {
       keeper.book.divide(range.load, right.load, shareOfRight(split));
       const now = time.monotonicMicros();
       history.notice(range.descriptor, now);
+      // What holds for one half holds for the other.
+      this.#histories.of(right).frontMicros = history.frontMicros;
       log.info('split a range', {
         range: range.descriptor.range,
         right: right.descriptor.range,
@@ -263,6 +266,16 @@ export class SplitQueue {
       percent: Math.round((history.hotRow?.share ?? 0) * 100),
     });
   }
+}
+
+/** The catalog is not to be dragged along by the load of the first table that is busy: its range's leader is asked by
+ * all nodes what the schema is. So the first split parts the two. */
+function besideCatalog({ descriptor }: LedRange, split: Split): Split {
+  const at = 'at' in split ? split.at : split.middleOf.start;
+  const isCatalogs = compareBytes(descriptor.span.start, CATALOG_END) < 0;
+  return isCatalogs && compareBytes(at, CATALOG_END) > 0
+    ? { cause: 'load', at: CATALOG_END, rightShare: 1 }
+    : split;
 }
 
 function isDivisible(range: LedRange): boolean {

@@ -35,6 +35,9 @@ export const ROOT_SPAN: Span = { start: EMPTY, end: DIRECTORY_START };
 export const DIRECTORY_SPAN: Span = { start: DIRECTORY_START, end: DATA_START };
 export const DATA_SPAN: Span = { start: DATA_START, end: undefined };
 
+/** Where data begins that is not the catalog's: keys and values, then tables. */
+export const CATALOG_END: Uint8Array = keyPrefix(90);
+
 /** The descriptors with which a cluster begins. */
 export function firstDescriptors(founders: readonly NodeId[]): readonly RangeDescriptor[] {
   const configuration = configurationOf(founders.map((node) => replicaIdOn(node, 0)));

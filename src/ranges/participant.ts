@@ -156,7 +156,7 @@ export class Participant {
     if (session === undefined) return;
     prepared.session = session;
     prepared.isReadProtected = true;
-    this.inFlight.hold(prepared);
+    this.inFlight.hold(prepared); // P22
   }
 
   /** As prepared(). Every read from now on sees it (P13). */

@@ -62,6 +62,7 @@ export class TwoPhaseState {
     steps: RecordSteps,
   ): TwoPhaseEffect {
     const decision = new Decision(facts);
+    // P19: the first one stands.
     if (!this.decisions.add(decision)) return NOTHING;
     steps.put(range, DECIDED_PREFIX + facts.txn, decisionRecord(facts));
     if (decision.isCommitted && writes.length > 0) {

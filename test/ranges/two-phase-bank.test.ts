@@ -1,3 +1,5 @@
+// P18 to P20 under faults.
+
 import { describe, expect, it } from 'vitest';
 import { runBank } from './two-phase-bank.ts';
 

@@ -238,7 +238,7 @@ describe('a commit in several ranges', () => {
     expect(await rig.until(codeOf(late.commit()))).toBe('40001');
   });
 
-  it('forgets decisions once all are resolved and the deadline has passed', async () => {
+  it('P18: forgets decisions once all are resolved and the deadline has passed', async () => {
     const rig = await TwoPhaseRig.serving({ commitDeadlineMicros: 2_000_000 });
     await rig.until((await writing(rig, 'a1', 'b1')).commit());
     const decisions = (): number =>

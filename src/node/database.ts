@@ -245,7 +245,9 @@ export async function openDatabase(
       if (term === homeTerm) return;
       if (homeTerm !== undefined) schema?.cease('another node leads it');
       homeTerm = term;
-      if (term !== undefined) schema?.begin();
+      if (term === undefined) return;
+      schema?.begin();
+      catalog?.schema.homeMoved();
     };
     hosts.onChange((host) => {
       if (host.range === FIRST_DATA_RANGE) followHome();
@@ -302,7 +304,7 @@ export async function openDatabase(
     rangeIds = new RangeIds(system);
     const publisher = new DirectoryPublisher({
       runtime,
-      publish: (descriptor) => publish(() => system.begin(), descriptor),
+      publish: (descriptor) => publish(ranges.directory, () => system.begin(), descriptor),
     });
     closing.add(() => publisher.stop());
     const told = (host: RangeHost): void => {

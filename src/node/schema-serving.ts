@@ -17,12 +17,12 @@ export interface SchemaServingParts {
   /** The catalog's own: nothing fences them. */
   readonly transactions: Transactions;
   /** Whether this node leads the catalog's first key at this moment, by its lease (P1). */
-  leads(): boolean;
+  readonly leads: () => boolean;
   /** Who does, as far as this node knows; it may be wrong. */
-  leader(): NodeId | undefined;
+  readonly leader: () => NodeId | undefined;
   /** All nodes, to ask one after the other when it does not know. */
-  others(): readonly NodeId[];
-  onFailure(error: unknown): void;
+  readonly others: () => readonly NodeId[];
+  readonly onFailure: (error: unknown) => void;
 }
 
 export class SchemaServing implements SchemaHomes {

@@ -183,6 +183,20 @@ describe('a node that is cut off', () => {
     expect([1, 3].map((id) => versionOn(cluster, id, 'u'))).toEqual([1, 1]);
   });
 
+  it('from the answer to its commit keeps its tables busy until the home has found out', async () => {
+    const cluster = await withTable();
+    const ddl = cluster.node(2).session();
+    ddl.begin();
+    await cluster.until(ddl.run('TRUNCATE t'));
+    await cluster.until(ddl.txn.commit());
+    ddl.view.abandoned(true);
+    ddl.view.releaseAll();
+    await cluster.pass(SECOND);
+    for (const id of [1, 2, 3]) expect(codeOf(() => versionOn(cluster, id))).toBe('55P03');
+    await cluster.pass(SCHEMA_LEASE_MICROS);
+    expect([1, 2, 3].map((id) => versionOn(cluster, id))).toEqual([2, 2, 2]);
+  });
+
   it('and starts again takes its marks with it', async () => {
     const cluster = await withTable();
     const ddl = cluster.node(2).session();

@@ -14,6 +14,7 @@
 // loses its lease and aborts what is open before the home goes on.
 
 import type { Maybe } from '../../base/maybe.ts';
+import type { Timestamp } from '../../clock/timestamp.ts';
 import type { Transaction } from '../../txn/api.ts';
 import type { Name } from '../parse/ast.ts';
 import type { TableDescriptor, TableSettings } from './descriptor.ts';
@@ -34,8 +35,8 @@ export interface CatalogView {
    * table don't tell. */
   isBusy(tables: readonly TableDescriptor[]): boolean;
   /** Pins the table's version until releaseAll(): DDL on it waits. Throws SchemaBusyError, and 40001 when the
-   * descriptor is no longer the table's. */
-  use(table: TableDescriptor): void;
+   * descriptor is no longer the table's, or a snapshot of `asOf` is from before it was. */
+  use(table: TableDescriptor, asOf?: Timestamp): void;
   releaseAll(): void;
 
   /** DDL. Each takes effect for others when `txn` commits (call committed() or abandoned() then). 42P07 when the name

@@ -33,7 +33,7 @@ export interface CatalogDependencies {
   readonly transactions: Transactions;
   readonly node: NodeId;
   readonly homes: SchemaHomes;
-  readonly clock: Pick<IntervalClock, 'earliest' | 'suspended'>;
+  readonly clock: Pick<IntervalClock, 'earliest' | 'latest' | 'suspended'>;
   readonly time: Pick<Time, 'monotonicMicros'>;
   readonly timers: Timers;
   readonly random: Random;
@@ -43,7 +43,7 @@ export interface CatalogDependencies {
   /** Not any more: all that is open must be aborted. */
   onCeased(): void;
   /** The catalog can't be read. */
-  onFailure(error: unknown): void;
+  readonly onFailure: (error: unknown) => void;
 }
 
 export function createCatalog(dependencies: CatalogDependencies): Catalog {
@@ -68,6 +68,7 @@ class StoredCatalog implements Catalog {
     this.#store = new DescriptorStore(
       transactions,
       timers,
+      dependencies.clock,
       new IdCounter(transactions, 'tables', FIRST_TABLE_ID),
       new IdCounter(transactions, 'indexes', FIRST_INDEX_ID),
       clearRecord(node),

@@ -1,6 +1,7 @@
 // Who uses a table on this node and whose DDL has it. One TableState for each table id that this node knows.
 
 import { DbError } from '../../base/errors.ts';
+import { MIN_TIMESTAMP, type Timestamp } from '../../clock/timestamp.ts';
 import type { Timers } from '../../runtime/runtime.ts';
 import { SchemaBusyError } from './errors.ts';
 import type { TableDescriptor } from './descriptor.ts';
@@ -15,6 +16,8 @@ export class TableState {
   readonly id: number;
   /** Undefined: created by a transaction that is still open, or dropped. */
   committed: TableDescriptor | undefined;
+  /** Since when it is as it is now, or a little later: a snapshot from before sees nothing of its keys. */
+  changedAt: Timestamp = MIN_TIMESTAMP;
   /** The session whose DDL has the table, or waits until it has it alone. */
   owner: LeaseHolder | undefined;
   readonly #users = new Set<LeaseHolder>();

@@ -9,8 +9,8 @@ import { MIN_TIMESTAMP, type Timestamp } from '../../clock/timestamp.ts';
 import type { Log, Random, Time, Timers } from '../../runtime/runtime.ts';
 import type { Fence } from '../../txn/fence.ts';
 import type { TableDescriptor } from './descriptor.ts';
-import { changedConcurrently, isPassing } from './errors.ts';
-import { LEASE_WAIT_MICROS, type LeaseHolder } from './lease.ts';
+import { isPassing } from './errors.ts';
+import { LEASE_WAIT_MICROS } from './lease.ts';
 import {
   gatewayLeaseMicros,
   type HomeLink,
@@ -18,29 +18,18 @@ import {
   SCHEMA_RENEW_MICROS,
   type SchemaHomes,
 } from './schema-links.ts';
-import type {
-  SchemaOutcome,
-  TableChange,
-  TableMark,
-  ToGateway,
-  ToHome,
-} from './schema-messages.ts';
+import type { TableMark, ToGateway } from './schema-messages.ts';
+import { SchemaRequests } from './schema-requests.ts';
 import type { DescriptorStore } from './store.ts';
 
 const RETRY_MICROS = 100_000;
-/** How often a waiting change asks whether it was cancelled or wounded: neither wakes it otherwise. */
-const CHECK_MICROS = 20_000;
-/** How long the end of a change that committed waits for all nodes to know of it, should no home be reached. */
-const SETTLE_MICROS_MAX = 10_000_000;
-/** Homes that one change asks in turn. */
-const HOMES_MAX = 10;
 const NEVER = Number.NEGATIVE_INFINITY;
 
 export interface SchemaGatewayParts {
   readonly homes: SchemaHomes;
   readonly store: DescriptorStore;
   /** All descriptors as of now. */
-  load(): Promise<readonly TableDescriptor[]>;
+  readonly load: () => Promise<readonly TableDescriptor[]>;
   readonly clock: Pick<IntervalClock, 'earliest' | 'suspended'>;
   readonly time: Pick<Time, 'monotonicMicros'>;
   readonly timers: Timers;
@@ -51,28 +40,13 @@ export interface SchemaGatewayParts {
   /** It has ended: nothing that is open may go on. */
   onCeased(): void;
   /** The catalog can't be read. */
-  onFailure(error: unknown): void;
+  readonly onFailure: (error: unknown) => void;
   readonly leaseMicros?: number;
 }
 
-interface Request {
-  readonly request: number;
-  readonly table: number;
-  readonly holder: LeaseHolder;
-  state: 'asked' | 'granted' | 'lost';
-  answered: (error: DbError | undefined) => void;
-}
-
-interface Ending {
-  readonly message: Extract<ToHome, { kind: 'over' }>;
-  readonly settled: () => void;
-}
-
-/** Somebody else's DDL, wherever. */
-const ELSEWHERE: LeaseHolder = { name: 'another schema change' };
-
 export class SchemaGateway implements Fence {
   end: Timestamp = MIN_TIMESTAMP;
+  readonly requests: SchemaRequests;
   readonly #parts: SchemaGatewayParts;
   readonly #leaseMicros: number;
   readonly #incarnation: number;
@@ -94,9 +68,6 @@ export class SchemaGateway implements Fence {
   #lingering = new Set<number>();
   /** What came while descriptors were read. */
   #early: Extract<ToGateway, { kind: 'change' }>[] = [];
-  readonly #requests = new Map<number, Request>();
-  readonly #endings = new Map<number, Ending>();
-  #numbers = 0;
   #loadedWaiting: (() => void)[] = [];
   #renewal: Disposable | undefined;
   #lapse: Disposable | undefined;
@@ -105,6 +76,16 @@ export class SchemaGateway implements Fence {
 
   constructor(parts: SchemaGatewayParts) {
     this.#parts = parts;
+    const { store, timers, log } = parts;
+    this.requests = new SchemaRequests({
+      store,
+      timers,
+      log,
+      send: (message) => {
+        if (this.#isWelcome) this.#link?.send(message);
+      },
+      whenLoaded: () => this.#whenLoaded(),
+    });
     this.#leaseMicros = gatewayLeaseMicros(parts.leaseMicros ?? SCHEMA_LEASE_MICROS);
     this.#incarnation = 1 + parts.random.uint32();
   }
@@ -128,16 +109,8 @@ export class SchemaGateway implements Fence {
     this.#link?.close();
     this.#link = undefined;
     for (const timer of [this.#renewal, this.#lapse, this.#retry]) timer?.[Symbol.dispose]();
-    const error = new DbError('57P01', 'the node is stopping');
-    for (const request of this.#requests.values()) request.answered(error);
-    for (const { settled } of this.#endings.values()) settled();
-    this.#endings.clear();
+    this.requests.stop();
     this.#wakeWaiting();
-  }
-
-  /** It is as if the lease had ended now. */
-  giveUp(): void {
-    if (this.#isServing) this.#cease();
   }
 
   /** Where the home is may be another node now: who waits to try again tries at once. */
@@ -246,7 +219,7 @@ export class SchemaGateway implements Fence {
     this.#isLoaded = false;
     this.#parts.onCeased();
     this.#parts.store.releaseUsers();
-    this.#loseRequests();
+    this.requests.loseAll();
   }
 
   // The link
@@ -303,9 +276,7 @@ export class SchemaGateway implements Fence {
     for (const { table } of this.#marks.values()) this.#lingering.add(table);
     this.#marks.clear();
     this.#early = [];
-    for (const request of [...this.#requests.values()]) {
-      if (request.state === 'asked') request.answered(new HomeMoved());
-    }
+    this.requests.homeLost();
     this.#connectLater();
   }
 
@@ -321,23 +292,18 @@ export class SchemaGateway implements Fence {
         this.#mark(message);
         return;
       case 'exclusive':
-        this.#requests.get(message.request)?.answered(undefined);
+        this.requests.granted(message.request);
         return;
-      case 'refused': {
-        const request = this.#requests.get(message.request);
-        request?.answered(this.#refusal(request, message.sessions));
+      case 'refused':
+        this.requests.refused(message.request, message.sessions);
         return;
-      }
       case 'change':
         if (this.#isLoaded) this.#adopt(message);
         else this.#early.push(message);
         return;
-      case 'settled': {
-        const ending = this.#endings.get(message.number);
-        this.#endings.delete(message.number);
-        ending?.settled();
+      case 'settled':
+        this.requests.settled(message.number);
         return;
-      }
     }
   }
 
@@ -345,13 +311,13 @@ export class SchemaGateway implements Fence {
     // The home may have gone on without this node before it came back.
     const isLate = this.#parts.time.monotonicMicros() >= this.#monotonicEnd;
     if (this.#isServing && isLate) this.#lapsed();
-    if (message.home !== this.#home) this.#loseRequests();
+    if (message.home !== this.#home) this.requests.loseAll();
     this.#home = message.home;
     this.#stint = message.stint;
     this.#isWelcome = true;
     for (const mark of message.marks) this.#mark(mark);
     this.#renew();
-    for (const ending of [...this.#endings.values()]) this.#link?.send(ending.message);
+    this.requests.sayAgain();
     void this.#load(this.#attempt);
   }
 
@@ -392,7 +358,7 @@ export class SchemaGateway implements Fence {
   #mark(mark: TableMark): void {
     const { store } = this.#parts;
     this.#marks.set(mark.mark, mark);
-    const holder = this.#requests.get(mark.request)?.holder ?? ELSEWHERE;
+    const holder = this.requests.holderOf(mark.request);
     const attempt = this.#attempt;
     const drained = (): void => {
       if (attempt !== this.#attempt || !this.#marks.has(mark.mark)) return;
@@ -415,147 +381,6 @@ export class SchemaGateway implements Fence {
     if (change !== 0) this.#link?.send({ kind: 'adopted', change });
   }
 
-  // What this node's sessions change
-
-  /** Of a table, for its DDL alone. Answers the request's number, for over(). */
-  async exclusive(table: number, holder: LeaseHolder, check: () => void): Promise<number> {
-    return await this.#askUntilHeard('exclusive', table, holder, check);
-  }
-
-  /** Of a table that is being made. */
-  async claim(table: number, holder: LeaseHolder): Promise<number> {
-    return await this.#askUntilHeard('claim', table, holder, undefined);
-  }
-
-  /** Throws when a change that was let in has lost its right to commit. */
-  demandRequests(requests: readonly number[]): void {
-    for (const number of requests) {
-      if (this.#requests.get(number)?.state !== 'granted') throw new HomeMoved();
-    }
-  }
-
-  /** The transaction of these requests is over. Resolves once everybody knows what it changed. */
-  over(
-    requests: readonly number[],
-    outcome: SchemaOutcome,
-    changes: readonly TableChange[],
-  ): Promise<void> | undefined {
-    for (const number of requests) {
-      const request = this.#requests.get(number);
-      if (request === undefined) continue;
-      this.#requests.delete(number);
-      // Its own session may go on, and is like any other until the mark is lifted.
-      this.#parts.store.pass(request.table, request.holder, ELSEWHERE);
-    }
-    if (this.#stopped) return undefined;
-    const number = ++this.#numbers;
-    const message = { kind: 'over', number, requests, outcome, changes } as const;
-    let isSettled = false;
-    let wake: (() => void) | undefined;
-    this.#endings.set(number, {
-      message,
-      settled: () => {
-        isSettled = true;
-        wake?.();
-      },
-    });
-    if (this.#isWelcome) this.#link?.send(message);
-    // At once where the home is here and everybody has answered.
-    if (isSettled || outcome !== 'committed') return undefined;
-    return new Promise((resolve) => {
-      const { timers, log } = this.#parts;
-      const deadline = timers.after(SETTLE_MICROS_MAX, () => {
-        log.warn('a schema change has committed, and not all nodes are known to have it');
-        resolve();
-      });
-      wake = () => {
-        deadline[Symbol.dispose]();
-        resolve();
-      };
-    });
-  }
-
-  /** A home that moved before it answered let nobody in: the next one is asked. */
-  async #askUntilHeard(
-    kind: 'exclusive' | 'claim',
-    table: number,
-    holder: LeaseHolder,
-    check: (() => void) | undefined,
-  ): Promise<number> {
-    for (let homes = 1; ; homes++) {
-      await this.#whenLoaded();
-      check?.();
-      try {
-        return await this.#ask(kind, table, holder, check);
-      } catch (error) {
-        if (!(error instanceof HomeMoved) || homes === HOMES_MAX) throw error;
-      }
-    }
-  }
-
-  #ask(
-    kind: 'exclusive' | 'claim',
-    table: number,
-    holder: LeaseHolder,
-    check: (() => void) | undefined,
-  ): Promise<number> {
-    const number = ++this.#numbers;
-    return new Promise((resolve, reject) => {
-      let checking: Disposable | undefined;
-      const request: Request = {
-        request: number,
-        table,
-        holder,
-        state: 'asked',
-        answered: (error) => {
-          if (request.state !== 'asked') return;
-          checking?.[Symbol.dispose]();
-          if (error === undefined) {
-            request.state = 'granted';
-            resolve(number);
-            return;
-          }
-          // Whatever the home thinks of it.
-          request.state = 'lost';
-          this.over([number], 'abandoned', []);
-          reject(error);
-        },
-      };
-      const ask = (): void => {
-        checking = undefined;
-        if (request.state !== 'asked' || check === undefined) return;
-        try {
-          check();
-        } catch (error) {
-          request.answered(error as DbError);
-          return;
-        }
-        checking = this.#parts.timers.after(CHECK_MICROS, ask);
-      };
-      this.#requests.set(number, request);
-      this.#link?.send({ kind, request: number, table });
-      ask();
-    });
-  }
-
-  #refusal(request: Request, sessions: number | undefined): DbError {
-    const state = this.#parts.store.byId(request.table);
-    const name = state?.committed?.name ?? '';
-    if (state === undefined) return changedConcurrently(name);
-    return sessions === undefined ? state.busyError(name) : state.inUse(name, sessions);
-  }
-
-  /** They can't commit any more, and what was under way before may have: the home finds out. */
-  #loseRequests(): void {
-    const granted: number[] = [];
-    for (const request of [...this.#requests.values()]) {
-      if (request.state === 'asked') request.answered(new HomeMoved());
-      else if (request.state === 'granted') granted.push(request.request);
-      request.state = 'lost';
-    }
-    if (granted.length > 0) this.over(granted, 'unknown', []);
-  }
-
   #whenLoaded(): Promise<void> | undefined {
     if (this.#isLoaded && this.#link !== undefined) return undefined;
     return new Promise((resolve, reject) => {
@@ -574,11 +399,5 @@ export class SchemaGateway implements Fence {
     const waiting = this.#loadedWaiting;
     this.#loadedWaiting = [];
     for (const wake of waiting) wake();
-  }
-}
-
-class HomeMoved extends DbError {
-  constructor() {
-    super('40001', 'the schema changed hands while it was being changed', { hint: 'Try again.' });
   }
 }

@@ -11,7 +11,6 @@
 // - A gateway that is gone takes nothing with it: when its lease has ended it can't commit (its commits have deadlines
 //   before that), so what the catalog says then of the tables that it was changing is what is true.
 
-import { DbError } from '../../base/errors.ts';
 import type { Log, NodeId, Random, Time, Timers } from '../../runtime/runtime.ts';
 import type { Transactions } from '../../txn/api.ts';
 import { isPassing } from './errors.ts';
@@ -25,7 +24,7 @@ import type {
   ToGateway,
   ToHome,
 } from './schema-messages.ts';
-import { beginStint, lastStint, readGateways, writeGateway } from './schema-stint.ts';
+import { Takeover } from './schema-takeover.ts';
 
 const RETRY_MICROS = 100_000;
 
@@ -37,9 +36,9 @@ export interface SchemaHomeParts {
   readonly random: Random;
   readonly log: Log;
   /** Whether this node leads the catalog's first key at this moment (P1). */
-  leads(): boolean;
+  readonly leads: () => boolean;
   /** The catalog can't be read. */
-  onFailure(error: unknown): void;
+  readonly onFailure: (error: unknown) => void;
   readonly leaseMicros?: number;
 }
 
@@ -85,41 +84,27 @@ export class SchemaHome {
   /** By table. */
   readonly #marks = new Map<number, Mark>();
   readonly #changes = new Map<number, Change>();
-  #known = new Set<NodeId>();
-  /** May have leases from an earlier home, until then, and have not reported here. */
-  #strangers = new Set<NodeId>();
-  readonly #strangersUntil: number;
-  #strangersTimer: Disposable | undefined;
-  #stint = 0;
+  readonly #takeover: Takeover;
   #numbers = 0;
   #stopped: string | undefined;
-  /** Gateways are welcome. Rejects when the home is stopped before. */
-  readonly ready: Promise<void>;
-  #giveUp: (error: DbError) => void = () => {};
 
   /** This node has just begun to lead. */
   constructor(parts: SchemaHomeParts) {
     this.#parts = parts;
     this.#leaseMicros = parts.leaseMicros ?? SCHEMA_LEASE_MICROS;
     this.#id = parts.random.uint32() * 2 ** 20 + parts.random.below(2 ** 20);
-    this.#strangersUntil = parts.time.monotonicMicros() + this.#leaseMicros;
-    const stopped = new Promise<never>((_resolve, reject) => {
-      this.#giveUp = reject;
+    this.#takeover = new Takeover({
+      ...parts,
+      leaseMicros: this.#leaseMicros,
+      forgotten: () => this.#look(),
     });
-    this.ready = Promise.race([this.#begin(), stopped]);
-    this.ready.catch(() => {});
-  }
-
-  get stopped(): string | undefined {
-    return this.#stopped;
   }
 
   /** It leads no more: nobody is given anything. */
   stop(reason: string): void {
     if (this.#stopped !== undefined) return;
     this.#stopped = reason;
-    this.#giveUp(new DbError('57P03', `the schema's home has moved: ${reason}`));
-    this.#strangersTimer?.[Symbol.dispose]();
+    this.#takeover.stop(reason);
     for (const mark of this.#marks.values()) mark.deadline?.[Symbol.dispose]();
     for (const gateway of [...this.#gateways.values(), ...this.#replaced]) {
       gateway.expiry?.[Symbol.dispose]();
@@ -136,7 +121,7 @@ export class SchemaHome {
   attach(node: NodeId, incarnation: number, link: GatewayLink): GatewayEvents {
     let gateway: Gateway | undefined;
     let isBroken = false;
-    void this.#admit(node).then(
+    void this.#takeover.admit(node).then(
       () => {
         if (isBroken || this.#stopped !== undefined) {
           link.close();
@@ -156,66 +141,6 @@ export class SchemaHome {
         if (gateway?.link === link) gateway.link = undefined;
       },
     };
-  }
-
-  async #begin(): Promise<void> {
-    const { transactions, log, timers, onFailure } = this.#parts;
-    const pause = (micros: number): Promise<void> =>
-      new Promise((resolve) => void timers.after(micros, resolve));
-    for (;;) {
-      try {
-        this.#stint = await this.#fence();
-        this.#known = await readGateways(transactions);
-        break;
-      } catch (error) {
-        if (this.#stopped !== undefined) return;
-        if (!isPassing(error)) {
-          onFailure(error);
-          return;
-        }
-        log.warn('the schema can not be taken over yet; trying again', { error: String(error) });
-        await pause(RETRY_MICROS);
-      }
-    }
-    this.#strangers = new Set(this.#known);
-    const left = this.#strangersUntil - this.#parts.time.monotonicMicros();
-    if (left <= 0) this.#strangers.clear();
-    else if (this.#strangers.size > 0)
-      this.#strangersTimer = timers.after(left, () => this.#forgetStrangers());
-  }
-
-  async #fence(): Promise<number> {
-    const { transactions, time, timers } = this.#parts;
-    try {
-      return await beginStint(transactions);
-    } catch (error) {
-      if (!(error instanceof DbError) || error.code !== '53100') throw error;
-    }
-    // A full disk does not keep SQL from reading. What an earlier home let in has deadlines within the leases that it
-    // gave; gateways end it when they see another home.
-    const stint = await lastStint(transactions);
-    const left = this.#strangersUntil - time.monotonicMicros();
-    const others = await readGateways(transactions);
-    if (left > 0 && others.size > 1) {
-      await new Promise<void>((resolve) => void timers.after(left, resolve));
-    }
-    return stint;
-  }
-
-  /** Before it is given anything, it stands in the catalog that it may have been. */
-  async #admit(node: NodeId): Promise<void> {
-    await this.ready;
-    while (!this.#known.has(node)) {
-      try {
-        await writeGateway(this.#parts.transactions, node);
-        this.#known.add(node);
-      } catch (error) {
-        if (this.#stopped !== undefined || !isPassing(error)) throw error;
-        // Nobody else is there who would have to know.
-        if ((error as DbError).code === '53100' && this.#known.size === 0) return;
-        await new Promise<void>((resolve) => void this.#parts.timers.after(RETRY_MICROS, resolve));
-      }
-    }
   }
 
   #record(node: NodeId, incarnation: number, link: GatewayLink): Gateway {
@@ -245,10 +170,10 @@ export class SchemaHome {
 
   #welcome(gateway: Gateway, link: GatewayLink): void {
     gateway.missed = [...this.#changes.values()].filter(({ waiting }) => waiting.has(gateway));
-    this.#strangers.delete(gateway.node);
+    this.#takeover.reported(gateway.node);
     const marks: TableMark[] = [];
     for (const mark of this.#marks.values()) if (!mark.isNew) marks.push(markFor(mark, gateway));
-    link.send({ kind: 'welcome', home: this.#id, stint: this.#stint, marks });
+    link.send({ kind: 'welcome', home: this.#id, stint: this.#takeover.stint, marks });
     this.#look();
   }
 
@@ -346,7 +271,7 @@ export class SchemaHome {
   }
 
   #lookAt(mark: Mark): void {
-    if (mark.isGranted || mark.waiting.size > 0 || this.#strangers.size > 0) return;
+    if (mark.isGranted || mark.waiting.size > 0 || this.#takeover.hasStrangers) return;
     mark.isGranted = true;
     mark.deadline?.[Symbol.dispose]();
     mark.gateway.link?.send({ kind: 'exclusive', request: mark.request });
@@ -414,13 +339,8 @@ export class SchemaHome {
   }
 
   #lookAtChange(change: Change): void {
-    if (change.waiting.size > 0 || this.#strangers.size > 0) return;
+    if (change.waiting.size > 0 || this.#takeover.hasStrangers) return;
     if (this.#changes.delete(change.id)) change.done();
-  }
-
-  #forgetStrangers(): void {
-    this.#strangers.clear();
-    this.#look();
   }
 
   #expireLater(gateway: Gateway): void {

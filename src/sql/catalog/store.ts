@@ -1,5 +1,6 @@
 // The committed descriptors of this node, by id and by name, and what all sessions' views share.
 
+import type { IntervalClock } from '../../clock/interval-clock.ts';
 import type { Timers } from '../../runtime/runtime.ts';
 import type { Transactions } from '../../txn/api.ts';
 import type { IdCounter } from './counters.ts';
@@ -18,6 +19,7 @@ export class DescriptorStore {
   /** What stands with an index that is to be cleared by this node. */
   readonly clearRecord: Uint8Array;
   readonly #timers: Timers;
+  readonly #clock: Pick<IntervalClock, 'latest'>;
   readonly #states = new Map<number, TableState>();
   readonly #byName = new Map<string, TableState>();
   /** By the index that holds the rows. */
@@ -31,12 +33,14 @@ export class DescriptorStore {
   constructor(
     transactions: Transactions,
     timers: Timers,
+    clock: Pick<IntervalClock, 'latest'>,
     tableIds: IdCounter,
     indexIds: IdCounter,
     clearRecord: Uint8Array,
   ) {
     this.transactions = transactions;
     this.#timers = timers;
+    this.#clock = clock;
     this.tableIds = tableIds;
     this.indexIds = indexIds;
     this.clearRecord = clearRecord;
@@ -111,6 +115,8 @@ export class DescriptorStore {
     }
     const current = state ?? new TableState(id, table, this.#timers);
     current.committed = table;
+    // Its commit has passed everywhere before anybody is told of it (P10).
+    if (before !== undefined) current.changedAt = this.#clock.latest();
     this.#states.set(id, current);
     this.#byName.set(qualified(table.schema, table.name), current);
     this.#byIndex.set(table.primary.id, current);
@@ -142,6 +148,7 @@ export class DescriptorStore {
         if (state?.committed !== undefined) {
           this.#byIndex.delete(state.committed.primary.id);
           state.committed = undefined;
+          state.changedAt = this.#clock.latest();
         }
         this.install(table.id, table);
       }

@@ -1,6 +1,7 @@
 // The catalog as one session sees it: what is committed, under what its open transaction did itself.
 
 import { DbError } from '../../base/errors.ts';
+import type { Timestamp } from '../../clock/timestamp.ts';
 import { LOCK_EXCLUSIVE, type Transaction } from '../../txn/api.ts';
 import type { Name } from '../parse/ast.ts';
 import { inOwnTransaction } from './attempts.ts';
@@ -90,13 +91,14 @@ export class SessionCatalogView implements CatalogView {
     return false;
   }
 
-  use(table: TableDescriptor): void {
+  use(table: TableDescriptor, asOf?: Timestamp): void {
     if (this.#changed.size > 0 && this.#changed.has(table.id)) {
       if (this.#changed.get(table.id) !== table) throw changedConcurrently(table.name);
       return;
     }
     const state = this.#store.byId(table.id);
     if (state?.committed !== table) throw changedConcurrently(table.name);
+    if (asOf !== undefined && asOf < state.changedAt) throw changedConcurrently(table.name);
     if (this.#used.includes(state)) return;
     if (state.busyFor(this)) throw state.busyError(table.name);
     state.use(this);
@@ -119,7 +121,7 @@ export class SessionCatalogView implements CatalogView {
     const [taken] = await txn.getManyLocked([key], LOCK_EXCLUSIVE);
     if (taken !== undefined) throw relationExists(fields.name);
     const id = await this.#store.tableIds.take();
-    this.#requests.push(await this.#schema.claim(id, this));
+    this.#requests.push(await this.#schema.requests.claim(id, this));
     await this.#holdStint(txn, fields.name);
     const table = { ...fields, id, version: 1, layout: layoutOfColumns(fields.columns) };
     txn.put(key, tableIdBytes(id));
@@ -135,7 +137,7 @@ export class SessionCatalogView implements CatalogView {
     if (state === undefined && this.#changed.get(table.id) !== undefined) return;
     if (state === undefined) throw changedConcurrently(table.name);
     if (state.owner === this) return;
-    const request = await this.#schema.exclusive(table.id, this, () => {
+    const request = await this.#schema.requests.exclusive(table.id, this, () => {
       check?.();
       if (txn.aborted !== undefined) throw txn.aborted;
     });
@@ -218,7 +220,7 @@ export class SessionCatalogView implements CatalogView {
   }
 
   beforeCommit(): void {
-    if (this.#requests.length > 0) this.#schema.demandRequests(this.#requests);
+    if (this.#requests.length > 0) this.#schema.requests.demand(this.#requests);
   }
 
   demandLease(): void {
@@ -268,6 +270,6 @@ export class SessionCatalogView implements CatalogView {
     }
     this.#freshIndexes.clear();
     this.#takenIds = new Set();
-    if (requests.length > 0) return this.#schema.over(requests, outcome, changes);
+    if (requests.length > 0) return this.#schema.requests.over(requests, outcome, changes);
   }
 }

@@ -4,7 +4,8 @@
 import { DbError } from '../../base/errors.ts';
 import { isPromise, type Maybe } from '../../base/maybe.ts';
 import type { Datum } from '../../rows/datum.ts';
-import type { ReadView, Transaction } from '../../txn/api.ts';
+import type { Timestamp } from '../../clock/timestamp.ts';
+import type { ReadView, Snapshot, Transaction } from '../../txn/api.ts';
 import type { ResultSink } from '../api.ts';
 import type { CatalogView } from '../catalog/api.ts';
 import type {
@@ -154,7 +155,7 @@ export class PlanRunner {
     // A snapshot that was opened before says nothing of now.
     if (txn === undefined) this.#catalog.demandLease();
     if (txn !== undefined) txn.lockTimeoutMicros = this.#services.settings.lockTimeoutMicros;
-    this.#pin(plan);
+    this.#pin(plan, txn === undefined ? (view as Snapshot).timestamp : undefined);
     const result = plan.execute(this.context(view, txn), params, sink, maxRows);
     return this.#finish(result);
   }
@@ -307,10 +308,11 @@ export class PlanRunner {
     }
   }
 
-  #pin(plan: CompiledPlan): void {
+  /** `asOf`: of a snapshot that was opened before this statement. */
+  #pin(plan: CompiledPlan, asOf?: Timestamp): void {
     const { tables } = plan;
     for (let i = 0; i < tables.length; i++) {
-      this.#catalog.use(tables[i] as (typeof tables)[number]);
+      this.#catalog.use(tables[i] as (typeof tables)[number], asOf);
     }
   }
 

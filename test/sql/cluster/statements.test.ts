@@ -84,7 +84,7 @@ interface Shell {
   readonly ranges: FakeRanges;
   readonly settings: Map<string, string | undefined>;
   /** Rows and tag. */
-  run(text: string): Promise<{ rows: unknown[][]; tag: string; columns: string[] }>;
+  readonly run: (text: string) => Promise<{ rows: unknown[][]; tag: string; columns: string[] }>;
 }
 
 async function shell(full = true): Promise<Shell> {

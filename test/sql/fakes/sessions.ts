@@ -42,7 +42,11 @@ export class FakeDatabase {
       ...parts,
       node: 1,
       homes: { open: async (incarnation, events) => linkLocally(home, 1, incarnation, events) },
-      clock: { earliest: () => this.timers.nowMicros as Timestamp, suspended: undefined },
+      clock: {
+        earliest: () => this.timers.nowMicros as Timestamp,
+        latest: () => this.timers.nowMicros as Timestamp,
+        suspended: undefined,
+      },
       onServing: () => serve(),
       onCeased: () => note('the lease has ended'),
       onFailure,

@@ -2,7 +2,8 @@
 // are the truth (P28); what is here may lag behind, and says where to ask. The rows of data ranges are in the directory
 // range, those of directory ranges in the root range.
 
-import { ByteReader, compareBytes, keyAfter } from '../base/bytes.ts';
+import { ByteReader, compareBytes, equalBytes, keyAfter } from '../base/bytes.ts';
+import { DbError } from '../base/errors.ts';
 import type { Maybe } from '../base/maybe.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import { PackedRowReader } from '../rows/packed-rows.ts';
@@ -55,6 +56,13 @@ export class Directory implements DescriptorSource {
     return this.read(span, true, 1 + FOLLOWING_MAX);
   }
 
+  /** The key of the row before that of a range that starts there. */
+  async rowBefore(start: Uint8Array): Promise<Uint8Array | undefined> {
+    const span = { start: tableOf(start).start, end: directoryKey(start) };
+    const [row] = await this.rows(span, true, 1);
+    return row?.key;
+  }
+
   /** Every descriptor that is here, those of the directory first. */
   async all(): Promise<readonly RangeDescriptor[]> {
     return [
@@ -68,28 +76,39 @@ export class Directory implements DescriptorSource {
     reverse: boolean,
     limitRows: number,
   ): Promise<readonly RangeDescriptor[]> {
-    const scan = this.reads.scanAt(requestOf(span, reverse, limitRows), this.reads.now());
-    return (await rowsOf(scan)).map(({ descriptor }) => descriptor);
+    return (await this.rows(span, reverse, limitRows)).map(({ descriptor }) => descriptor);
+  }
+
+  private rows(span: Span, reverse: boolean, limitRows: number): Promise<readonly DirectoryRow[]> {
+    return rowsOf(this.reads.scanAt(requestOf(span, reverse, limitRows), this.reads.now()));
   }
 }
 
 /** Writes a range's descriptor, in place of all that it has taken the place of; nothing when that is there already.
  * 'overtaken': the directory knows of something later. `begin`: of the transactions of this node. */
 export async function publish(
+  directory: Directory,
   begin: () => DirectoryTransaction,
   descriptor: RangeDescriptor,
 ): Promise<'published' | 'overtaken'> {
-  const key = directoryKey(descriptor.span.start);
+  const { start } = descriptor.span;
+  const key = directoryKey(start);
+  // The range before may have absorbed this one: its row tells.
+  const before = await directory.rowBefore(start);
+  const within = { start: before ?? tableOf(start).start, end: rowsEnd(descriptor, key) };
   const transaction = begin();
   try {
     // Under locks: nobody else writes any of it until this has committed, so that generations only grow (P28).
-    const scan = await transaction.scan(requestOf(rowsWithin(descriptor, key), false, 0));
-    const rows = await rowsOf(scan);
+    const rows = await rowsOf(await transaction.scan(requestOf(within, false, 0)));
+    if (before !== undefined && !equalBytes(rows[0]?.key ?? key, before)) {
+      throw new DbError('40001', 'the directory has changed meanwhile', { hint: 'Try again.' });
+    }
     if (rows.some((row) => isLater(row.descriptor, descriptor))) return 'overtaken';
-    const [first] = rows;
-    const isThere = rows.length === 1 && first?.descriptor.generation === descriptor.generation;
-    if (isThere && compareBytes(first.key, key) === 0) return 'published';
-    for (const row of rows) if (compareBytes(row.key, key) !== 0) transaction.delete(row.key);
+    const own = rows.filter((row) => compareBytes(row.key, key) >= 0);
+    const [first] = own;
+    const isThere = own.length === 1 && first?.descriptor.generation === descriptor.generation;
+    if (isThere && equalBytes(first.key, key)) return 'published';
+    for (const row of own) if (!equalBytes(row.key, key)) transaction.delete(row.key);
     transaction.put(key, encodeDescriptor(descriptor));
     await transaction.commit();
     return 'published';
@@ -112,14 +131,13 @@ function tableOf(start: Uint8Array): Span {
   return isDirectory ? DIRECTORY_ROWS : DATA_ROWS;
 }
 
-/** Rows of ranges that start within the range: its own of earlier, and what was merged into it. */
-function rowsWithin({ span }: RangeDescriptor, key: Uint8Array): Span {
+/** Of the rows of ranges that start within the range: its own of earlier, and what was merged into it. */
+function rowsEnd({ span }: RangeDescriptor, key: Uint8Array): Uint8Array | undefined {
   const table = tableOf(span.start);
-  if (span.end === undefined) return { start: key, end: table.end };
-  if (tableOf(span.end) === table && compareBytes(span.start, ROOT_SPAN.start) !== 0) {
-    return { start: key, end: directoryKey(span.end) };
-  }
-  return { start: key, end: table === DATA_ROWS ? keyAfter(key) : table.end };
+  if (span.end === undefined) return table.end;
+  const isRoot = compareBytes(span.start, ROOT_SPAN.start) === 0;
+  if (!isRoot && tableOf(span.end) === table) return directoryKey(span.end);
+  return table === DATA_ROWS ? keyAfter(key) : table.end;
 }
 
 function holdsKey({ start, end }: Span, key: Uint8Array): boolean {

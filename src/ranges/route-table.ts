@@ -34,6 +34,10 @@ export interface DescriptorSource {
   before(end: Uint8Array | undefined): Promise<readonly RangeDescriptor[]>;
 }
 
+const GHOSTS_MAX = 100;
+/** Then it is asked for again: its nodes may know it by now. */
+const GHOST_IGNORED_MAX = 3;
+
 type Level = 'directory' | 'data';
 
 export class RouteTable {
@@ -42,6 +46,8 @@ export class RouteTable {
   private readonly remote: RemoteNodes;
   private readonly seeds: readonly RangeDescriptor[];
   private readonly source: DescriptorSource;
+  /** What the directory has of ranges that none of their nodes knows: they are looked for beside it for a while. */
+  private readonly ghosts = new Map<RangeId, { readonly generation: number; ignored: number }>();
   /** Look-ups come one after another: what one finds often serves those who wait. Those of data wait for none but their
    * own kind, as they read the directory, whose ranges must be found meanwhile. */
   private readonly looking: Record<Level, Promise<void> | undefined> = {
@@ -210,10 +216,23 @@ export class RouteTable {
   }
 
   private drop(route: Route): void {
+    const { range, generation } = route;
     this.cache.remove(route);
-    const root = this.seeds[0];
     // Nothing tells where the root is but its replicas: the last that is known of it stays.
-    if (root?.range === route.range) this.cache.insert(route.descriptor);
+    if (this.seeds[0]?.range === range) {
+      this.cache.insert(route.descriptor);
+      return;
+    }
+    if (this.ghosts.size >= GHOSTS_MAX) this.ghosts.clear();
+    this.ghosts.set(range, { generation, ignored: 0 });
+  }
+
+  private isGhost({ range, generation }: RangeDescriptor): boolean {
+    const ghost = this.ghosts.get(range);
+    if (ghost === undefined) return false;
+    if (ghost.generation >= generation && ghost.ignored++ < GHOST_IGNORED_MAX) return true;
+    this.ghosts.delete(range);
+    return false;
   }
 
   private choose(route: Route): void {
@@ -244,7 +263,9 @@ export class RouteTable {
       await this.looking[level];
       if (isKnown()) return true;
     }
-    const looking = ask().then((found) => void this.insertAll(found));
+    const looking = ask().then((found) => {
+      this.insertAll(found.filter((one) => !this.isGhost(one)));
+    });
     // Who waits asks by himself when this fails.
     this.looking[level] = looking.catch(() => undefined);
     try {

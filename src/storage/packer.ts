@@ -154,7 +154,7 @@ class PackJob {
       this.rows >= this.store.tuning.rowsMin ||
       (this.entry !== undefined && from === segment.start);
     if (from !== undefined && !isWorthIt) {
-      if (!watched.isTouched) this.loose.count = 0;
+      if (watched.touched === undefined) this.loose.count = 0;
       return;
     }
     await this.exclusive(() => this.finish(watched, from));
@@ -246,7 +246,11 @@ class PackJob {
   private async finish(watched: WatchedSpan, from: Uint8Array | undefined): Promise<void> {
     const { store, entry, loose } = this;
     const { index, cache } = store;
-    if (watched.isTouched) {
+    const { touched } = watched;
+    // What comes behind the slice is none of its business.
+    const isBehind =
+      touched !== undefined && this.rest !== undefined && compareBytes(touched, this.rest) >= 0;
+    if (touched !== undefined && !isBehind) {
       index.add(loose, 0);
       return;
     }

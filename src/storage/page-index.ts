@@ -12,7 +12,7 @@
 //   - everything else that changes pages does so while no reader can begin (applies: shard-server.ts), or in a span that
 //     nobody reads (installs).
 
-import { ByteReader, ByteWriter, compareBytes, toHex } from '../base/bytes.ts';
+import { ByteReader, ByteWriter, compareBytes, EMPTY_BYTES, toHex } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
 import type { EngineOp, EngineReader, Span } from './engine.ts';
 import { PAGE_PREFIX, PAGE_ROWS_PREFIX, prefixedKey, prefixedSpan } from './mvcc.ts';
@@ -50,7 +50,8 @@ export interface PageEntry {
 
 export interface WatchedSpan {
   readonly span: Span;
-  isTouched: boolean;
+  /** Nothing below it has changed. */
+  touched: Uint8Array | undefined;
 }
 
 /** A stretch of keys that has one page, or none. */
@@ -205,22 +206,24 @@ export class PageIndex {
   /** Something is about to change between two row keys, inclusive. */
   touched(first: Uint8Array, last: Uint8Array, at: number): void {
     const { watched } = this;
-    if (watched === undefined || watched.isTouched) return;
+    if (watched === undefined) return;
     const { start, end } = watched.span;
     if (compareTail(start, last, at) > 0) return;
     if (end !== undefined && compareTail(end, first, at) <= 0) return;
-    watched.isTouched = true;
+    const { touched } = watched;
+    if (touched !== undefined && compareTail(touched, first, at) <= 0) return;
+    watched.touched = first.slice(at);
   }
 
   /** Tells from now on whether anything in the span changes; one span at a time. */
   watch(span: Span): WatchedSpan {
-    this.watched = { span, isTouched: false };
+    this.watched = { span, touched: undefined };
     return this.watched;
   }
 
   /** A span goes, whatever was in it. */
   cleared(): void {
-    if (this.watched !== undefined) this.watched.isTouched = true;
+    if (this.watched !== undefined) this.watched.touched = EMPTY_BYTES;
   }
 
   /** So many single records more than was known. */

@@ -183,7 +183,9 @@ function decoded(program: ScanProgram, batches: readonly Uint8Array[]): string[]
 function shown(value: Datum): string {
   if (Object.is(value, -0)) return '0';
   if (value instanceof Decimal) return value.toString();
-  return typeof value === 'bigint' ? `${value}` : String(JSON.stringify(value) ?? value);
+  return typeof value === 'bigint' || typeof value === 'number'
+    ? `${value}`
+    : JSON.stringify(value);
 }
 
 describe('a program that takes runs of rows', () => {

@@ -144,6 +144,31 @@ describe('a commit in several ranges', () => {
     expect(await rig.read('a1', 'b1')).toEqual([undefined, undefined]);
   });
 
+  it('P18: a commit whose participant restarts before it hears of it is whole; one that forgets is not', async () => {
+    const halves = async (bugs: readonly string[]): Promise<number> => {
+      let count = 0;
+      for (let seed = 1; seed <= 6; seed++) {
+        const rig = await TwoPhaseRig.serving({ seed, bugs });
+        rig.fate = (what) => (what === 'resolve' || what === 'inquire' ? 'lostBefore' : 'arrives');
+        await rig.until((await writing(rig, 'a1', 'a2', 'b1')).commit());
+        await rig.pass(1_000_000);
+        for (const node of [2, 3, 1]) {
+          await rig.until(rig.nodes.get(node)?.shard.flush());
+          rig.crash(node);
+          await rig.until(rig.start(node));
+          await rig.pass(1_000_000);
+        }
+        rig.fate = () => 'arrives';
+        await rig.pass(8_000_000);
+        const found = await rig.read('a1', 'b1');
+        if (new Set(found).size > 1) count++;
+      }
+      return count;
+    };
+    expect(await halves([])).toBe(0);
+    expect(await halves(['ranges.forget-prepare'])).toBeGreaterThan(0);
+  });
+
   it('P20: asking again changes nothing', async () => {
     const rig = await TwoPhaseRig.serving({ seed: 7 });
     rig.fate = () => 'repeated';

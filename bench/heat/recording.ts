@@ -105,6 +105,8 @@ export function marksBetween(before: HeatSample, after: HeatSample): HeatMark[] 
   }
   for (const range of before.ranges) {
     if (now.has(range.range)) continue;
+    // What lies before the table has kept the id: its part in the table was split off.
+    if (after.ranges.some(({ start }) => start === range.start)) continue;
     const text = `merge: range ${range.range} is part of the one before it`;
     marks.push({ kind: 'merge', at, position: range.start, text });
   }

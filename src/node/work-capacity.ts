@@ -8,8 +8,8 @@
 export const STATEMENT_WORK = 9;
 
 const INITIAL = 1_000_000;
-/** A node that is twenty times slower than reckoned is not slow, but busy with something that is not counted. */
-const LEAST = 50_000;
+/** A node that is fifty times slower than reckoned is not slow, but busy with something that is not counted. */
+const LEAST = 20_000;
 const MOST = 4_000_000;
 /** Below these, what a node does beside its ranges (timers, garbage) counts for too much. */
 const BUSY_MIN = 0.2;

@@ -44,6 +44,10 @@ describe('what changed between two moments', () => {
     expect(kinds([range(1, 0, 1)], [range(1, 0, 1, 1, [1, 2, 4])])).toEqual(['replica 0.5']);
   });
 
+  test('a range of which the table had a part, and now has none, was split', () => {
+    expect(kinds([range(3, 0, 1)], [range(4, 0, 1)])).toEqual(['split 0']);
+  });
+
   test('a leader that is not known for a moment has not moved', () => {
     expect(kinds([range(1, 0, 1)], [range(1, 0, 1, 0)])).toEqual([]);
   });

@@ -1,5 +1,5 @@
-// Finds the route of a key, and mends it: from what ranges say when they are asked in vain, and from the directory. Whom a
-// route asks is chosen here: the replica on this node while nothing better is known, the leader once that is.
+// Finds the route of a key, and mends it: from what ranges say when they are asked in vain (P28), and from the directory.
+// Whom a route asks is chosen here: the replica on this node while nothing better is known, the leader once that is.
 
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { NodeId } from '../runtime/runtime.ts';

@@ -1,4 +1,5 @@
-// The router over ranges that split, merge, move and change leaders while they are asked.
+// The router over ranges that split, merge, move and change leaders while they are asked: it is never given a wrong
+// answer (P28).
 
 import { describe, expect, it } from 'vitest';
 import { timestamp } from '../../src/clock/timestamp.ts';

@@ -18,9 +18,9 @@ import type { ChangeOutcome, SplitBirth } from '../ranges/range-changes.ts';
 import { isKnown, type RangeState } from '../ranges/range-state.ts';
 import type { LoadBook } from '../ranges/load/load-book.ts';
 import type { RangeLoad } from '../ranges/load/range-load.ts';
-import type { OutcomeRoutes } from '../ranges/recovery.ts';
+import type { OutcomeRoutes } from '../ranges/endpoint.ts';
 import { Replica } from '../ranges/replica.ts';
-import type { Heir, ProposalOutcome } from '../ranges/replica-parts.ts';
+import type { Absorbing, Heir, ProposalOutcome } from '../ranges/replica-parts.ts';
 import { SnapshotReceiver } from '../ranges/snapshot-receiver.ts';
 import { SnapshotSender } from '../ranges/snapshot-sender.ts';
 import type { Turns } from '../ranges/turns.ts';
@@ -61,6 +61,9 @@ export interface NodeParts {
 export interface HostSiblings {
   known(span: Span): readonly RangeDescriptor[];
   flushAll(): void;
+  /** P27: the replica of the range to the right, which this one takes over. */
+  absorb(left: RangeHost, right: RangeId): Absorbing | undefined;
+  merge(left: RangeHost): Promise<void>;
   mayBear(right: RangeDescriptor): boolean;
   born(parent: RangeHost, birth: SplitBirth): Heir | undefined;
   /** P26: no other range here has keys of it. */
@@ -145,6 +148,7 @@ export class RangeHost {
       stateAtMost: from.birth === undefined ? stateAtMost(node, state) : state.floor,
       closedAt: () => lateGroup().closedAt(lateGroup().delivered),
       flushAll: () => siblings.flushAll(),
+      absorb: (right) => siblings.absorb(this, right),
       mayBear: (right) => siblings.mayBear(right),
       born: (birth) => siblings.born(this, birth),
       outcomes: node.outcomes,
@@ -290,6 +294,12 @@ export class RangeHost {
     const right = await this.node.newRangeId();
     demandChanged(await this.replica.divide({ ...request, right }), this.range);
     return right;
+  }
+
+  /** With the range to its right, on nodes where both are. */
+  merge(): Promise<void> {
+    this.demandLeading();
+    return this.siblings.merge(this);
   }
 
   /** See RangeDescriptor.stickyUntil. */

@@ -196,3 +196,10 @@ export type OutcomeAnswer =
   | { readonly kind: 'committed'; readonly timestamp: Timestamp }
   | { readonly kind: 'aborted' }
   | Refusal;
+
+/** How other ranges are asked, wherever they are led now; txn/outcomes.ts does. They answer with a refusal when they
+ * can't be reached for a while. */
+export interface OutcomeRoutes {
+  inquire(txn: TxnId, anchor: Uint8Array, deadline: Timestamp): Promise<OutcomeAnswer>;
+  resolve(request: ResolveRequest): Promise<ResolveAnswer>;
+}

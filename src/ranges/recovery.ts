@@ -2,23 +2,15 @@
 // once when an older transaction waits for it (P21); and what was decided here is told again to those who have not been
 // heard of, until it may be forgotten (P18). Runs only while there is something of that kind, and this replica leads.
 
-import { MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
+import { MIN_TIMESTAMP } from '../clock/timestamp.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Deciding } from './deciding.ts';
 import type { Decision } from './decisions.ts';
-import type { OutcomeAnswer, ResolveAnswer, ResolveRequest } from './endpoint.ts';
+import type { OutcomeRoutes } from './endpoint.ts';
 import type { LockTable } from './lock-table.ts';
 import type { Participant } from './participant.ts';
 import type { Prepared } from './prepared.ts';
-import type { TxnId } from './requests.ts';
 import type { TwoPhaseState } from './two-phase-state.ts';
-
-/** How other ranges are asked, wherever they are led now; txn/outcomes.ts does. They answer with a refusal when they
- * can't be reached for a while. */
-export interface OutcomeRoutes {
-  inquire(txn: TxnId, anchor: Uint8Array, deadline: Timestamp): Promise<OutcomeAnswer>;
-  resolve(request: ResolveRequest): Promise<ResolveAnswer>;
-}
 
 const LOOK_MICROS = 100_000;
 /** Looks without a word: most commits take a fraction of one. */

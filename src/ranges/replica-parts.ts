@@ -10,8 +10,8 @@ import type { Lease } from './gate.ts';
 import type { RangeLoad } from './load/range-load.ts';
 import type { SplitBirth } from './range-changes.ts';
 import type { RangeState } from './range-state.ts';
-import type { OutcomeRoutes } from './recovery.ts';
-import type { Inheritance } from './replica.ts';
+import type { OutcomeRoutes } from './endpoint.ts';
+import type { Absorption, Inheritance } from './replica.ts';
 import type { Span } from './requests.ts';
 
 export type ProposalOutcome =
@@ -41,6 +41,13 @@ export interface Heir {
   inherit(inheritance: Inheritance): void;
 }
 
+/** The replica of a range that another takes over. */
+export interface Absorbing {
+  readonly rangeState: RangeState;
+  /** What it has committed is given to the shard; nothing else is from then on. */
+  absorbed(): Absorption;
+}
+
 export interface ReplicaParts {
   readonly range: RangeId;
   readonly nodeId: NodeId;
@@ -68,6 +75,9 @@ export interface ReplicaParts {
   readonly mayBear?: (right: RangeDescriptor) => boolean;
   /** In the turn in which a split is applied: brings the right half's replica to life, if it may. */
   readonly born?: (birth: SplitBirth) => Heir | undefined;
+  /** P27: in the turn in which a merge is applied: the replica here of the range to the right, which is over then. Left
+   * out: there is none. */
+  readonly absorb?: (right: RangeId) => Absorbing | undefined;
   /** How other ranges are asked about transactions that are prepared here, or decided; left out: there are none. */
   readonly outcomes?: OutcomeRoutes;
   /** What the range is has changed; left out: nobody asks. */

@@ -422,7 +422,7 @@ export async function openDatabase(
           factor: ({ descriptor }) =>
             settingFor('replication.factor', settingsOf(descriptor.span), placement.settings),
         }),
-      capacity: () => keeper.capacity,
+      capacity: () => keeper.learnedCapacity ?? 0,
       followLoad: () => keeper.nodeLoad().followWork,
       // A node that is given replicas up to its mark would refuse writes at once.
       roomBytes: () => Math.max(0, guard.freeBytes - 2 * config.minFreeBytes),

@@ -46,6 +46,11 @@ export class LoadKeeper {
     return this.#capacity.microsPerSecond;
   }
 
+  /** Undefined: this node has not been busy enough to show it. */
+  get learnedCapacity(): number | undefined {
+    return this.#capacity.isLearned ? this.capacity : undefined;
+  }
+
   /** Of what this node can do. */
   shareOf(load: RangeLoad): number {
     return load.work / this.capacity;

@@ -12,7 +12,7 @@ export interface NodeReport {
   readonly bootId: number;
   readonly sequence: number;
   readonly isDraining: boolean;
-  /** Microseconds of work that it can do in a second. */
+  /** Microseconds of work that it can do in a second; 0: it has not been busy enough to know. */
   readonly capacity: number;
   readonly leadLoad: number;
   readonly followLoad: number;

@@ -12,7 +12,7 @@ import type { NodeRecord } from './registry.ts';
 const RATE_SECONDS = 3;
 /** By then a twentieth is left, and less. */
 const GIVEN_MICROS_MAX = 10_000_000;
-/** Until something is known of a node. */
+/** Until something is known of any node. */
 const CAPACITY = 1_000_000;
 
 interface Heard {
@@ -87,7 +87,8 @@ export class NodeStatuses {
       liveness: isGone ? 'dead' : this.liveness(nodeId),
       isDraining: report?.isDraining ?? false,
       isDecommissioning: state !== 'active',
-      capacity: report?.capacity ?? CAPACITY,
+      capacity:
+        report === undefined || report.capacity === 0 ? this.usualCapacity() : report.capacity,
       leadLoad: (report?.leadLoad ?? 0) + this.givenTo(nodeId),
       followLoad: report?.followLoad ?? 0,
       leases: report?.leases ?? 0,
@@ -95,6 +96,19 @@ export class NodeStatuses {
       bytes: this.heldBy(nodeId),
       roomBytes: report?.roomBytes ?? 0,
     };
+  }
+
+  /** Of a node that has not been busy yet: what those can do that have been. Else it would seem to have room without
+   * end, only because nobody has asked it for anything. */
+  private usualCapacity(): number {
+    let sum = 0;
+    let count = 0;
+    for (const { report } of this.all()) {
+      if (report.capacity === 0) continue;
+      sum += report.capacity;
+      count += 1;
+    }
+    return count === 0 ? CAPACITY : sum / count;
   }
 
   /** Nobody has heard of it for so long. */

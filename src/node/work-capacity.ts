@@ -19,12 +19,18 @@ const LEARNING_SECONDS = 2;
 
 export class WorkCapacity {
   #log = Math.log(INITIAL);
+  #isLearned = false;
   #last:
     | { readonly atMicros: number; readonly busyMicros: number; readonly work: number }
     | undefined;
 
   get microsPerSecond(): number {
     return Math.exp(this.#log);
+  }
+
+  /** The node has been busy enough to show it. */
+  get isLearned(): boolean {
+    return this.#isLearned;
   }
 
   /** `busyMicros` and `work`: all since the start. Undefined: nobody can tell how busy it is. */
@@ -37,6 +43,7 @@ export class WorkCapacity {
     const busy = Math.min(1, (busyMicros - last.busyMicros) / (atMicros - last.atMicros));
     const rate = (work - last.work) / seconds;
     if (busy < BUSY_MIN || rate < WORK_MIN) return;
+    this.#isLearned = true;
     const shown = Math.log(Math.min(MOST, Math.max(LEAST, rate / busy)));
     this.#log += (shown - this.#log) * (1 - Math.exp(-seconds / LEARNING_SECONDS));
   }

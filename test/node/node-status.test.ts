@@ -202,3 +202,17 @@ describe('a locality', () => {
     }
   });
 });
+
+describe('what nodes can do', () => {
+  it('is taken from those that have been busy, for one that has not', () => {
+    const { all } = statuses();
+    const capacities = (): number[] => all.views().map(({ capacity }) => capacity);
+    all.tell(report(1, 1, { capacity: 0 }));
+    all.take(report(2, 1, { capacity: 0 }));
+    expect(capacities()).toEqual([1_000_000, 1_000_000, 1_000_000]);
+    all.take(report(2, 2, { capacity: 50_000 }));
+    expect(capacities()).toEqual([50_000, 50_000, 50_000]);
+    all.tell(report(1, 2, { capacity: 100_000 }));
+    expect(capacities()).toEqual([100_000, 50_000, 75_000]);
+  });
+});

@@ -31,3 +31,12 @@ test('where nobody can tell how busy it is, nothing is learned', () => {
   for (let i = 0; i < 10; i++) capacity.learn(i * 1e6, undefined, i * 100_000);
   expect(capacity.microsPerSecond).toBeCloseTo(1_000_000);
 });
+
+test('a node says that it does not know before it has been busy', () => {
+  const capacity = new WorkCapacity();
+  capacity.learn(0, 0, 0);
+  capacity.learn(1e6, 0.05e6, 10_000);
+  expect(capacity.isLearned).toBe(false);
+  capacity.learn(2e6, 0.55e6, 60_000);
+  expect(capacity.isLearned).toBe(true);
+});

@@ -188,11 +188,22 @@ export class Participant {
   lead(): void {
     for (const prepared of this.state.prepared.all()) this.take(prepared);
     // Handed over: what its transaction has read is on this side of a split, and what it writes on the other.
-    for (const session of this.sessions.all()) {
-      const isPrepared = this.state.prepared.find(session.owner.id) !== undefined;
-      if (isPrepared || session.owner.state === 'active') continue;
-      this.keepFor(session, PROMISE_MICROS_MAX);
+    for (const session of this.sessions.all()) this.keepHandedOver(session);
+  }
+
+  /** P27: after a merge, while it leads: what was prepared to the right is locked here, before it is served. */
+  united(before: readonly Prepared[]): void {
+    const { state, inFlight } = this;
+    for (const prepared of before) {
+      if (state.prepared.find(prepared.facts.txn) !== prepared) inFlight.letGo(prepared);
     }
+    for (const prepared of state.prepared.all()) {
+      if (prepared.session !== undefined) continue;
+      this.take(prepared);
+      // Of what was read on either side, nobody knows here whether it was locked all the time.
+      prepared.isReadProtected = false;
+    }
+    for (const session of this.sessions.all()) this.keepHandedOver(session);
   }
 
   /** Locks went with leadership, and so did whoever waited. */
@@ -258,6 +269,18 @@ export class Participant {
     const until = gate.promise();
     if (until === undefined) return { kind: 'ambiguous', message: 'the lease is nearly over' };
     return { kind: 'prepared', at, until };
+  }
+
+  /** P16: it may have been promised something where it comes from. */
+  private keepHandedOver(session: Session): void {
+    const { owner, commit } = session;
+    // With a commit under way here, its record is still on its way through the log.
+    const isWithoutRecord =
+      owner.state === 'prepared' &&
+      commit === undefined &&
+      this.state.prepared.find(owner.id) === undefined;
+    const isUnwatched = owner.state === 'confirmed' && !this.promises.has(session);
+    if (isWithoutRecord || isUnwatched) this.keepFor(session, PROMISE_MICROS_MAX);
   }
 
   /** As long as any promise that was made for it elsewhere. */

@@ -167,9 +167,22 @@ export class ReplicaTwoPhase implements TwoPhaseEndpoint {
     this.undivided = [];
   }
 
-  /** P27. While it leads, what comes is to be locked with lead() before anything of it is served. */
+  /** All that is prepared or decided here, by name. */
+  records(): Records {
+    return this.state.records();
+  }
+
+  /** P27. While it leads, united() follows in the same turn. */
   unite(records: Records, steps: RecordSteps): void {
+    this.undivided = this.state.prepared.all();
     this.state.unite(this.parts.range, records, steps);
+  }
+
+  /** Of the leader: the range has grown, and sessions that were handed over are there. */
+  united(): void {
+    this.participant.united(this.undivided);
+    this.undivided = [];
+    this.recovery.watch();
   }
 
   private show(effect: TwoPhaseEffect): void {

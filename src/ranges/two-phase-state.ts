@@ -122,6 +122,18 @@ export class TwoPhaseState {
     return records;
   }
 
+  /** As they are in the shard. */
+  records(): ReadonlyMap<string, Uint8Array> {
+    const records = new Map<string, Uint8Array>();
+    for (const { facts } of this.prepared.all()) {
+      records.set(PREPARED_PREFIX + facts.txn, preparedRecord(facts));
+    }
+    for (const { facts } of this.decisions.all()) {
+      records.set(DECIDED_PREFIX + facts.txn, decisionRecord(facts));
+    }
+    return records;
+  }
+
   /** P27: what the range to the right had is this one's from now on. */
   unite(range: RangeId, records: ReadonlyMap<string, Uint8Array>, steps: RecordSteps): void {
     const right = new TwoPhaseState();

@@ -7,9 +7,11 @@ import { compareBytes, fromUtf8 } from '../base/bytes.ts';
 import { replicaOn, holdsKey, overlaps, type RangeDescriptor } from '../ranges/descriptor.ts';
 import { CHECKSUMS } from '../ranges/consistency-format.ts';
 import { firstDescriptors } from '../ranges/layout.ts';
-import type { SplitBirth } from '../ranges/range-changes.ts';
+import type { SplitBirth } from '../ranges/handed-over.ts';
 import { decodeState, newState, type RangeState, unknownState } from '../ranges/range-state.ts';
 import type { Replica } from '../ranges/replica.ts';
+import type { Absorbing } from '../ranges/replica-parts.ts';
+import { MERGED_PREFIX } from '../ranges/record-steps.ts';
 import { SNAPSHOTS } from '../ranges/snapshot-receiver.ts';
 import type { UnknownReplica } from '../raft/scheduler.ts';
 import { nodeOf, type ReplicaId, replicaIdOn } from '../raft/types.ts';
@@ -18,6 +20,7 @@ import type { Span } from '../storage/engine.ts';
 import { NO_RECORDS, STATE_RECORD } from '../storage/range-records.ts';
 import type { AppliedRange, RangeId, Shard } from '../storage/shard.ts';
 import { brokenPath, type HostSiblings, type NodeParts, RangeHost } from './range-host.ts';
+import { RangeMerges } from './range-merge.ts';
 import type { Streams } from './streams.ts';
 
 export interface RangeStoreParts extends NodeParts {
@@ -40,6 +43,7 @@ export class RangeStore implements HostSiblings {
   private sorted: RangeHost[] = [];
   /** The last one that was found. */
   private last: RangeHost | undefined = undefined;
+  private readonly merges: RangeMerges;
   private handlers: RangeChanged[] = [];
   private refusal: string | undefined = undefined;
   private isStopped = false;
@@ -57,7 +61,14 @@ export class RangeStore implements HostSiblings {
 
   private constructor(parts: RangeStoreParts) {
     this.parts = parts;
-    const { scheduler, streams } = parts;
+    const { scheduler, streams, nodeId, runtime } = parts;
+    this.merges = new RangeMerges({
+      nodeId,
+      runtime,
+      streams,
+      get: (range) => this.get(range),
+      find: (key) => this.find(key),
+    });
     scheduler.onUnknownReplica((replica) => this.met(replica));
     streams.registerAll(SNAPSHOTS, (from, stream, range) =>
       this.hosts.get(Number(range))?.serveSnapshot(from, stream),
@@ -110,6 +121,7 @@ export class RangeStore implements HostSiblings {
 
   stop(reason: string): void {
     this.isStopped = true;
+    this.merges.stop();
     for (const host of this.hosts.values()) host.stop(reason);
   }
 
@@ -157,9 +169,38 @@ export class RangeStore implements HostSiblings {
     return host.replica;
   }
 
-  mayInstall(host: RangeHost, { descriptor }: RangeState): boolean {
+  absorb(left: RangeHost, right: RangeId): Absorbing | undefined {
+    const host = this.get(right);
+    if (host === undefined || host.shard !== left.shard) return undefined;
+    const { rangeState } = host.replica;
+    return {
+      rangeState,
+      absorbed: () => {
+        this.unplace(host);
+        this.leaving.add(host);
+        const absorption = host.replica.absorbed();
+        host.stop('its range was merged into another');
+        // P27, P32: its log is needed until the other has taken it over durably; what does is posted in this turn.
+        this.forgetGroup(
+          host,
+          Promise.resolve().then(() => host.shard.flush()),
+        );
+        return absorption;
+      },
+    };
+  }
+
+  merge(left: RangeHost): Promise<void> {
+    return this.merges.merge(left);
+  }
+
+  mayInstall(host: RangeHost, state: RangeState): boolean {
+    const { descriptor } = state;
     const overlapping = (other: RangeHost): boolean =>
-      other !== host && other.isKnown && overlaps(other.descriptor.span, descriptor.span);
+      other !== host &&
+      other.isKnown &&
+      overlaps(other.descriptor.span, descriptor.span) &&
+      !wasAbsorbed(other.replica.rangeState, state);
     return !this.sorted.some(overlapping) && ![...this.leaving].some(overlapping);
   }
 
@@ -167,30 +208,64 @@ export class RangeStore implements HostSiblings {
     // Before it has a place here nobody asks.
     if (this.hosts.get(host.range) !== host) return;
     this.place(host);
+    this.dropAbsorbed(host);
+    this.merges.changed(host);
     for (const handler of this.handlers) handler(host);
   }
 
   removed(host: RangeHost): void {
-    const { scheduler, onFailure, runtime, nodeId } = this.parts;
+    const { scheduler, runtime, nodeId } = this.parts;
     if (this.isStopped || this.hosts.get(host.range) !== host || this.leaving.has(host)) return;
     runtime.log.info('a replica was removed', { range: host.range, node: nodeId });
     host.stop('its replica here was removed');
     this.leaving.add(host);
     this.unplace(host);
+    const span = host.isKnown ? host.descriptor.span : undefined;
     // P32: nothing of it goes before its tombstone is synced.
-    scheduler
-      .removeGroup(host.group)
-      .then(() => host.shard.drop(host.range, host.isKnown ? host.descriptor.span : undefined))
-      .then(
-        () => {
-          this.leaving.delete(host);
-          this.hosts.delete(host.range);
-          for (const handler of this.handlers) handler(host);
-        },
-        (error: unknown) => {
-          if (!this.isStopped) onFailure(error);
-        },
-      );
+    const ended = host.replica.end('its replica here was removed');
+    this.gone(
+      host,
+      Promise.all([scheduler.removeGroup(host.group), ended]).then(() =>
+        host.shard.drop(host.range, span),
+      ),
+    );
+  }
+
+  /** P27: a snapshot from beyond a merge has put the keys of frozen ranges into this one. */
+  private dropAbsorbed(host: RangeHost): void {
+    for (let at = this.sorted.indexOf(host) + 1; at > 0 && at < this.sorted.length; ) {
+      const right = this.sorted[at] as RangeHost;
+      if (!wasAbsorbed(right.replica.rangeState, host.replica.rangeState)) break;
+      const rows = right.shard === host.shard ? undefined : right.descriptor.span;
+      this.unplace(right);
+      this.leaving.add(right);
+      right.stop('its range was merged into another');
+      const dropped = right.replica
+        .end('its range was merged into another')
+        .then(() => right.shard.drop(right.range, rows))
+        .then(() => right.shard.flush());
+      this.forgetGroup(right, dropped);
+    }
+  }
+
+  private forgetGroup(host: RangeHost, durable: Promise<unknown>): void {
+    this.gone(
+      host,
+      durable.then(() => this.parts.scheduler.removeGroup(host.group)),
+    );
+  }
+
+  private gone(host: RangeHost, done: Promise<unknown>): void {
+    done.then(
+      () => {
+        this.leaving.delete(host);
+        this.hosts.delete(host.range);
+        for (const handler of this.handlers) handler(host);
+      },
+      (error: unknown) => {
+        if (!this.isStopped) this.parts.onFailure(error);
+      },
+    );
   }
 
   private async openAll(
@@ -246,11 +321,27 @@ export class RangeStore implements HostSiblings {
         broken: broken.get(range),
       });
     }
+    this.forgetMerged(applied);
     // P26: what was met before its split, or before a snapshot came.
     for (const range of scheduler.knownGroups) {
       if (this.hosts.has(range) || scheduler.awaitsReplay(range)) continue;
       this.unborn(range, scheduler.knownReplica(range) as ReplicaId, undefined);
     }
+  }
+
+  /** P27: the node stopped between a merge and the end of the right range's log. */
+  private forgetMerged(applied: readonly (readonly AppliedRange[])[]): void {
+    const { scheduler } = this.parts;
+    for (const { records } of applied.flat()) {
+      for (const name of records.keys()) {
+        const range = name.startsWith(MERGED_PREFIX) ? Number(name.slice(MERGED_PREFIX.length)) : 0;
+        const replicaId = range === 0 ? undefined : scheduler.knownReplica(range);
+        if (replicaId === undefined || this.hosts.has(range)) continue;
+        this.unborn(range, replicaId, undefined);
+        this.removed(this.hosts.get(range) as RangeHost);
+      }
+    }
+    for (const host of [...this.sorted]) this.dropAbsorbed(host);
   }
 
   /** A leader elsewhere speaks to a replica that is not here. */
@@ -351,6 +442,16 @@ export class RangeStore implements HostSiblings {
 
 /** Descriptors told to who asked for keys that are not here. */
 const KNOWN_MAX = 16;
+
+/** P27: whether the left range has taken this one over. */
+function wasAbsorbed({ descriptor, frozen }: RangeState, left: RangeState): boolean {
+  return (
+    frozen !== undefined &&
+    frozen.by === left.descriptor.range &&
+    left.descriptor.generation > frozen.generation &&
+    holdsKey(left.descriptor, descriptor.span.start)
+  );
+}
 
 function proposerOf(voters: readonly ReplicaId[], node: NodeId): ReplicaId {
   return voters.find((replica) => nodeOf(replica) === node) ?? replicaIdOn(node, 0);

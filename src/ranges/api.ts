@@ -19,12 +19,9 @@ import type {
 import type { Standing } from './standing.ts';
 
 export type {
-  ConfirmAnswer,
   DecideRequest,
   Elsewhere,
   OutcomeAnswer,
-  PrepareAnswer,
-  PrepareRequest,
   RangeHead,
   RangeTxn,
   ResolveAnswer,

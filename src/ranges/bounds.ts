@@ -43,6 +43,7 @@ export class Bounds {
     this.current = state;
     this.known = known;
     this.onChange = onChange;
+    this.barFrozen();
   }
 
   get state(): RangeState {
@@ -58,8 +59,11 @@ export class Bounds {
   }
 
   change(state: RangeState): void {
+    const wasFrozen = this.current.frozen !== undefined;
     this.current = state;
     this.version++;
+    this.barFrozen();
+    if (wasFrozen) this.lift();
     this.onChange?.();
   }
 
@@ -155,11 +159,18 @@ export class Bounds {
     this.barrier = new Barrier(from);
   }
 
-  /** Whoever waits asks again. */
+  /** Whoever waits asks again. A frozen range stays barred until it is thawed, or another's. */
   lift(): void {
     const { barrier } = this;
+    if (this.current.frozen !== undefined) return;
     this.barrier = undefined;
     barrier?.lift();
+  }
+
+  /** P27: whoever leads. */
+  private barFrozen(): void {
+    if (this.current.frozen === undefined) return;
+    this.barrier ??= new Barrier(this.span.start);
   }
 
   /** Whether what ends there reaches beyond a barrier. */

@@ -2,8 +2,9 @@
 // leader lets nothing in where the change takes effect, from the turn in which it proposes until the entry is applied
 // (P13), so that no check at that time can come too late. One change at a time.
 
-import { compareBytes } from '../base/bytes.ts';
-import type { Timestamp } from '../clock/timestamp.ts';
+import { assert } from '../base/assert.ts';
+import { compareBytes, EMPTY_BYTES } from '../base/bytes.ts';
+import { laterOf, type Timestamp } from '../clock/timestamp.ts';
 import {
   applyChange,
   type Configuration,
@@ -23,14 +24,17 @@ import {
   type ChangeCommand,
   decodeChangeCommand,
   encodeChangeCommand,
+  type MergeCommand,
   type SplitCommand,
 } from './change-commands.ts';
 import { holdsKey, type RangeDescriptor, splitAt } from './descriptor.ts';
 import type { Elsewhere } from './endpoint.ts';
+import type { SplitBirth } from './handed-over.ts';
 import { whyNotSplit } from './layout.ts';
-import { encodeState, type RangeState } from './range-state.ts';
-import { RECENT_PREFIX, RecordSteps } from './record-steps.ts';
+import { encodeState, type Freeze, type RangeState } from './range-state.ts';
+import { MERGED_PREFIX, RECENT_PREFIX, RecordSteps } from './record-steps.ts';
 import type { ProposalOutcome, Proposer } from './replica-parts.ts';
+import type { Span } from './requests.ts';
 
 export type ChangeOutcome =
   /** Applied here: what the range is now. */
@@ -47,15 +51,11 @@ export interface SplitRequest {
   readonly stickyUntil: Timestamp;
 }
 
-/** What is born on every replica by a split (P25). */
-export interface SplitBirth {
+/** A range that another one on its left takes over, as its replica here has it. */
+export interface Absorbed {
   readonly state: RangeState;
-  /** Its other records, but for the ids of transactions, which are the parent's. */
+  /** But for the ids of transactions. */
   readonly records: ReadonlyMap<string, Uint8Array>;
-  /** The split's, in the log of what it divides. */
-  readonly entry: LogPosition;
-  /** The node that proposed it. */
-  readonly proposer: NodeId;
 }
 
 /** The replica whose range changes. */
@@ -64,6 +64,8 @@ export interface ChangingReplica {
   whyNotLeading(): string | undefined;
   /** Nothing was served or assigned above it. */
   highest(): Timestamp;
+  /** P16: until then locks were promised to stay. */
+  promised(): Timestamp;
   /** P18, P25: what is prepared and decided at or after `at` goes to the right half. The steps move its records; answers
    * them by name. */
   divideRecords(
@@ -75,6 +77,12 @@ export interface ChangingReplica {
   mayBear(right: RangeDescriptor): boolean;
   /** The range is the left half; the shard has been given what makes it so. */
   wasSplit(birth: SplitBirth): void;
+  /** P27: the range to the right, which every replica has frozen by then. */
+  takeRight(right: RangeId, generation: number): Absorbed;
+  /** What was recorded of transactions there comes here. */
+  uniteRecords(records: ReadonlyMap<string, Uint8Array>, steps: RecordSteps): void;
+  /** The range has grown; the shard has been given what makes it so. */
+  wasMerged(right: Absorbed, floor: Timestamp): void;
 }
 
 type Push = (steps: RecordSteps | undefined) => void;
@@ -91,6 +99,7 @@ export class RangeChanges {
   private readonly proposer: Proposer;
   private readonly replica: ChangingReplica;
   private proposed: Proposed | undefined = undefined;
+  private isReserved = false;
 
   constructor(
     nodeId: NodeId,
@@ -116,7 +125,7 @@ export class RangeChanges {
       whyNotSplit(descriptor) ??
       (compareBytes(at, descriptor.span.start) === 0 ? 'the range begins there' : undefined);
     if (refusal !== undefined) return Promise.resolve({ kind: 'refused', message: refusal });
-    return this.propose(at, (generation, floor) => ({
+    return this.propose('split', at, (generation, floor) => ({
       kind: 'split',
       floor,
       generation,
@@ -130,12 +139,62 @@ export class RangeChanges {
 
   /** Until then no merge takes the range's start away. */
   stick(stickyUntil: Timestamp): Promise<ChangeOutcome> {
-    return this.propose(undefined, (generation, floor) => ({
+    return this.propose('stick', undefined, (generation, floor) => ({
       kind: 'stick',
       floor,
       generation,
       stickyUntil,
     }));
+  }
+
+  /** P27. `byGeneration`: of the range to the left, which is to take this one over. */
+  freeze(by: RangeId, byGeneration: number): Promise<ChangeOutcome> {
+    return this.propose('freeze', this.bounds.span.start, (generation, floor) => ({
+      kind: 'freeze',
+      // If another leads where it goes on, no lock goes there.
+      floor: laterOf(floor, this.replica.promised()),
+      generation,
+      by,
+      byGeneration,
+    }));
+  }
+
+  /** P27: only once the left range has decided that it won't be. */
+  thaw(): Promise<ChangeOutcome> {
+    const { frozen } = this.bounds.state;
+    if (frozen === undefined) {
+      return Promise.resolve({ kind: 'changed', descriptor: this.bounds.descriptor });
+    }
+    return this.propose('thaw', undefined, (generation, floor) => ({
+      kind: 'thaw',
+      floor,
+      generation,
+    }));
+  }
+
+  /** Between reserve() and release(), once every replica of the right range has its freeze durably. */
+  absorb(right: RangeState): Promise<ChangeOutcome> {
+    const { frozen, descriptor } = right;
+    assert(frozen !== undefined, 'P27: a range is frozen before it is taken over');
+    if (frozen.generation !== this.bounds.descriptor.generation) {
+      return Promise.resolve({ kind: 'refused', message: 'the range has changed' });
+    }
+    return this.propose('merge', undefined, (generation, floor) => ({
+      kind: 'merge',
+      floor: laterOf(floor, frozen.floor),
+      generation,
+      right: descriptor.range,
+      rightGeneration: descriptor.generation,
+    }));
+  }
+
+  /** Nothing else is proposed until release(). */
+  reserve(): void {
+    this.isReserved = true;
+  }
+
+  release(): void {
+    this.isReserved = false;
   }
 
   /** Of a change of members, which the log has carried out already. */
@@ -175,10 +234,10 @@ export class RangeChanges {
   /** Why no other change may be proposed now. */
   whyBusy(): string | undefined {
     const { bounds } = this;
-    const isBusy = this.proposed !== undefined || bounds.isBarred;
-    return isBusy || isJoint(bounds.descriptor.configuration)
-      ? 'the range is changing already'
-      : undefined;
+    const { configuration } = bounds.descriptor;
+    const isBusy =
+      this.proposed !== undefined || this.isReserved || bounds.isBarred || isJoint(configuration);
+    return isBusy ? 'the range is changing already' : undefined;
   }
 
   /** This replica leads no more: others will carry out what was proposed, or not. */
@@ -225,8 +284,55 @@ export class RangeChanges {
         const generation = descriptor.generation + 1;
         this.become({ ...state, descriptor: { ...descriptor, stickyUntil, generation } }, steps);
         push(steps);
+        return;
       }
+      case 'freeze': {
+        const { by, byGeneration, floor } = command;
+        this.freezeTo({ by, generation: byGeneration, floor }, push);
+        return;
+      }
+      case 'thaw':
+        this.freezeTo(undefined, push);
+        return;
+      case 'merge':
+        this.merge(command, push);
     }
+  }
+
+  private freezeTo(frozen: Freeze | undefined, push: Push): void {
+    const { state } = this.bounds;
+    const generation = state.descriptor.generation + 1;
+    const steps = new RecordSteps();
+    this.become({ ...state, descriptor: { ...state.descriptor, generation }, frozen }, steps);
+    push(steps);
+  }
+
+  /** P27: in one atomic step of the shard, which has both. */
+  private merge({ right, rightGeneration, floor }: MergeCommand, push: Push): void {
+    const { state } = this.bounds;
+    const { descriptor } = state;
+    const absorbed = this.replica.takeRight(right, rightGeneration);
+    const { state: other } = absorbed;
+    const generation = Math.max(descriptor.generation, rightGeneration) + 1;
+    const span: Span = { start: descriptor.span.start, end: other.descriptor.span.end };
+    const steps = new RecordSteps();
+    steps.copy(right, RECENT_PREFIX, descriptor.range);
+    this.replica.uniteRecords(absorbed.records, steps);
+    steps.forget(right);
+    steps.put(descriptor.range, MERGED_PREFIX + right, EMPTY_BYTES);
+    this.become(
+      {
+        ...state,
+        descriptor: { ...descriptor, span, generation },
+        spanGeneration: generation,
+        floor: laterOf(state.floor, floor),
+        closed: state.closed < other.closed ? state.closed : other.closed,
+        gcThreshold: laterOf(state.gcThreshold, other.gcThreshold),
+      },
+      steps,
+    );
+    push(steps);
+    this.replica.wasMerged(absorbed, floor);
   }
 
   private become(state: RangeState, steps: RecordSteps): void {
@@ -237,22 +343,32 @@ export class RangeChanges {
   /** `from`: nothing is admitted from that key on until it is applied. In one turn: from the last check on nothing is
    * served or assigned there above the floor that the entry carries (P13). */
   private propose(
+    kind: ChangeCommand['kind'],
     from: Uint8Array | undefined,
-    command: (generation: number, floor: Timestamp) => ChangeCommand,
+    commandOf: (generation: number, floor: Timestamp) => ChangeCommand,
   ): Promise<ChangeOutcome> {
     const { bounds, replica } = this;
     const reason = replica.whyNotLeading();
     if (reason !== undefined) return Promise.resolve(bounds.notLeader(this.gate, reason));
     const busy = this.whyBusy();
-    if (busy !== undefined) return Promise.resolve({ kind: 'refused', message: busy });
+    if (busy !== undefined && !this.isNextStep(kind)) {
+      return Promise.resolve({ kind: 'refused', message: busy });
+    }
     const { generation } = bounds.descriptor;
     return new Promise((done) => {
       const proposed: Proposed = { generation, done };
       this.proposed = proposed;
       if (from !== undefined) bounds.bar(from);
-      const data = encodeChangeCommand(command(generation, replica.highest()));
+      const data = encodeChangeCommand(commandOf(generation, replica.highest()));
       this.proposer.submit(data, (outcome) => this.told(proposed, outcome));
     });
+  }
+
+  /** Of a merge: what was begun is what makes the range busy. */
+  private isNextStep(kind: ChangeCommand['kind']): boolean {
+    if (this.proposed !== undefined) return false;
+    if (kind === 'thaw') return this.bounds.state.frozen !== undefined;
+    return kind === 'merge' && this.isReserved && !this.bounds.isBarred;
   }
 
   private told(proposed: Proposed, outcome: ProposalOutcome): void {

@@ -17,6 +17,8 @@ export interface Freeze {
   readonly by: RangeId;
   /** Of the left range when it was asked to merge: who knows a later one knows what became of it. */
   readonly generation: number;
+  /** Nothing was served here above it. */
+  readonly floor: Timestamp;
 }
 
 export interface RangeState {
@@ -81,6 +83,7 @@ export function encodeState(state: RangeState): Uint8Array {
   if (frozen !== undefined) {
     writer.u53(frozen.by);
     writer.u53(frozen.generation);
+    writer.u53(frozen.floor);
   }
   return writer.take();
 }
@@ -103,7 +106,13 @@ export function decodeState(bytes: Uint8Array): RangeState {
   const gcThreshold = reader.u53() as Timestamp;
   const mark = (flags & HAS_MARK) === 0 ? undefined : readMark(reader);
   const frozen =
-    (flags & IS_FROZEN) === 0 ? undefined : { by: reader.u53(), generation: reader.u53() };
+    (flags & IS_FROZEN) === 0
+      ? undefined
+      : {
+          by: reader.u53(),
+          generation: reader.u53(),
+          floor: reader.u53() as Timestamp,
+        };
   return { descriptor, mark, spanGeneration, floor, closed, gcThreshold, frozen };
 }
 

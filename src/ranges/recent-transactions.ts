@@ -157,6 +157,12 @@ export class RecentTransactions {
     return right;
   }
 
+  /** P27: what the right half knew. */
+  absorb(right: RecentTransactions): void {
+    const more = [...right.shared, right.previous, right.current];
+    this.shared = [...new Set([...this.shared, ...more])].filter(({ size }) => size > 0);
+  }
+
   /** `id`: four words. */
   add(id: Uint32Array, timestamp: Timestamp, deadline: Timestamp): void {
     this.current.add(id, timestamp, deadline);

@@ -22,6 +22,8 @@ export { RECENT_PREFIX } from '../storage/recent-ids.ts';
 export const PREPARED_PREFIX = 'p/';
 /** Of a transaction that was decided here, by its id. */
 export const DECIDED_PREFIX = 'd/';
+/** Of a range that this one has taken over, by its id: its log may be there still. */
+export const MERGED_PREFIX = 'm/';
 export class RecordSteps {
   private readonly copies = new ByteWriter(32);
   private readonly steps = new ByteWriter(256);

@@ -8,10 +8,9 @@ import type { RangeId, Shard } from '../storage/shard.ts';
 import type { RangeDescriptor } from './descriptor.ts';
 import type { Lease } from './gate.ts';
 import type { RangeLoad } from './load/range-load.ts';
-import type { SplitBirth } from './range-changes.ts';
+import type { Absorption, Inheritance, SplitBirth } from './handed-over.ts';
 import type { RangeState } from './range-state.ts';
 import type { OutcomeRoutes } from './endpoint.ts';
-import type { Absorption, Inheritance } from './replica.ts';
 import type { Span } from './requests.ts';
 
 export type ProposalOutcome =

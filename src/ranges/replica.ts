@@ -13,7 +13,7 @@ import { assert } from '../base/assert.ts';
 import type { Maybe } from '../base/maybe.ts';
 import { laterOf, MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import { BIRTH } from '../raft/birth.ts';
-import type { AppliedRange } from '../storage/shard.ts';
+import type { AppliedRange, RangeId } from '../storage/shard.ts';
 import { ApplyPump } from './apply-pump.ts';
 import { Bounds } from './bounds.ts';
 import { isChangeCommand } from './change-commands.ts';
@@ -32,6 +32,7 @@ import type {
   RangeTxn,
   RangeValues,
 } from './endpoint.ts';
+import type { Absorption, Inheritance, SplitBirth } from './handed-over.ts';
 import { Gate } from './gate.ts';
 import { InFlightWrites } from './in-flight.ts';
 import { HAND_OVER_MICROS } from './limits.ts';
@@ -41,15 +42,9 @@ import { LockTable } from './lock-table.ts';
 import { LockWaits } from './lock-waits.ts';
 import { LockedReads } from './locked-reads.ts';
 import type { PendingCommit } from './pending-commit.ts';
-import {
-  type ChangeOutcome,
-  RangeChanges,
-  type SplitBirth,
-  type SplitRequest,
-} from './range-changes.ts';
-import type { RangeState } from './range-state.ts';
+import { type ChangeOutcome, RangeChanges, type SplitRequest } from './range-changes.ts';
+import { type RangeState, unknownState } from './range-state.ts';
 import type { CommittedEntry, ProposalOutcome, ReplicaParts } from './replica-parts.ts';
-import type { RecentTransactions } from './recent-transactions.ts';
 import { RECENT_PREFIX } from './record-steps.ts';
 import { ReplicaSums } from './replica-sums.ts';
 import { ReplicaTwoPhase } from './replica-two-phase.ts';
@@ -80,20 +75,11 @@ type ReplicaState =
   /** Leads, and never serves again in this term (P3). */
   | { readonly kind: 'handingOver'; readonly term: number }
   /** Its state is being replaced by a snapshot: there is nothing to apply to (P31). */
-  | { readonly kind: 'installing' };
+  | { readonly kind: 'installing' }
+  /** Its range is another's, or has no replica here any more. */
+  | { readonly kind: 'gone' };
 
 const FOLLOWING: ReplicaState = { kind: 'following' };
-
-/** What a replica that is born by a split has from its parent on this node (P25). */
-export interface Inheritance {
-  readonly transactions: RecentTransactions;
-  /** Nothing that the parent knew of lies above it. */
-  readonly greatest: Timestamp;
-  /** P16: until then locks were promised to stay. */
-  readonly promised: Timestamp;
-  /** Undefined: the parent did not lead. Else the child is expected to, at once. */
-  readonly sessions: readonly HandedSession[] | undefined;
-}
 
 export class Replica {
   private readonly parts: ReplicaParts;
@@ -170,9 +156,13 @@ export class Replica {
     this.changes = new RangeChanges(parts.nodeId, bounds, gate, proposer, {
       whyNotLeading: () => (this.state.kind === 'leading' ? gate.refusalNow() : 'it does not lead'),
       highest: () => laterOf(gate.highest, this.commits.greatestLogged),
+      promised: () => gate.promised,
       divideRecords: (right, at, steps) => this.twoPhase.divide(right, at, steps),
       mayBear: (right) => parts.mayBear?.(right) ?? false,
       wasSplit: (birth) => this.wasSplit(birth),
+      takeRight: (right, generation) => this.takeRight(right, generation),
+      uniteRecords: (records, steps) => this.twoPhase.unite(records, steps),
+      wasMerged: (right, floor) => this.wasMerged(right as Absorption, floor),
     });
     this.twoPhase = new ReplicaTwoPhase(
       parts,
@@ -193,6 +183,8 @@ export class Replica {
    * what the log has beyond the shard's state, which may be much: a promise says when there is room for more. */
   committed(entries: readonly CommittedEntry[]): Maybe<void> {
     let bytes = 0;
+    // Only what a new leader begins with comes after a freeze.
+    if (this.state.kind === 'gone') return undefined;
     for (let i = 0; i < entries.length; i++) {
       const { index, term, kind, data } = entries[i] as CommittedEntry;
       bytes += data.length;
@@ -282,7 +274,7 @@ export class Replica {
         : `node ${leaderNode} leads the range`;
     this.cease(reason, leaderNode);
     if (leaderNode !== undefined) this.disinherit();
-    if (this.state.kind !== 'installing') this.state = FOLLOWING;
+    if (!this.hasNoState) this.state = FOLLOWING;
   }
 
   /** The node stops, or is broken: nobody will tell what becomes of what was proposed. */
@@ -290,7 +282,7 @@ export class Replica {
     this.commits.abandon(reason);
     this.cease(reason, undefined);
     this.disinherit();
-    if (this.state.kind !== 'installing') this.state = FOLLOWING;
+    if (!this.hasNoState) this.state = FOLLOWING;
   }
 
   /** It differs from the other replicas: it goes on as a member of its group, and never serves again. */
@@ -447,6 +439,58 @@ export class Replica {
     return this.changes.stick(until);
   }
 
+  /** P27: nothing is served any more; the range to the left, at that generation, decides what becomes of it. */
+  freeze(by: RangeId, byGeneration: number): Promise<ChangeOutcome> {
+    return this.changes.freeze(by, byGeneration);
+  }
+
+  thaw(): Promise<ChangeOutcome> {
+    return this.changes.thaw();
+  }
+
+  /** Takes the frozen range to the right over, between reserveChanges() and releaseChanges(). */
+  absorb(right: RangeState): Promise<ChangeOutcome> {
+    return this.changes.absorb(right);
+  }
+
+  reserveChanges(): void {
+    this.changes.reserve();
+  }
+
+  releaseChanges(): void {
+    this.changes.release();
+  }
+
+  /** P27: in the turn in which the range to the left applies the merge. */
+  absorbed(): Absorption {
+    this.pump.flush();
+    const { state, isCached } = this;
+    const sessions =
+      state.kind === 'leading' ? this.sessions.handOver(this.bounds.span.start) : undefined;
+    const absorption: Absorption = {
+      state: this.bounds.state,
+      records: this.twoPhase.records(),
+      transactions: this.commits.recent,
+      greatest: laterOf(this.commits.greatestLogged, this.gate.highest),
+      promised: this.gate.promised,
+      sessions,
+      isCached,
+    };
+    this.isCached = false;
+    this.state = { kind: 'gone' };
+    this.gate.close('its range was merged into another');
+    this.bounds.change(unknownState(this.parts.range));
+    return absorption;
+  }
+
+  /** It is no replica any more: nothing is given to the shard from now on. Resolves when nothing is under way there. */
+  end(reason: string): Promise<void> {
+    this.stopServing(reason);
+    this.forgetRows();
+    this.state = { kind: 'gone' };
+    return this.pump.halt();
+  }
+
   /** Why its replicas may not be changed now; undefined: they may. */
   whyNotChanging(): string | undefined {
     return this.changes.whyBusy();
@@ -566,6 +610,10 @@ export class Replica {
     if (this.state.kind === 'leading' || this.state.kind === 'handingOver') this.forgetRows();
   }
 
+  private get hasNoState(): boolean {
+    return this.state.kind === 'installing' || this.state.kind === 'gone';
+  }
+
   private forgetRows(): void {
     if (!this.isCached) return;
     this.isCached = false;
@@ -597,6 +645,38 @@ export class Replica {
       promised: this.gate.promised,
       sessions,
     });
+  }
+
+  /** P27: every replica of the right range has its freeze, durably, before the left one's leader proposes. */
+  private takeRight(right: RangeId, generation: number): Absorption {
+    const there = this.parts.absorb?.(right);
+    assert(there !== undefined, `P27: range ${right} is not here`);
+    const { frozen, descriptor } = there.rangeState;
+    const isOurs = frozen?.by === this.parts.range && descriptor.generation === generation;
+    assert(isOurs, `P27: range ${right} is not frozen for this one`);
+    return there.absorbed();
+  }
+
+  private wasMerged(right: Absorption, floor: Timestamp): void {
+    // Before anything of the right half is asked of the shard.
+    this.pump.flush();
+    this.sums.stateCleared();
+    this.commits.recent.absorb(right.transactions);
+    this.commits.met(laterOf(right.greatest, floor));
+    const { cache } = this.parts;
+    const { span } = right.state.descriptor;
+    const isLeading = this.state.kind === 'leading';
+    if (isLeading) this.gate.raise(floor);
+    if (isLeading && right.sessions !== undefined) {
+      this.gate.promised = laterOf(this.gate.promised, right.promised);
+      this.sessions.unite(right.sessions);
+      this.twoPhase.united();
+      return;
+    }
+    if (isLeading) this.twoPhase.united();
+    // Others may have written there.
+    cache.written.forget(span);
+    if (right.isCached) cache.dropSpan(span);
   }
 
   /** P18, P20: from the shard's records. */

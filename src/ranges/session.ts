@@ -3,7 +3,12 @@
 import type { RangeCommit } from './endpoint.ts';
 import { LockOwner } from './lock-owner.ts';
 import type { LockSession, TxnRef } from './requests.ts';
-import type { Sessions } from './sessions.ts';
+
+/** The sessions of another range. */
+interface SessionsOf {
+  relax(session: Session): void;
+  release(session: Session): void;
+}
 
 export class Session {
   readonly owner: LockOwner;
@@ -14,7 +19,7 @@ export class Session {
   /** What it was in the ranges that this one's keys come from: a transaction goes on quoting those (P15). */
   formerly: readonly LockSession[] | undefined = undefined;
   /** Where keys that it had locked here are now. */
-  heirs: { readonly sessions: Sessions; readonly session: Session }[] | undefined = undefined;
+  heirs: { readonly sessions: SessionsOf; readonly session: Session }[] | undefined = undefined;
 
   /** Of the commit under way, for an attempt that is sent again (P20). */
   commit: Promise<RangeCommit> | undefined = undefined;

@@ -2,6 +2,7 @@
 // leader's term. A wound, a change of leadership, or its end kills the session, and every later request that quotes it is
 // refused. A split hands what is locked in the right half over: there it is another session, which goes by both names.
 
+import { EMPTY_BYTES } from '../base/bytes.ts';
 import { SESSIONS_MAX } from './limits.ts';
 import type { HandedLocks, LockTable } from './lock-table.ts';
 import type { LockSession, Refusal, TxnRef } from './requests.ts';
@@ -110,6 +111,33 @@ export class Sessions {
       this.locks.adopt(session.owner, locks);
       // What it was promised still holds (P16).
       session.owner.state = state;
+    }
+  }
+
+  /** Takes out all that is locked; the sessions are others' from then on, and don't end with this range. */
+  letGo(): HandedSession[] {
+    const handed = this.handOver(EMPTY_BYTES);
+    for (const { session } of handed) this.byTxn.remove(session);
+    return handed;
+  }
+
+  /** P27: what the leader of the range to the right, which is over, had handed over. The transaction may have a session
+   * here as well: from now on it is one. */
+  unite(handed: readonly HandedSession[]): void {
+    for (const { session: before, locks } of handed) {
+      const { id, age, state } = before.owner;
+      if (state === 'wounded' || state === 'ended') continue;
+      const own = this.byTxn.find(id);
+      if (own !== undefined && !own.isLive) continue;
+      const session = own ?? this.add({ id, age });
+      session.formerly = [...(session.formerly ?? []), before.token, ...(before.formerly ?? [])];
+      if (before.heirs !== undefined) {
+        session.heirs = [...(session.heirs ?? []), ...before.heirs];
+        // They don't end with the right range.
+        before.heirs = undefined;
+      }
+      this.locks.adopt(session.owner, locks);
+      if (session.owner.state === 'active') session.owner.state = state;
     }
   }
 

@@ -1,59 +1,13 @@
 // Whole nodes in simulated time whose ranges are split: what clients notice, and what is left when nodes die on the way.
 
 import { describe, expect, it } from 'vitest';
-import { ByteWriter, compareBytes } from '../../src/base/bytes.ts';
+import { compareBytes } from '../../src/base/bytes.ts';
 import { MIN_TIMESTAMP } from '../../src/clock/timestamp.ts';
-import type { EmbeddedSession } from '../../src/node/embedded.ts';
 import type { RangeHost } from '../../src/node/range-host.ts';
-import { encodeKeyDatum, keyPrefix } from '../../src/rows/key-codec.ts';
-import { INT4 } from '../../src/rows/types.ts';
-import { Cluster, type ClusterNode } from './cluster-fixture.ts';
+import type { ClusterNode } from './cluster-fixture.ts';
+import { rowKey, serving, splitAt, sum, withTable } from './range-cluster.ts';
 
 const SECOND = 1_000_000;
-/** The first table's primary index. */
-const TABLE = 100;
-
-/** Where the row with this id is. */
-function rowKey(id: number): Uint8Array {
-  const writer = new ByteWriter(16);
-  writer.raw(keyPrefix(TABLE));
-  encodeKeyDatum(writer, INT4, id, false, false);
-  return writer.take();
-}
-
-/** The replica that serves the key, once there is one. */
-async function serving(cluster: Cluster, key: Uint8Array): Promise<RangeHost> {
-  const find = (): RangeHost | undefined => {
-    for (const { database } of cluster.nodes) {
-      const host = database?.ranges.find(key);
-      if (host?.isServing === true) return host;
-    }
-    return undefined;
-  };
-  await cluster.when(() => find() !== undefined, 'a leader of the range');
-  return find() as RangeHost;
-}
-
-async function splitAt(cluster: Cluster, id: number): Promise<number> {
-  const host = await serving(cluster, rowKey(id));
-  return cluster.until(host.split({ at: rowKey(id), stickyUntil: MIN_TIMESTAMP }));
-}
-
-async function withTable(
-  options: Parameters<typeof Cluster.start>[0] = {},
-): Promise<{ cluster: Cluster; leader: ClusterNode; session: EmbeddedSession }> {
-  const cluster = await Cluster.start(options);
-  const leader = await cluster.leader();
-  const session = cluster.session(leader);
-  await cluster.query(session, 'CREATE TABLE t (id int PRIMARY KEY, v int)');
-  await cluster.query(session, 'INSERT INTO t SELECT g, 0 FROM generate_series(0, 99) g');
-  return { cluster, leader, session };
-}
-
-async function sum(cluster: Cluster, session: EmbeddedSession): Promise<unknown> {
-  const { rows } = await cluster.query(session, 'SELECT count(*) AS n, sum(v) AS s FROM t');
-  return rows[0];
-}
 
 describe.each([1, 3])('on %i nodes', (nodes) => {
   it('a split range goes on where it was, and its rows are all there', async () => {

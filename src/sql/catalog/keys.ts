@@ -52,8 +52,6 @@ export function indexSpan(indexId: number): KeySpan {
 export const DESCRIPTOR_SPAN: KeySpan = indexSpan(DESCRIPTORS);
 export const PENDING_CLEAR_SPAN: KeySpan = indexSpan(PENDING_CLEARS);
 export const GATEWAY_SPAN: KeySpan = indexSpan(GATEWAYS);
-/** Who leads its range is the schema's home. */
-export const SCHEMA_HOME_KEY: Uint8Array = keyPrefix(DESCRIPTORS);
 
 export function descriptorKey(tableId: number): Uint8Array {
   return numberKey(DESCRIPTORS, tableId);

@@ -419,6 +419,7 @@ export async function openDatabase(
         localRanges(hosts.all(), {
           rates: ({ load }) => load.rates(),
           bytes: ({ range }) => control?.queue.bytesOf(range),
+          isDividing: ({ range }) => control?.queue.isDividing(range) === true,
           factor: ({ descriptor }) =>
             settingFor('replication.factor', settingsOf(descriptor.span), placement.settings),
         }),

@@ -37,6 +37,8 @@ export interface PlacedRange {
   readonly isLeading: boolean;
   readonly bytes: number;
   readonly factor: number;
+  /** It is about to be split for its load: its pieces will be moved. */
+  readonly isDividing?: boolean;
   /** Microseconds of work in a second: here, and on each follower. */
   readonly leadLoad: number;
   readonly followLoad: number;
@@ -285,7 +287,9 @@ export class PlacementDriver {
       followLoad: range.followLoad,
       bytes: range.bytes,
       intent: history.intent,
-      isLeaseCooling: now - history.leaseMovedMicros < settings.get('rebalance.lease_cooldown'),
+      isLeaseCooling:
+        range.isDividing === true ||
+        now - history.leaseMovedMicros < settings.get('rebalance.lease_cooldown'),
       areReplicasCooling:
         now - history.replicasMovedMicros < settings.get('rebalance.replica_cooldown'),
     };

@@ -23,6 +23,7 @@ export interface RangeFigures<Host> {
   rates(host: Host): LoadRates | undefined;
   bytes(host: Host): number | undefined;
   factor(host: Host): number;
+  isDividing(host: Host): boolean;
 }
 
 export function* localRanges<Host extends HostedRange>(
@@ -40,6 +41,7 @@ function localRange<Host extends HostedRange>(host: Host, figures: RangeFigures<
     isLeading: host.isServing,
     bytes: figures.bytes(host) ?? 0,
     factor: figures.factor(host),
+    isDividing: figures.isDividing(host),
     leadLoad: rates?.work ?? 0,
     followLoad: rates?.followerWork ?? 0,
     readsPerSecond: rates?.reads ?? 0,

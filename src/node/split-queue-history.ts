@@ -24,6 +24,8 @@ export class RangeHistory {
   grownBytes = 0;
   /** Nothing is tried before: it was tried in vain. */
   restsUntilMicros = 0;
+  /** Since when it has been too busy. */
+  busySinceMicros: number | undefined = undefined;
   hotRow: HotRow | undefined = undefined;
   /** When it was last told to the log. */
   hotRowToldMicros: number = Number.NEGATIVE_INFINITY;

@@ -30,6 +30,8 @@ const FAILED_REST_MICROS = 10_000_000;
 /** Between two splits ahead of the same front: each gives the work to another node for about as long. */
 const FRONT_MICROS = 6_000_000;
 const HOT_ROW_TOLD_MICROS = 60_000_000;
+/** What can't be divided by then is moved as it is. */
+const DIVIDING_MICROS_MAX = 10_000_000;
 
 type Split =
   | { readonly cause: 'load'; readonly at: Uint8Array; readonly rightShare: number }
@@ -65,6 +67,14 @@ export class SplitQueue {
   /** The row that makes a range busy, where no split can help. */
   hotRow(range: RangeId): HotRow | undefined {
     return this.#histories.find(range)?.hotRow;
+  }
+
+  /** It is busy, and where to split it is being found out: whoever leads it knows most of that, and should go on. */
+  isDividing(range: RangeId): boolean {
+    const history = this.#histories.find(range);
+    if (history?.busySinceMicros === undefined) return false;
+    const now = this.#parts.time.monotonicMicros();
+    return now - history.busySinceMicros < DIVIDING_MICROS_MAX && history.restsUntilMicros <= now;
   }
 
   /** As it was measured last. */
@@ -138,8 +148,12 @@ export class SplitQueue {
       const most = shareMax(this.#parts.limits(range.descriptor.span), picture);
       const history = this.#histories.of(range);
       if (most === undefined || share <= most) {
+        history.busySinceMicros = undefined;
         if (most === undefined || share <= most / 2) history.hotRow = undefined;
-      } else if (history.restsUntilMicros <= now && isDivisible(range)) busy.push({ range, share });
+      } else if (isDivisible(range)) {
+        history.busySinceMicros ??= now;
+        if (history.restsUntilMicros <= now) busy.push({ range, share });
+      }
     }
     busy.sort((a, b) => b.share - a.share);
     for (const { range } of busy) {

@@ -13,6 +13,7 @@ import {
   historyTimestamp,
   isHistoryOf,
 } from './mvcc.ts';
+import { mayBeSingle } from './page-index.ts';
 import { PagedKeys, type RowStore } from './row-store.ts';
 
 export interface StoredVersion {
@@ -57,7 +58,8 @@ export async function readVersions(
     const singles: Uint8Array[] = [];
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as Uint8Array;
-      if (index.entryFor(key, 1)?.isAlone === true) continue;
+      const entry = index.entryFor(key, 1);
+      if (entry !== undefined && !mayBeSingle(entry, key, 1)) continue;
       places.push(i);
       singles.push(key);
     }

@@ -4,7 +4,13 @@ import type { Engine, EngineReader, EngineSnapshot } from './engine.ts';
 import { HEADER_BYTES, writeHeader } from './mvcc.ts';
 import type { Page } from './page.ts';
 import { PageCache } from './page-cache.ts';
-import { type LooseRows, type PageEntry, PageIndex, type PageView } from './page-index.ts';
+import {
+  type LooseRows,
+  mayBeSingle,
+  type PageEntry,
+  PageIndex,
+  type PageView,
+} from './page-index.ts';
 
 export interface PageTuning {
   /** What a page is meant to have. */
@@ -77,17 +83,18 @@ export class RowStore {
   async newestRecords(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     if (this.index.size === 0) return this.engine.getMany(keys);
     const out = new Array<Uint8Array | undefined>(keys.length);
+    const entries = keys.map((key) => this.index.entryFor(key, 1));
     const singles: number[] = [];
     for (let i = 0; i < keys.length; i++) {
-      if (this.index.entryFor(keys[i] as Uint8Array, 1)?.isAlone !== true) singles.push(i);
+      const entry = entries[i];
+      if (entry === undefined || mayBeSingle(entry, keys[i] as Uint8Array, 1)) singles.push(i);
     }
     const records = await this.engine.getMany(singles.map((i) => keys[i] as Uint8Array));
     for (let k = 0; k < singles.length; k++) out[singles[k] as number] = records[k];
     const paged = new PagedKeys();
     for (let i = 0; i < keys.length; i++) {
-      if (out[i] !== undefined) continue;
-      const entry = this.index.entryFor(keys[i] as Uint8Array, 1);
-      if (entry !== undefined) paged.add(entry, i);
+      const entry = entries[i];
+      if (out[i] === undefined && entry !== undefined) paged.add(entry, i);
     }
     await paged.each(this.engine, this.cache, (page, places) => {
       for (const i of places) {

@@ -465,8 +465,7 @@ export class Replica {
   absorbed(): Absorption {
     this.pump.flush();
     const { state, isCached } = this;
-    const sessions =
-      state.kind === 'leading' ? this.sessions.handOver(this.bounds.span.start) : undefined;
+    const sessions = state.kind === 'leading' ? this.sessions.letGo() : undefined;
     const absorption: Absorption = {
       state: this.bounds.state,
       records: this.twoPhase.records(),

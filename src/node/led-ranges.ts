@@ -1,6 +1,6 @@
 // The ranges that this node leads, as the split queue and the desk handle them.
 
-import { DbError, unsupported } from '../base/errors.ts';
+import { DbError } from '../base/errors.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import { intersection, type RangeDescriptor } from '../ranges/descriptor.ts';
 import { findMiddleKey } from '../ranges/load/middle-key.ts';
@@ -53,8 +53,8 @@ class LedHost implements DeskRange {
     throw new DbError('57P03', `range ${right} was split off, and is led by another node`);
   }
 
-  async merge(): Promise<void> {
-    throw unsupported('merging ranges');
+  merge(): Promise<void> {
+    return this.host.merge();
   }
 
   stick(until: Timestamp): Promise<void> {

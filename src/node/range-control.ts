@@ -50,11 +50,7 @@ export class RangeControl {
       keeper,
       ranges: { led: () => led.all(), neighbour: (start) => this.neighbour(start) },
       cluster: placement,
-      limits: (span) => ({
-        ...limitsFrom(placement.settings, parts.settingsOf(span)),
-        // Ranges can't be merged yet.
-        merges: false,
-      }),
+      limits: (span) => limitsFrom(placement.settings, parts.settingsOf(span)),
     });
     this.desk = new RangeDesk({
       self: nodeId,

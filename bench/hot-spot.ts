@@ -2,7 +2,13 @@
 // row, and in a spot that moves. Writes hot-spot.html.
 
 import { writeReport } from './heat/publish.ts';
-import { type PhasePlan, type PhaseResult, runPhase } from './heat/run-phase.ts';
+import {
+  FIRST_SPLIT_GOAL,
+  type PhasePlan,
+  type PhaseResult,
+  runPhase,
+  within,
+} from './heat/run-phase.ts';
 import type { HeatFigure } from './heat/recording.ts';
 import { startCluster } from './lib/cluster.ts';
 import type { BenchOptions } from './lib/options.ts';
@@ -47,7 +53,12 @@ function plans(short: boolean): readonly PhasePlan[] {
       table: 'growing',
       rows: short ? 1000 : 10_000,
       keys: { kind: 'growing' },
-      judge: (result) => [busiestSeconds(result)],
+      // At no time is it: the work is on one node after the other.
+      isDivisible: false,
+      judge: (result) => [
+        within('first split', result.firstSplit, FIRST_SPLIT_GOAL),
+        busiestSeconds(result),
+      ],
     },
     {
       ...common,

@@ -60,7 +60,7 @@ export interface PhaseResult {
 }
 
 export const FIRST_SPLIT_GOAL = 5;
-export const BALANCE_GOAL = 30;
+const BALANCE_GOAL = 30;
 const EVEN_TOLERANCE = 0.2;
 /** For so long must it be even to count. */
 const EVEN_SECONDS = 5;

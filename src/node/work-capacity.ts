@@ -19,7 +19,8 @@ const LEARNING_SECONDS = 2;
 
 export class WorkCapacity {
   #log = Math.log(INITIAL);
-  #isLearned = false;
+  /** How often it has shown. */
+  #times = 0;
   #last:
     | { readonly atMicros: number; readonly busyMicros: number; readonly work: number }
     | undefined;
@@ -30,7 +31,7 @@ export class WorkCapacity {
 
   /** The node has been busy enough to show it. */
   get isLearned(): boolean {
-    return this.#isLearned;
+    return this.#times > 0;
   }
 
   /** `busyMicros` and `work`: all since the start. Undefined: nobody can tell how busy it is. */
@@ -43,8 +44,10 @@ export class WorkCapacity {
     const busy = Math.min(1, (busyMicros - last.busyMicros) / (atMicros - last.atMicros));
     const rate = (work - last.work) / seconds;
     if (busy < BUSY_MIN || rate < WORK_MIN) return;
-    this.#isLearned = true;
     const shown = Math.log(Math.min(MOST, Math.max(LEAST, rate / busy)));
-    this.#log += (shown - this.#log) * (1 - Math.exp(-seconds / LEARNING_SECONDS));
+    // What was believed at first counts for nothing.
+    this.#times += 1;
+    const weight = Math.max(1 / this.#times, 1 - Math.exp(-seconds / LEARNING_SECONDS));
+    this.#log += (shown - this.#log) * weight;
   }
 }

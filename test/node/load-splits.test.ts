@@ -131,3 +131,32 @@ describe('a node that is alone', () => {
     expect(splits(rig)).toBe(0);
   });
 });
+
+describe('small cold neighbours', () => {
+  it('become one again, wherever they are led, but for those that were split by hand', async () => {
+    const rig = await start(3);
+    const { cluster, session } = rig;
+    await cluster.query(session, 'ALTER TABLE t SPLIT AT VALUES (20), (40), (60), (80)');
+    await cluster.query(session, 'ALTER TABLE t SCATTER');
+    await cluster.query(session, "SET CLUSTER SETTING range.merge_after = '5s'");
+    await cluster.pass(60 * SECOND);
+    expect(splits(rig)).toBe(4);
+    await cluster.query(session, 'ALTER TABLE t UNSPLIT AT VALUES (20), (40), (80)');
+    await cluster.when(() => splits(rig) === 1, 'merges');
+    const ranges = await shown(rig, 'SHOW RANGES FROM TABLE t');
+    expect(ranges.map((row) => row[1])).toEqual(['<start>', '(60)']);
+    const { rows } = await cluster.query(session, 'SELECT count(*) AS n FROM t');
+    expect(rows).toMatchObject([{ n: ROWS }]);
+  });
+
+  it('are left alone while merging is off', async () => {
+    const rig = await start(3);
+    const { cluster, session } = rig;
+    await cluster.query(session, "SET CLUSTER SETTING range.merge = 'off'");
+    await cluster.query(session, "SET CLUSTER SETTING range.merge_after = '5s'");
+    await cluster.query(session, 'ALTER TABLE t SPLIT AT VALUES (50)');
+    await cluster.query(session, 'ALTER TABLE t UNSPLIT ALL');
+    await cluster.pass(60 * SECOND);
+    expect(splits(rig)).toBe(1);
+  });
+});

@@ -107,6 +107,22 @@ describe('a transaction that has locked rows of the right range', () => {
   });
 });
 
+describe('a range whose right neighbour is led by another node', () => {
+  it('takes its lease first', async () => {
+    const { cluster, session } = await withTable();
+    await splitAt(cluster, 50);
+    const left = await serving(cluster, rowKey(40));
+    const right = await serving(cluster, rowKey(60));
+    const [other] = cluster.followersOf(nodeOf(cluster, right)) as [ClusterNode];
+    await cluster.until(right.transferTo(other.nodeId));
+    await serving(cluster, rowKey(60));
+    await cluster.until(left.merge());
+    await allMerged(cluster);
+    expect(await sum(cluster, session)).toEqual({ n: 100, s: 0 });
+    await allConsistent(cluster);
+  });
+});
+
 describe('what is not merged', () => {
   it('is what has no neighbour, or one of another kind, or replicas elsewhere', async () => {
     const { cluster } = await withTable();

@@ -207,10 +207,6 @@ export async function openDatabase(
     let statements = (): number => 0;
     const keeper = new LoadKeeper({ time: runtime.time, timers, statements: () => statements() });
     closing.add(() => keeper.stop());
-    let rangeIds: RangeIds | undefined;
-    /** Made once the router is there: nothing is asked before. */
-    let outcomes: Outcomes | undefined;
-    const asked = (): Outcomes => outcomes as Outcomes;
     const hosts = await RangeStore.open(
       {
         nodeId,
@@ -227,11 +223,12 @@ export async function openDatabase(
         streams,
         sending: new Turns(SNAPSHOTS_WAITING_MAX),
         receiving: new Turns(SNAPSHOTS_WAITING_MAX),
+        // Both are made once the router is there: nothing is asked before.
         outcomes: {
-          inquire: (txn, anchor, deadline) => asked().inquire(txn, anchor, deadline),
-          resolve: (request) => asked().resolve(request),
+          inquire: (txn, anchor, deadline) => outcomes.inquire(txn, anchor, deadline),
+          resolve: (request) => outcomes.resolve(request),
         },
-        newRangeId: () => (rangeIds as RangeIds).next(),
+        newRangeId: () => rangeIds.next(),
         onFailure: broken,
       },
       applied,
@@ -273,7 +270,7 @@ export async function openDatabase(
       seeds: firstDescriptors(isAlone ? identity.founders : members.map((one) => one.nodeId)),
     });
     router = ranges;
-    outcomes = new Outcomes(ranges, timers);
+    const outcomes = new Outcomes(ranges, timers);
     closing.add(() => ranges.stop());
     const service = new RangeService({
       ranges: {
@@ -301,7 +298,7 @@ export async function openDatabase(
     };
     /** The catalog's own and the key-value door's. */
     const system = newCoordinator(ranges);
-    rangeIds = new RangeIds(system);
+    const rangeIds = new RangeIds(system);
     const publisher = new DirectoryPublisher({
       runtime,
       publish: (descriptor) => publish(ranges.directory, () => system.begin(), descriptor),
@@ -400,7 +397,6 @@ export async function openDatabase(
     );
     closing.add(() => checks.stop());
 
-    let control: RangeControl | undefined;
     /** Of the table that the range begins with. */
     const settingsOf = ({ start }: Span): TableSettings | undefined =>
       start.length < 4 ? undefined : catalog?.settingsOf(new ByteReader(start).u32be());
@@ -418,8 +414,8 @@ export async function openDatabase(
       ranges: () =>
         localRanges(hosts.all(), {
           rates: ({ load }) => load.rates(),
-          bytes: ({ range }) => control?.queue.bytesOf(range),
-          isDividing: ({ range }) => control?.queue.isDividing(range) === true,
+          bytes: ({ range }) => control.queue.bytesOf(range),
+          isDividing: ({ range }) => control.queue.isDividing(range),
           factor: ({ descriptor }) =>
             settingFor('replication.factor', settingsOf(descriptor.span), placement.settings),
         }),
@@ -430,9 +426,8 @@ export async function openDatabase(
       onNodes: options.onNodes ?? (() => {}),
     });
     nodes = () => (placement.nodes.length > 0 ? placement.nodes : members);
-    placement.start();
     closing.add(() => placement.stop());
-    control = new RangeControl({
+    const control: RangeControl = new RangeControl({
       nodeId,
       runtime,
       clock,
@@ -443,7 +438,8 @@ export async function openDatabase(
       settingsOf,
       directory: () => allDescriptors(system),
     });
-    closing.add(() => control?.stop());
+    closing.add(() => control.stop());
+    placement.start();
     admin.ranges = control.admin;
     admin.load = control.admin;
     admin.nodes = nodeAdmin(placement);

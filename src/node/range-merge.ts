@@ -46,8 +46,8 @@ export interface MergeParts {
   readonly nodeId: NodeId;
   readonly runtime: Pick<Runtime, 'network' | 'timers' | 'log'>;
   readonly streams: Streams;
-  get(range: RangeId): RangeHost | undefined;
-  find(key: Uint8Array): RangeHost | undefined;
+  readonly get: (range: RangeId) => RangeHost | undefined;
+  readonly find: (key: Uint8Array) => RangeHost | undefined;
 }
 
 export class RangeMerges {

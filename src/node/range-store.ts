@@ -233,7 +233,8 @@ export class RangeStore implements HostSiblings {
 
   /** P27: a snapshot from beyond a merge has put the keys of frozen ranges into this one. */
   private dropAbsorbed(host: RangeHost): void {
-    for (let at = this.sorted.indexOf(host) + 1; at > 0 && at < this.sorted.length; ) {
+    const at = this.sorted.indexOf(host) + 1;
+    while (at > 0 && at < this.sorted.length) {
       const right = this.sorted[at] as RangeHost;
       if (!wasAbsorbed(right.replica.rangeState, host.replica.rangeState)) break;
       const rows = right.shard === host.shard ? undefined : right.descriptor.span;

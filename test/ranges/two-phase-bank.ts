@@ -239,5 +239,6 @@ function markOf(account: string, id: string): string {
 
 function demandSum(values: readonly number[], when: string): void {
   const sum = values.reduce((a, b) => a + b, 0);
-  if (sum !== START * ACCOUNTS.length) throw new Error(`the sum is ${sum} ${when}: ${values.join()}`);
+  if (sum !== START * ACCOUNTS.length)
+    throw new Error(`the sum is ${sum} ${when}: ${values.join()}`);
 }

@@ -293,7 +293,7 @@ export class RangeHost {
   }): Promise<RangeId> {
     this.demandLeading();
     const right = await this.node.newRangeId();
-    demandChanged(await this.replica.divide({ ...request, right }), this.range);
+    demandChanged(await this.replica.changes.split({ ...request, right }), this.range);
     return right;
   }
 
@@ -305,14 +305,14 @@ export class RangeHost {
 
   /** See RangeDescriptor.stickyUntil. */
   async stick(until: Timestamp): Promise<void> {
-    demandChanged(await this.replica.stick(until), this.range);
+    demandChanged(await this.replica.changes.stick(until), this.range);
   }
 
   /** One change; resolves once it has been made, and joint configurations are left behind. */
   async changeReplicas(steps: readonly ReplicaStep[]): Promise<void> {
     this.demandLeading();
     const { group, node } = this;
-    const refusal = this.replica.whyNotChanging();
+    const refusal = this.replica.changes.whyBusy();
     if (refusal !== undefined) throw new DbError('55006', `range ${this.range}: ${refusal}`);
     const answer = await node.scheduler.proposeChange(group, changeOf(this.descriptor, steps));
     switch (answer.kind) {

@@ -72,12 +72,12 @@ export class RangeMerges {
     const right = this.rightOf(left);
     if (this.running.has(left.range)) throw refused(left.range, 'it is being merged already');
     this.running.add(left.range);
-    left.replica.reserveChanges();
+    left.replica.changes.reserve();
     try {
       await this.leadBoth(left, right);
       await this.carryOut(left, right);
     } finally {
-      left.replica.releaseChanges();
+      left.replica.changes.release();
       this.running.delete(left.range);
     }
   }
@@ -119,7 +119,7 @@ export class RangeMerges {
 
   private async carryOut(left: RangeHost, right: RangeHost): Promise<void> {
     const { generation } = left.descriptor;
-    demand(await right.replica.freeze(left.range, generation), right.range);
+    demand(await right.replica.changes.freeze(left.range, generation), right.range);
     try {
       // Its outcome is told where it is prepared.
       if (right.replica.twoPhase.preparedCount > 0) {
@@ -134,7 +134,7 @@ export class RangeMerges {
       await Promise.all(nodesOf(right.descriptor).map((node) => this.ask(node, question)));
       const reason = whyNot(left.descriptor, right.descriptor);
       if (reason !== undefined) throw refused(left.range, reason);
-      demand(await left.replica.absorb(right.replica.rangeState), left.range);
+      demand(await left.replica.changes.absorb(right.replica.rangeState), left.range);
     } catch (error) {
       // If it can't be thawed now, whoever leads it then does it.
       await this.undo(left, right, generation).catch(() => undefined);
@@ -143,9 +143,9 @@ export class RangeMerges {
   }
 
   private async undo(left: RangeHost, right: RangeHost, generation: number): Promise<void> {
-    left.replica.releaseChanges();
+    left.replica.changes.release();
     if (!right.isKnown) return;
-    if (await this.decideAgainst(left, right.range, generation)) await right.replica.thaw();
+    if (await this.decideAgainst(left, right.range, generation)) await right.replica.changes.thaw();
   }
 
   /** Of the left range's leader: whether it won't take the other over any more. */
@@ -157,7 +157,7 @@ export class RangeMerges {
     if (this.parts.get(right) === undefined) return false;
     if (left.descriptor.generation > generation) return true;
     const { stickyUntil } = left.descriptor;
-    const outcome = await left.replica.stick(stickyUntil);
+    const outcome = await left.replica.changes.stick(stickyUntil);
     return outcome.kind === 'changed';
   }
 
@@ -171,7 +171,7 @@ export class RangeMerges {
     try {
       if (leader === undefined) throw new Error(`nobody leads range ${by}`);
       await this.ask(leader, { kind: UNDO, left: by, right: host.range, number: generation });
-      await host.replica.thaw();
+      await host.replica.changes.thaw();
     } catch (error) {
       const fields = { range: host.range, left: by, error: String(error) };
       runtime.log.warn('a range stays frozen for now', fields);

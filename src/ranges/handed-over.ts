@@ -39,5 +39,5 @@ export interface Absorption {
   /** Undefined: this replica did not lead. */
   readonly sessions: readonly HandedSession[] | undefined;
   /** Rows of the range may be cached. */
-  readonly isCached: boolean;
+  readonly mayBeCached: boolean;
 }

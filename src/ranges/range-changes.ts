@@ -29,7 +29,7 @@ import {
 } from './change-commands.ts';
 import { holdsKey, type RangeDescriptor, splitAt } from './descriptor.ts';
 import type { Elsewhere } from './endpoint.ts';
-import type { SplitBirth } from './handed-over.ts';
+import type { Absorption, SplitBirth } from './handed-over.ts';
 import { whyNotSplit } from './layout.ts';
 import { encodeState, type Freeze, type RangeState } from './range-state.ts';
 import { MERGED_PREFIX, RECENT_PREFIX, RecordSteps } from './record-steps.ts';
@@ -49,13 +49,6 @@ export interface SplitRequest {
   readonly at: Uint8Array;
   readonly right: RangeId;
   readonly stickyUntil: Timestamp;
-}
-
-/** A range that another one on its left takes over, as its replica here has it. */
-export interface Absorbed {
-  readonly state: RangeState;
-  /** But for the ids of transactions. */
-  readonly records: ReadonlyMap<string, Uint8Array>;
 }
 
 /** The replica whose range changes. */
@@ -78,11 +71,11 @@ export interface ChangingReplica {
   /** The range is the left half; the shard has been given what makes it so. */
   wasSplit(birth: SplitBirth): void;
   /** P27: the range to the right, which every replica has frozen by then. */
-  takeRight(right: RangeId, generation: number): Absorbed;
+  takeRight(right: RangeId, generation: number): Absorption;
   /** What was recorded of transactions there comes here. */
   uniteRecords(records: ReadonlyMap<string, Uint8Array>, steps: RecordSteps): void;
   /** The range has grown; the shard has been given what makes it so. */
-  wasMerged(right: Absorbed, floor: Timestamp): void;
+  wasMerged(right: Absorption, floor: Timestamp): void;
 }
 
 type Push = (steps: RecordSteps | undefined) => void;

@@ -12,10 +12,10 @@
 import { assert } from '../base/assert.ts';
 import type { Maybe } from '../base/maybe.ts';
 import { laterOf, MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
-import { BIRTH } from '../raft/birth.ts';
-import type { AppliedRange, RangeId } from '../storage/shard.ts';
+import type { AppliedRange } from '../storage/shard.ts';
 import { ApplyPump } from './apply-pump.ts';
 import { Bounds } from './bounds.ts';
+import { CachedRows } from './cached-rows.ts';
 import { isChangeCommand } from './change-commands.ts';
 import { ClosedReads } from './closed-reads.ts';
 import { commandChecksum, COMMANDS, corrupted, EMPTY_COMMAND, isClear } from './command.ts';
@@ -32,8 +32,9 @@ import type {
   RangeTxn,
   RangeValues,
 } from './endpoint.ts';
-import type { Absorption, Inheritance, SplitBirth } from './handed-over.ts';
 import { Gate } from './gate.ts';
+import type { Absorption, Inheritance } from './handed-over.ts';
+import { Heritage } from './heritage.ts';
 import { InFlightWrites } from './in-flight.ts';
 import { HAND_OVER_MICROS } from './limits.ts';
 import { LoadBook } from './load/load-book.ts';
@@ -42,7 +43,7 @@ import { LockTable } from './lock-table.ts';
 import { LockWaits } from './lock-waits.ts';
 import { LockedReads } from './locked-reads.ts';
 import type { PendingCommit } from './pending-commit.ts';
-import { type ChangeOutcome, RangeChanges, type SplitRequest } from './range-changes.ts';
+import { RangeChanges } from './range-changes.ts';
 import { type RangeState, unknownState } from './range-state.ts';
 import type { CommittedEntry, ProposalOutcome, ReplicaParts } from './replica-parts.ts';
 import { RECENT_PREFIX } from './record-steps.ts';
@@ -50,7 +51,7 @@ import { ReplicaSums } from './replica-sums.ts';
 import { ReplicaTwoPhase } from './replica-two-phase.ts';
 import type { RowScan, RowSlice, ScanRequest, Span, Write } from './requests.ts';
 import { RowLoader } from './row-loader.ts';
-import { type HandedSession, Sessions } from './sessions.ts';
+import { Sessions } from './sessions.ts';
 import { SnapshotReads } from './snapshot-reads.ts';
 import { isTwoPhase } from './two-phase-format.ts';
 
@@ -84,7 +85,6 @@ const FOLLOWING: ReplicaState = { kind: 'following' };
 export class Replica {
   private readonly parts: ReplicaParts;
   private readonly bounds: Bounds;
-  private readonly changes: RangeChanges;
   private readonly gate: Gate;
   private readonly locks = new LockTable();
   private readonly sessions: Sessions;
@@ -94,19 +94,20 @@ export class Replica {
   private readonly load: RangeLoad;
   private readonly encoder = COMMANDS;
   private state: ReplicaState = FOLLOWING;
-  /** The row cache may have rows of the range from when this replica, or its parent, led. */
-  private isCached = false;
-  private inherited: readonly HandedSession[] | undefined = undefined;
+  private readonly rows: CachedRows;
+  private readonly heritage: Heritage;
   private readonly closed: ClosedReads;
   readonly snapshots: SnapshotReads;
   readonly locked: LockedReads;
   readonly commits: Commits;
   readonly twoPhase: ReplicaTwoPhase;
+  /** By which its range is divided, frozen and merged. */
+  readonly changes: RangeChanges;
   /** Of what this replica holds, for comparison with the others. */
   readonly sums: ReplicaSums;
 
   constructor(parts: ReplicaParts) {
-    const { range, runtime, shard, cache, proposer } = parts;
+    const { range, runtime, shard, cache } = parts;
     this.parts = parts;
     this.bounds = new Bounds(parts.state, parts.known ?? nothingKnown, parts.changed);
     this.gate = new Gate(parts.clock, parts.lease, runtime.timers);
@@ -153,17 +154,6 @@ export class Replica {
       load,
     );
     this.commits = new Commits(parts, bounds, gate, locks, waits, sessions, inFlight, pump, load);
-    this.changes = new RangeChanges(parts.nodeId, bounds, gate, proposer, {
-      whyNotLeading: () => (this.state.kind === 'leading' ? gate.refusalNow() : 'it does not lead'),
-      highest: () => laterOf(gate.highest, this.commits.greatestLogged),
-      promised: () => gate.promised,
-      divideRecords: (right, at, steps) => this.twoPhase.divide(right, at, steps),
-      mayBear: (right) => parts.mayBear?.(right) ?? false,
-      wasSplit: (birth) => this.wasSplit(birth),
-      takeRight: (right, generation) => this.takeRight(right, generation),
-      uniteRecords: (records, steps) => this.twoPhase.unite(records, steps),
-      wasMerged: (right, floor) => this.wasMerged(right as Absorption, floor),
-    });
     this.twoPhase = new ReplicaTwoPhase(
       parts,
       bounds,
@@ -173,10 +163,23 @@ export class Replica {
       inFlight,
       this.commits,
     );
+    this.sums = new ReplicaSums(shard, bounds);
+    this.rows = new CachedRows(cache, bounds);
+    this.heritage = new Heritage(parts, {
+      bounds,
+      gate,
+      sessions,
+      pump,
+      commits: this.commits,
+      twoPhase: this.twoPhase,
+      sums: this.sums,
+      rows: this.rows,
+      isLeading: () => this.state.kind === 'leading',
+    });
+    this.changes = new RangeChanges(parts.nodeId, bounds, gate, parts.proposer, this.heritage);
     if (parts.records !== undefined) this.restore(parts.records);
     this.commits.met(parts.state.floor);
     this.commits.met(parts.stateAtMost);
-    this.sums = new ReplicaSums(shard, bounds);
   }
 
   /** Every committed entry after appliedIndex, once, in the order of the log; synced here (P29). At start these are
@@ -237,7 +240,7 @@ export class Replica {
     this.cease('another term has begun', undefined);
     const won: ReplicaState = { kind: 'won', term };
     this.state = won;
-    const { clock, cache } = this.parts;
+    const { clock } = this.parts;
     const greatest = this.commits.greatestLogged;
     if (!clock.observe(greatest)) {
       this.parts.runtime.log.warn(
@@ -249,16 +252,10 @@ export class Replica {
     if (this.state !== won) return;
     this.state = { kind: 'leading', term };
     this.sessions.lead(this.bounds.descriptor.generation, term);
-    const { inherited } = this;
-    this.inherited = undefined;
-    if (inherited !== undefined && term === BIRTH.term) {
-      // In unbroken succession: what the parent had cached is what there is.
-      this.sessions.adopt(inherited);
-    } else {
-      this.forgetRows();
-      cache.written.forget(this.bounds.span);
-    }
-    this.isCached = true;
+    const inherited = this.heritage.claim(term);
+    if (inherited === undefined) this.rows.forgetAll();
+    else this.sessions.adopt(inherited);
+    this.rows.mayBeCached = true;
     this.twoPhase.lead();
     this.gate.open(laterOf(clock.latest(), greatest));
     this.bounds.lift();
@@ -273,7 +270,7 @@ export class Replica {
         ? 'no leader of the range is known'
         : `node ${leaderNode} leads the range`;
     this.cease(reason, leaderNode);
-    if (leaderNode !== undefined) this.disinherit();
+    if (leaderNode !== undefined) this.heritage.disinherit();
     if (!this.hasNoState) this.state = FOLLOWING;
   }
 
@@ -281,7 +278,7 @@ export class Replica {
   stopServing(reason: string): void {
     this.commits.abandon(reason);
     this.cease(reason, undefined);
-    this.disinherit();
+    this.heritage.disinherit();
     if (!this.hasNoState) this.state = FOLLOWING;
   }
 
@@ -352,7 +349,7 @@ export class Replica {
     );
     this.state = { kind: 'installing' };
     this.gate.close('a snapshot is being installed');
-    this.forgetRows();
+    this.rows.forget();
     this.sums.stateCleared();
     return this.pump.halt();
   }
@@ -429,53 +426,9 @@ export class Replica {
     return this.bounds.state;
   }
 
-  /** A range is divided: `born` is told on every replica, in the turn in which it applies the split. */
-  divide(request: SplitRequest): Promise<ChangeOutcome> {
-    return this.changes.split(request);
-  }
-
-  /** See RangeDescriptor.stickyUntil. */
-  stick(until: Timestamp): Promise<ChangeOutcome> {
-    return this.changes.stick(until);
-  }
-
-  /** P27: nothing is served any more; the range to the left, at that generation, decides what becomes of it. */
-  freeze(by: RangeId, byGeneration: number): Promise<ChangeOutcome> {
-    return this.changes.freeze(by, byGeneration);
-  }
-
-  thaw(): Promise<ChangeOutcome> {
-    return this.changes.thaw();
-  }
-
-  /** Takes the frozen range to the right over, between reserveChanges() and releaseChanges(). */
-  absorb(right: RangeState): Promise<ChangeOutcome> {
-    return this.changes.absorb(right);
-  }
-
-  reserveChanges(): void {
-    this.changes.reserve();
-  }
-
-  releaseChanges(): void {
-    this.changes.release();
-  }
-
   /** P27: in the turn in which the range to the left applies the merge. */
   absorbed(): Absorption {
-    this.pump.flush();
-    const { state, isCached } = this;
-    const sessions = state.kind === 'leading' ? this.sessions.letGo() : undefined;
-    const absorption: Absorption = {
-      state: this.bounds.state,
-      records: this.twoPhase.records(),
-      transactions: this.commits.recent,
-      greatest: laterOf(this.commits.greatestLogged, this.gate.highest),
-      promised: this.gate.promised,
-      sessions,
-      isCached,
-    };
-    this.isCached = false;
+    const absorption = this.heritage.leave();
     this.state = { kind: 'gone' };
     this.gate.close('its range was merged into another');
     this.bounds.change(unknownState(this.parts.range));
@@ -485,26 +438,14 @@ export class Replica {
   /** It is no replica any more: nothing is given to the shard from now on. Resolves when nothing is under way there. */
   end(reason: string): Promise<void> {
     this.stopServing(reason);
-    this.forgetRows();
+    this.rows.forget();
     this.state = { kind: 'gone' };
     return this.pump.halt();
   }
 
-  /** Why its replicas may not be changed now; undefined: they may. */
-  whyNotChanging(): string | undefined {
-    return this.changes.whyBusy();
-  }
-
-  /** In the turn of its birth. Requests wait for the leader that is expected, for a moment. */
-  inherit({ transactions, greatest, promised, sessions }: Inheritance): void {
-    this.commits.recent = transactions;
-    this.gate.promised = promised;
-    this.commits.met(greatest);
-    if (sessions === undefined) return;
-    this.inherited = sessions;
-    this.isCached = true;
-    this.bounds.bar(this.bounds.span.start);
-    this.parts.runtime.timers.after(EXPECTED_MICROS, () => this.disinherit());
+  /** In the turn of its birth. */
+  inherit(inheritance: Inheritance): void {
+    this.heritage.inherit(inheritance);
   }
 
   readAt(
@@ -606,76 +547,11 @@ export class Replica {
     this.commits.lose();
     this.changes.lose();
     this.pump.wakeWaiters();
-    if (this.state.kind === 'leading' || this.state.kind === 'handingOver') this.forgetRows();
+    if (this.state.kind === 'leading' || this.state.kind === 'handingOver') this.rows.forget();
   }
 
   private get hasNoState(): boolean {
     return this.state.kind === 'installing' || this.state.kind === 'gone';
-  }
-
-  private forgetRows(): void {
-    if (!this.isCached) return;
-    this.isCached = false;
-    this.parts.cache.dropSpan(this.bounds.span);
-    this.parts.cache.written.forget(this.bounds.span);
-  }
-
-  /** Somebody else leads, or nobody for long: nothing is waited for, and what was locked is lost (P15). */
-  private disinherit(): void {
-    if (this.inherited === undefined) return;
-    this.inherited = undefined;
-    this.bounds.lift();
-  }
-
-  /** The right half is another range from now on, which is born in this turn: bounds and shard know. */
-  private wasSplit(birth: SplitBirth): void {
-    // Before anything is asked of the shard on the child's behalf.
-    this.pump.flush();
-    this.sums.stateCleared();
-    const child = this.parts.born?.(birth);
-    const isLeading = this.state.kind === 'leading';
-    const sessions = isLeading
-      ? this.sessions.handOver(birth.state.descriptor.span.start)
-      : undefined;
-    this.twoPhase.divided();
-    child?.inherit({
-      transactions: this.commits.recent.fork(),
-      greatest: this.commits.greatestLogged,
-      promised: this.gate.promised,
-      sessions,
-    });
-  }
-
-  /** P27: every replica of the right range has its freeze, durably, before the left one's leader proposes. */
-  private takeRight(right: RangeId, generation: number): Absorption {
-    const there = this.parts.absorb?.(right);
-    assert(there !== undefined, `P27: range ${right} is not here`);
-    const { frozen, descriptor } = there.rangeState;
-    const isOurs = frozen?.by === this.parts.range && descriptor.generation === generation;
-    assert(isOurs, `P27: range ${right} is not frozen for this one`);
-    return there.absorbed();
-  }
-
-  private wasMerged(right: Absorption, floor: Timestamp): void {
-    // Before anything of the right half is asked of the shard.
-    this.pump.flush();
-    this.sums.stateCleared();
-    this.commits.recent.absorb(right.transactions);
-    this.commits.met(laterOf(right.greatest, floor));
-    const { cache } = this.parts;
-    const { span } = right.state.descriptor;
-    const isLeading = this.state.kind === 'leading';
-    if (isLeading) this.gate.raise(floor);
-    if (isLeading && right.sessions !== undefined) {
-      this.gate.promised = laterOf(this.gate.promised, right.promised);
-      this.sessions.unite(right.sessions);
-      this.twoPhase.united();
-      return;
-    }
-    if (isLeading) this.twoPhase.united();
-    // Others may have written there.
-    cache.written.forget(span);
-    if (right.isCached) cache.dropSpan(span);
   }
 
   /** P18, P20: from the shard's records. */
@@ -705,8 +581,6 @@ export class Replica {
 }
 
 const CORRUPT_EVERY = 61;
-/** A child's first leader is there within a round trip, or it is somebody else. */
-const EXPECTED_MICROS = 2_000_000;
 
 function nothingKnown(): readonly RangeDescriptor[] {
   return [];

@@ -91,7 +91,7 @@ class SplitRig {
   }
 
   begin(): Promise<ChangeOutcome> {
-    return this.parent.divide({ at: AT, right: RIGHT, stickyUntil: timestamp(0) });
+    return this.parent.changes.split({ at: AT, right: RIGHT, stickyUntil: timestamp(0) });
   }
 
   /** Both halves are led from then on. */
@@ -208,14 +208,18 @@ describe('a range that was split', () => {
     rig.rig.log.isHeld = true;
     const first = rig.begin();
     expect(await rig.rig.until(rig.begin())).toMatchObject({ kind: 'refused' });
-    expect(await rig.rig.until(rig.parent.stick(timestamp(5)))).toMatchObject({ kind: 'refused' });
+    expect(await rig.rig.until(rig.parent.changes.stick(timestamp(5)))).toMatchObject({
+      kind: 'refused',
+    });
     rig.rig.log.commitNext();
     await rig.rig.until(first);
     const beyond = { at: utf8('x'), right: 9, stickyUntil: timestamp(0) };
-    expect(await rig.rig.until(rig.parent.divide(beyond))).toMatchObject({ kind: 'wrongRange' });
+    expect(await rig.rig.until(rig.parent.changes.split(beyond))).toMatchObject({
+      kind: 'wrongRange',
+    });
     await rig.rig.until(rig.right.lead(1));
     const own = { at: AT, right: 9, stickyUntil: timestamp(0) };
-    expect(await rig.rig.until(rig.right.divide(own))).toMatchObject({ kind: 'refused' });
+    expect(await rig.rig.until(rig.right.changes.split(own))).toMatchObject({ kind: 'refused' });
   });
 });
 

@@ -56,7 +56,7 @@ class DividedRig {
 
   async split(): Promise<Replica> {
     const at = utf8('m');
-    const outcome = this.left.divide({ at, right: 8, stickyUntil: timestamp(0) });
+    const outcome = this.left.changes.split({ at, right: 8, stickyUntil: timestamp(0) });
     expect(await this.rig.until(outcome)).toMatchObject({ kind: 'changed' });
     const right = this.right as Replica;
     await this.rig.until(right.lead(1));

@@ -96,7 +96,7 @@ export const valuesByType: ReadonlyMap<number, fc.Arbitrary<Datum>> = new Map<
   [NUMERIC, anyDecimal],
   [TEXT, text],
   [VARCHAR, text],
-  [NAME, text],
+  [NAME, text.filter((value) => Buffer.byteLength(value) < 64)],
   [BPCHAR, text.map((value) => value.replace(/ +$/, ''))],
   [BYTEA, fc.uint8Array({ maxLength: 12, max: 3 }).map((bytes): Datum => Uint8Array.from(bytes))],
   [DATE, fc.oneof(fc.integer({ min: -2451545, max: 2145042541 }), fc.constantFrom(...infinities))],

@@ -4,8 +4,8 @@
 import Benchmark from 'benchmark';
 import { ByteWriter, hashBytes } from '../src/base/bytes.ts';
 import { timestamp } from '../src/clock/timestamp.ts';
-import { WireOutput } from '../src/doors/pgwire/output.ts';
 import { MessageFramer } from '../src/doors/pgwire/framing.ts';
+import { WireOutput } from '../src/doors/pgwire/output.ts';
 import { configurationOf } from '../src/raft/configuration.ts';
 import { RaftCore } from '../src/raft/core.ts';
 import { LogTerms } from '../src/raft/terms.ts';
@@ -13,15 +13,15 @@ import { DEFAULT_TUNING } from '../src/raft/tuning.ts';
 import { NO_HARD_STATE } from '../src/raft/types.ts';
 import { LoadBook } from '../src/ranges/load/load-book.ts';
 import { chooseSplit } from '../src/ranges/load/split-key.ts';
-import { LockOwner } from '../src/ranges/lock-owner.ts';
-import { LockTable } from '../src/ranges/lock-table.ts';
+import { LockOwner } from '../src/ranges/locks/lock-owner.ts';
+import { LockTable } from '../src/ranges/locks/lock-table.ts';
 import { encodeKeyDatum } from '../src/rows/key-codec.ts';
 import { encodeRow, layoutOf, RowView } from '../src/rows/row-codec.ts';
 import { BPCHAR, columnType, INT4, TEXT, TIMESTAMP, UUID } from '../src/rows/types.ts';
 import { fingerprint } from '../src/sql/parse/fingerprint.ts';
 import { RowCache } from '../src/storage/row-cache.ts';
-import { type Case, progress, report } from './lib/report.ts';
 import type { BenchOptions } from './lib/options.ts';
+import { type Case, progress, report } from './lib/report.ts';
 
 /** What would otherwise be optimised away. */
 let sink = 0;

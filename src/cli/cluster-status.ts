@@ -1,7 +1,7 @@
 // What `meridian cluster status` and `meridian node list` print: a line for each node.
 
 import type { LocalNodeStatus } from '../node/local-cluster.ts';
-import type { NodeStanding } from '../node/node-standing.ts';
+import type { NodeStanding } from '../node/placement/node-standing.ts';
 
 const MIB = 1024 * 1024;
 const HEADS = ['node', 'pid', 'state', 'sql', 'rpc', 'http', 'ranges', 'leases', 'behind'];

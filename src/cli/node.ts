@@ -7,7 +7,7 @@ import {
   listNodes,
 } from '../node/cluster-service.ts';
 import { DEFAULT_RPC, formatAddress, parseAddress } from '../node/config.ts';
-import type { NodeStanding } from '../node/node-standing.ts';
+import type { NodeStanding } from '../node/placement/node-standing.ts';
 import { createNodeRuntime } from '../runtime/node/node-runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { nodeTable } from './cluster-status.ts';

@@ -3,16 +3,16 @@
 import { readFileSync } from 'node:fs';
 
 import {
-  defaultConfig,
   DEFAULT_CACHE_BYTES,
   DEFAULT_HTTP,
   DEFAULT_MIN_FREE_BYTES,
   DEFAULT_RPC,
   DEFAULT_SQL,
+  defaultConfig,
   formatAddress,
   parseAddress,
 } from '../node/config.ts';
-import { formatLocality, parseLocality } from '../node/locality.ts';
+import { formatLocality, parseLocality } from '../node/placement/locality.ts';
 import { type NodeOptions, startNode } from '../node/server.ts';
 import { createNodeRuntime } from '../runtime/node/node-runtime.ts';
 import {

@@ -2,7 +2,7 @@
 // status` and to nodes that found or join a cluster, whether it waits or is a member already; and the other end of it.
 
 import { DbError } from '../base/errors.ts';
-import { clusterClient, type ClusterClient } from '../rpc/client.ts';
+import { type ClusterClient, clusterClient } from '../rpc/client.ts';
 import { RpcError, type StatusName } from '../rpc/error.ts';
 import type {
   ClusterDefinition,
@@ -23,7 +23,7 @@ import {
   type RefusalKind,
 } from './bootstrap.ts';
 import type { Member } from './identity.ts';
-import type { NodeStanding } from './node-standing.ts';
+import type { NodeStanding } from './placement/node-standing.ts';
 import type { ConsistencyAnswer, NodeStatus } from './status.ts';
 
 /** A node, waiting or not, as the service sees it. */

@@ -6,7 +6,7 @@ import type { PeerStatus } from '../rpc/peer.ts';
 import type { Files, Log, Timers } from '../runtime/runtime.ts';
 import type { Addresses, BootstrapPeers } from './bootstrap.ts';
 import { type Member, type NodeIdentity, writeIdentity } from './identity.ts';
-import type { NodeRecord } from './registry.ts';
+import type { NodeRecord } from './placement/registry.ts';
 
 const LOOK_MICROS = 1_000_000;
 

@@ -8,7 +8,7 @@ import { compareBytes } from '../base/bytes.ts';
 import { holdsKey, holdsSpan, type RangeDescriptor } from './descriptor.ts';
 import type { Elsewhere, RangeHead } from './endpoint.ts';
 import type { Gate } from './gate.ts';
-import type { LockOwner } from './lock-owner.ts';
+import type { LockOwner } from './locks/lock-owner.ts';
 import type { RangeState } from './range-state.ts';
 import type { Span, Write } from './requests.ts';
 

@@ -3,9 +3,9 @@
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { LogPosition } from '../raft/terms.ts';
 import type { NodeId } from '../runtime/runtime.ts';
+import type { RecentTransactions } from './commit/recent-transactions.ts';
+import type { HandedSession } from './locks/sessions.ts';
 import type { RangeState } from './range-state.ts';
-import type { RecentTransactions } from './recent-transactions.ts';
-import type { HandedSession } from './sessions.ts';
 
 /** What is born on every replica by a split (P25). */
 export interface SplitBirth {

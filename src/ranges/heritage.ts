@@ -8,17 +8,17 @@ import { BIRTH } from '../raft/birth.ts';
 import type { RangeId } from '../storage/shard.ts';
 import type { ApplyPump } from './apply-pump.ts';
 import type { Bounds } from './bounds.ts';
-import type { CachedRows } from './cached-rows.ts';
-import type { Commits } from './commits.ts';
+import type { Commits } from './commit/commits.ts';
+import type { ReplicaSums } from './consistency/replica-sums.ts';
 import type { RangeDescriptor } from './descriptor.ts';
 import type { Gate } from './gate.ts';
 import type { Absorption, Inheritance, SplitBirth } from './handed-over.ts';
+import type { HandedSession, Sessions } from './locks/sessions.ts';
 import type { ChangingReplica } from './range-changes.ts';
+import type { CachedRows } from './reads/cached-rows.ts';
 import type { RecordSteps } from './record-steps.ts';
 import type { ReplicaParts } from './replica-parts.ts';
-import type { ReplicaSums } from './replica-sums.ts';
 import type { ReplicaTwoPhase } from './replica-two-phase.ts';
-import type { HandedSession, Sessions } from './sessions.ts';
 
 /** What there is to leave. */
 interface Estate {

@@ -5,8 +5,13 @@ import { MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { RangeId } from '../storage/shard.ts';
 import type { Bounds } from './bounds.ts';
 import { commandTimestamp, EMPTY_COMMAND } from './command.ts';
-import type { Commits } from './commits.ts';
-import { Deciding } from './deciding.ts';
+import type { Commits } from './commit/commits.ts';
+import { Deciding } from './commit/deciding.ts';
+import type { InFlightWrites } from './commit/in-flight.ts';
+import { Participant } from './commit/participant.ts';
+import type { Prepared } from './commit/prepared.ts';
+import { Recovery } from './commit/recovery.ts';
+import { type TwoPhaseEffect, TwoPhaseState } from './commit/two-phase-state.ts';
 import type {
   ConfirmAnswer,
   DecideRequest,
@@ -22,17 +27,12 @@ import type {
   TwoPhaseEndpoint,
 } from './endpoint.ts';
 import type { Gate } from './gate.ts';
-import type { InFlightWrites } from './in-flight.ts';
-import type { LockTable } from './lock-table.ts';
-import { Participant } from './participant.ts';
-import type { Prepared } from './prepared.ts';
+import type { LockTable } from './locks/lock-table.ts';
+import type { Session } from './locks/session.ts';
+import type { Sessions } from './locks/sessions.ts';
 import { RecordSteps } from './record-steps.ts';
-import { Recovery } from './recovery.ts';
 import type { ReplicaParts } from './replica-parts.ts';
 import type { Span, TxnId } from './requests.ts';
-import type { Session } from './session.ts';
-import type { Sessions } from './sessions.ts';
-import { type TwoPhaseEffect, TwoPhaseState } from './two-phase-state.ts';
 
 export type Records = ReadonlyMap<string, Uint8Array>;
 

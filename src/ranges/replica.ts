@@ -15,11 +15,13 @@ import { laterOf, MIN_TIMESTAMP, type Timestamp } from '../clock/timestamp.ts';
 import type { AppliedRange } from '../storage/shard.ts';
 import { ApplyPump } from './apply-pump.ts';
 import { Bounds } from './bounds.ts';
-import { CachedRows } from './cached-rows.ts';
 import { isChangeCommand } from './change-commands.ts';
-import { ClosedReads } from './closed-reads.ts';
-import { commandChecksum, COMMANDS, corrupted, EMPTY_COMMAND, isClear } from './command.ts';
-import { Commits } from './commits.ts';
+import { COMMANDS, commandChecksum, corrupted, EMPTY_COMMAND, isClear } from './command.ts';
+import { Commits } from './commit/commits.ts';
+import { InFlightWrites } from './commit/in-flight.ts';
+import type { PendingCommit } from './commit/pending-commit.ts';
+import { isTwoPhase } from './commit/two-phase-format.ts';
+import { ReplicaSums } from './consistency/replica-sums.ts';
 import type { RangeDescriptor } from './descriptor.ts';
 import type {
   RangeCommit,
@@ -35,25 +37,23 @@ import type {
 import { Gate } from './gate.ts';
 import type { Absorption, Inheritance } from './handed-over.ts';
 import { Heritage } from './heritage.ts';
-import { InFlightWrites } from './in-flight.ts';
 import { HAND_OVER_MICROS } from './limits.ts';
 import { LoadBook } from './load/load-book.ts';
 import type { RangeLoad } from './load/range-load.ts';
-import { LockTable } from './lock-table.ts';
-import { LockWaits } from './lock-waits.ts';
-import { LockedReads } from './locked-reads.ts';
-import type { PendingCommit } from './pending-commit.ts';
+import { LockTable } from './locks/lock-table.ts';
+import { LockWaits } from './locks/lock-waits.ts';
+import { LockedReads } from './locks/locked-reads.ts';
+import { Sessions } from './locks/sessions.ts';
 import { RangeChanges } from './range-changes.ts';
 import { type RangeState, unknownState } from './range-state.ts';
-import type { CommittedEntry, ProposalOutcome, ReplicaParts } from './replica-parts.ts';
+import { CachedRows } from './reads/cached-rows.ts';
+import { ClosedReads } from './reads/closed-reads.ts';
+import { RowLoader } from './reads/row-loader.ts';
+import { SnapshotReads } from './reads/snapshot-reads.ts';
 import { RECENT_PREFIX } from './record-steps.ts';
-import { ReplicaSums } from './replica-sums.ts';
+import type { CommittedEntry, ProposalOutcome, ReplicaParts } from './replica-parts.ts';
 import { ReplicaTwoPhase } from './replica-two-phase.ts';
 import type { RowScan, RowSlice, ScanRequest, Span, Write } from './requests.ts';
-import { RowLoader } from './row-loader.ts';
-import { Sessions } from './sessions.ts';
-import { SnapshotReads } from './snapshot-reads.ts';
-import { isTwoPhase } from './two-phase-format.ts';
 
 export interface ReplicaStats {
   readonly lockedKeys: number;

@@ -46,7 +46,7 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
   private readonly runtime: Runtime;
   private readonly ids: TransactionIds;
   private readonly fence: Fence | undefined;
-  /** Each knows its place. Not a Set: see ranges/session-table.ts. */
+  /** Each knows its place. Not a Set: see ranges/locks/session-table.ts. */
   private readonly open: ReadWriteTransaction[] = [];
   private tick = 0;
   private isClosed = false;

@@ -3,10 +3,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { ByteWriter } from '../../src/base/bytes.ts';
-import { MIN_TIMESTAMP, timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
-import type { RangeHost } from '../../src/node/range-host.ts';
+import { MIN_TIMESTAMP, type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
+import type { RangeHost } from '../../src/node/ranges/range-host.ts';
 import type { RangeHead } from '../../src/ranges/endpoint.ts';
-import { newRowSlice } from '../../src/ranges/row-slice.ts';
+import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import { encodeKeyDatum, keyPrefix } from '../../src/rows/key-codec.ts';
 import { INT4 } from '../../src/rows/types.ts';
 import { SeededRandom } from '../../src/sim/random.ts';

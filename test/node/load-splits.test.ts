@@ -1,9 +1,9 @@
 // Whole nodes in simulated time under load: what they split, merge and report by themselves, and what SQL says of it.
 
 import { describe, expect, it } from 'vitest';
-import type { EmbeddedSession } from '../../src/node/embedded.ts';
-import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { ByteWriter } from '../../src/base/bytes.ts';
+import type { EmbeddedSession } from '../../src/node/embedded.ts';
+import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import { encodeKeyDatum, keyPrefix } from '../../src/rows/key-codec.ts';
 import { INT8 } from '../../src/rows/types.ts';
 import { chance } from '../ranges/load/traffic.ts';

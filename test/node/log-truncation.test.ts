@@ -3,7 +3,7 @@ import {
   LogTruncation,
   type LogTruncationParts,
   type TruncatedRange,
-} from '../../src/node/log-truncation.ts';
+} from '../../src/node/ranges/log-truncation.ts';
 import type { AppliedRange, Shard } from '../../src/storage/shard.ts';
 
 const RANGE = 4;

@@ -3,7 +3,7 @@ import { utf8 } from '../../src/base/bytes.ts';
 import type { NodeDescription } from '../../src/node/bootstrap.ts';
 import { type Member, readIdentity } from '../../src/node/identity.ts';
 import { isReachable, Members, membersAfter, withAddresses } from '../../src/node/members.ts';
-import type { NodeRecord } from '../../src/node/registry.ts';
+import type { NodeRecord } from '../../src/node/placement/registry.ts';
 import type { PeerStatus } from '../../src/rpc/peer.ts';
 import type { Files } from '../../src/runtime/runtime.ts';
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { DbError } from '../../src/base/errors.ts';
 import { MIN_TIMESTAMP } from '../../src/clock/timestamp.ts';
 import type { EmbeddedSession } from '../../src/node/embedded.ts';
-import type { RangeHost } from '../../src/node/range-host.ts';
+import type { RangeHost } from '../../src/node/ranges/range-host.ts';
 import type { Cluster, ClusterNode } from './cluster-fixture.ts';
 import { nodeOf, rowKey, serving, splitAt, sum, withTable } from './range-cluster.ts';
 

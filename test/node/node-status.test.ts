@@ -2,11 +2,15 @@
 
 import { describe, expect, it } from 'vitest';
 import { DbError } from '../../src/base/errors.ts';
-import { requireEnoughWithout, requireMajoritiesWithout } from '../../src/node/drain.ts';
-import { decodeReport, encodeReport, type NodeReport } from '../../src/node/node-report.ts';
-import { GivenLoads, NodeStatuses } from '../../src/node/node-status.ts';
-import { distance, diversity, parseLocality } from '../../src/node/locality.ts';
-import type { NodeRecord } from '../../src/node/registry.ts';
+import { requireEnoughWithout, requireMajoritiesWithout } from '../../src/node/placement/drain.ts';
+import { distance, diversity, parseLocality } from '../../src/node/placement/locality.ts';
+import {
+  decodeReport,
+  encodeReport,
+  type NodeReport,
+} from '../../src/node/placement/node-report.ts';
+import { GivenLoads, NodeStatuses } from '../../src/node/placement/node-status.ts';
+import type { NodeRecord } from '../../src/node/placement/registry.ts';
 import { configurationOf } from '../../src/raft/configuration.ts';
 import { firstDescriptors } from '../../src/ranges/layout.ts';
 

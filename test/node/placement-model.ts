@@ -2,16 +2,16 @@
 // allocator and the statuses are the node's own); ranges, snapshots and elections are modelled. Every change of replicas
 // is judged: it must leave a majority alive, and never fewer voters than the factor asks for.
 
-import { GivenLoads, NodeStatuses } from '../../src/node/node-status.ts';
-import type { NodeReport } from '../../src/node/node-report.ts';
+import { factorOf, quorum } from '../../src/node/placement/allocator-repair.ts';
+import type { NodeReport } from '../../src/node/placement/node-report.ts';
+import { GivenLoads, NodeStatuses } from '../../src/node/placement/node-status.ts';
 import {
-  PlacementDriver,
   type PlacedRange,
+  PlacementDriver,
   type ReplicaStep,
-} from '../../src/node/placement-driver.ts';
-import { factorOf, quorum } from '../../src/node/allocator-repair.ts';
-import type { NodeRecord, NodeState } from '../../src/node/registry.ts';
-import { SETTINGS, type SettingName } from '../../src/node/settings.ts';
+} from '../../src/node/placement/placement-driver.ts';
+import type { NodeRecord, NodeState } from '../../src/node/placement/registry.ts';
+import { SETTINGS, type SettingName } from '../../src/node/placement/settings.ts';
 import {
   applyChange,
   type Change,

@@ -2,7 +2,7 @@
 // change of replicas (placement-model.ts).
 
 import { describe, expect, it } from 'vitest';
-import { factorOf } from '../../src/node/allocator-repair.ts';
+import { factorOf } from '../../src/node/placement/allocator-repair.ts';
 import { ModelCluster, ModelRange, SECOND } from './placement-model.ts';
 import { build, load, requireEven, shapeOf } from './placement-shapes.ts';
 

@@ -3,7 +3,7 @@
 import { ByteWriter } from '../../src/base/bytes.ts';
 import { MIN_TIMESTAMP } from '../../src/clock/timestamp.ts';
 import type { EmbeddedSession } from '../../src/node/embedded.ts';
-import type { RangeHost } from '../../src/node/range-host.ts';
+import type { RangeHost } from '../../src/node/ranges/range-host.ts';
 import { encodeKeyDatum, keyPrefix } from '../../src/rows/key-codec.ts';
 import { INT4 } from '../../src/rows/types.ts';
 import { Cluster, type ClusterNode, type ClusterOptions } from './cluster-fixture.ts';

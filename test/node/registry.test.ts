@@ -1,7 +1,7 @@
 // The registry of nodes: ids are given out once, states change by rules.
 
 import { describe, expect, it } from 'vitest';
-import { type NodeRecord, Registry } from '../../src/node/registry.ts';
+import { type NodeRecord, Registry } from '../../src/node/placement/registry.ts';
 import { FakeStore } from '../sql/fakes/transactions.ts';
 
 const at = (name: string): Omit<NodeRecord, 'nodeId' | 'state'> => {

@@ -2,13 +2,13 @@
 
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
-import { KvStore } from '../../src/doors/kv/store.ts';
-import { rowKeyOf } from '../../src/doors/kv/keys.ts';
 import type { Timestamp } from '../../src/clock/timestamp.ts';
-import type { CommitAnswer } from '../../src/ranges/api.ts';
-import type { Router } from '../../src/ranges/router.ts';
-import type { Timers } from '../../src/runtime/runtime.ts';
+import { rowKeyOf } from '../../src/doors/kv/keys.ts';
+import { KvStore } from '../../src/doors/kv/store.ts';
 import type { QueryResult } from '../../src/node/embedded.ts';
+import type { CommitAnswer } from '../../src/ranges/api.ts';
+import type { Router } from '../../src/ranges/routing/router.ts';
+import type { Timers } from '../../src/runtime/runtime.ts';
 import { Cluster, type ClusterNode } from './cluster-fixture.ts';
 
 const NO_END = new Uint8Array(0);

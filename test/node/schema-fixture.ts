@@ -1,10 +1,9 @@
 // Nodes with nothing but schema leases, on the simulated network, over one store that all of them share: what the
 // protocol does, without ranges. Who leads the catalog's first key is said by the test; leads end as Raft's do.
 
-import { initParser } from '../../src/sql/parse/grammar.ts';
-import { createIntervalClock } from '../../src/clock/clock.ts';
 import { DbError } from '../../src/base/errors.ts';
-import { SchemaServing } from '../../src/node/schema-serving.ts';
+import { createIntervalClock } from '../../src/clock/clock.ts';
+import { SchemaServing } from '../../src/node/schema/schema-serving.ts';
 import { Streams } from '../../src/node/streams.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { SimDisk } from '../../src/sim/disk.ts';
@@ -14,6 +13,7 @@ import { simRuntime } from '../../src/sim/sim-runtime.ts';
 import { Life, World } from '../../src/sim/world.ts';
 import type { Catalog } from '../../src/sql/catalog/api.ts';
 import { createCatalog } from '../../src/sql/catalog/catalog.ts';
+import { initParser } from '../../src/sql/parse/grammar.ts';
 import { FakeSession } from '../sql/fakes/sessions.ts';
 import {
   type Committing,

@@ -2,8 +2,13 @@
 
 import { describe, expect, it } from 'vitest';
 import { DbError } from '../../src/base/errors.ts';
-import { formatSetting, parseSetting, SETTING_NAMES, SETTINGS } from '../../src/node/settings.ts';
-import { settingFor, SettingsStore } from '../../src/node/settings-store.ts';
+import {
+  formatSetting,
+  parseSetting,
+  SETTING_NAMES,
+  SETTINGS,
+} from '../../src/node/placement/settings.ts';
+import { SettingsStore, settingFor } from '../../src/node/placement/settings-store.ts';
 import type { Log } from '../../src/runtime/runtime.ts';
 import { FakeStore } from '../sql/fakes/transactions.ts';
 

@@ -3,11 +3,11 @@
 
 import { compareBytes } from '../../src/base/bytes.ts';
 import { MIN_TIMESTAMP, type Timestamp } from '../../src/clock/timestamp.ts';
-import { LoadKeeper } from '../../src/node/load-keeper.ts';
-import type { NodeView } from '../../src/node/placement.ts';
-import { SplitQueue } from '../../src/node/split-queue.ts';
-import type { LedRange, Neighbour, SplitLimits } from '../../src/node/split-queue-range.ts';
-import { DEFAULT_SPLIT_LIMITS } from '../../src/node/split-queue-rules.ts';
+import { LoadKeeper } from '../../src/node/load/load-keeper.ts';
+import { SplitQueue } from '../../src/node/load/split-queue.ts';
+import type { LedRange, Neighbour, SplitLimits } from '../../src/node/load/split-queue-range.ts';
+import { DEFAULT_SPLIT_LIMITS } from '../../src/node/load/split-queue-rules.ts';
+import type { NodeView } from '../../src/node/placement/placement.ts';
 import { holdsKey, type RangeDescriptor, splitAt } from '../../src/ranges/descriptor.ts';
 import { firstDescriptors } from '../../src/ranges/layout.ts';
 import type { RangeLoad } from '../../src/ranges/load/range-load.ts';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { DEFAULT_SPLIT_LIMITS } from '../../src/node/split-queue-rules.ts';
 import type { Timestamp } from '../../src/clock/timestamp.ts';
+import { DEFAULT_SPLIT_LIMITS } from '../../src/node/load/split-queue-rules.ts';
 import { chance, rowKey } from '../ranges/load/traffic.ts';
 import { FakeCluster, manualSplit, ROW_BYTES } from './split-queue-fixture.ts';
 

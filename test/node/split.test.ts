@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { compareBytes } from '../../src/base/bytes.ts';
 import { MIN_TIMESTAMP } from '../../src/clock/timestamp.ts';
-import type { RangeHost } from '../../src/node/range-host.ts';
+import type { RangeHost } from '../../src/node/ranges/range-host.ts';
 import type { ClusterNode } from './cluster-fixture.ts';
 import { rowKey, serving, splitAt, sum, withTable } from './range-cluster.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { WorkCapacity } from '../../src/node/work-capacity.ts';
+import { WorkCapacity } from '../../src/node/load/work-capacity.ts';
 
 /** Once a second: busy for that part of it, with so much work counted. */
 function after(seconds: number, busy: number, work: number): number {

@@ -2,13 +2,13 @@
 
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
-import { timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
+import { type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
 import type { Write } from '../../src/ranges/api.ts';
 import { CommandEncoder, commandTimestamp } from '../../src/ranges/command.ts';
 import type { RangeCommit } from '../../src/ranges/endpoint.ts';
 import type { Lease } from '../../src/ranges/gate.ts';
+import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import { parseTxnId } from '../../src/ranges/txn-id.ts';
-import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { COMMAND_FLOOR } from '../../src/storage/command-format.ts';
 import { ANY, put, Rig, scanOf } from './fixture.ts';
 

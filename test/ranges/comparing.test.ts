@@ -3,13 +3,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareBytes } from '../../src/base/bytes.ts';
-import { timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
+import { type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
 import type { Span } from '../../src/ranges/api.ts';
 import { CommandEncoder } from '../../src/ranges/command.ts';
-import type { SpanSummary } from '../../src/ranges/consistency-format.ts';
-import { verdictOf } from '../../src/ranges/consistency-verdict.ts';
-import { between, firstDifference } from '../../src/ranges/first-difference.ts';
-import { ReplicaSums } from '../../src/ranges/replica-sums.ts';
+import type { SpanSummary } from '../../src/ranges/consistency/consistency-format.ts';
+import { verdictOf } from '../../src/ranges/consistency/consistency-verdict.ts';
+import { between, firstDifference } from '../../src/ranges/consistency/first-difference.ts';
+import { ReplicaSums } from '../../src/ranges/consistency/replica-sums.ts';
 import type { Shard, ShardChecksum } from '../../src/storage/shard.ts';
 import { EVERYTHING, put, Rig } from './fixture.ts';
 

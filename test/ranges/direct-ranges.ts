@@ -27,7 +27,7 @@ import type {
   RangeValues,
 } from '../../src/ranges/endpoint.ts';
 import { RangeGone } from '../../src/ranges/range-gone.ts';
-import { notServing } from '../../src/ranges/range-scan.ts';
+import { notServing } from '../../src/ranges/reads/range-scan.ts';
 import type { Replica } from '../../src/ranges/replica.ts';
 import type {
   LockSession,

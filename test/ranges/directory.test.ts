@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareBytes, concatBytes } from '../../src/base/bytes.ts';
 import type { RangeDescriptor } from '../../src/ranges/descriptor.ts';
-import { Directory, publish } from '../../src/ranges/directory.ts';
-import { DirectoryPublisher } from '../../src/ranges/directory-publisher.ts';
 import { DATA_SPAN, DIRECTORY_SPAN, firstDescriptors, rootKey } from '../../src/ranges/layout.ts';
+import { Directory, publish } from '../../src/ranges/routing/directory.ts';
+import { DirectoryPublisher } from '../../src/ranges/routing/directory-publisher.ts';
 import { put, Rig } from './fixture.ts';
 import { history } from './range-histories.ts';
 

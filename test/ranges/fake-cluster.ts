@@ -4,7 +4,7 @@
 
 import { ByteWriter, compareBytes, keyAfter } from '../../src/base/bytes.ts';
 import type { Maybe } from '../../src/base/maybe.ts';
-import { MIN_TIMESTAMP, timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
+import { MIN_TIMESTAMP, type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
 import { configurationOf } from '../../src/raft/configuration.ts';
 import {
   encodeDescriptor,
@@ -38,7 +38,7 @@ import type {
   Span,
   Write,
 } from '../../src/ranges/requests.ts';
-import { Router } from '../../src/ranges/router.ts';
+import { Router } from '../../src/ranges/routing/router.ts';
 import { PackedRowReader } from '../../src/rows/packed-rows.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { SimDisk } from '../../src/sim/disk.ts';

@@ -2,7 +2,10 @@
 // whose delay the test decides.
 import { fromUtf8, utf8 } from '../../src/base/bytes.ts';
 import { createIntervalClock, type OwnedClock } from '../../src/clock/clock.ts';
-import { MIN_TIMESTAMP, timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
+import { MIN_TIMESTAMP, type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
+import { createProgramRun } from '../../src/node/program-run.ts';
+import { configurationOf } from '../../src/raft/configuration.ts';
+import { replicaIdOn } from '../../src/raft/types.ts';
 import {
   type CommitAnswer,
   type LockMode,
@@ -17,11 +20,10 @@ import {
   type TxnRef,
   type Write,
 } from '../../src/ranges/api.ts';
-import { configurationOf } from '../../src/raft/configuration.ts';
-import { replicaIdOn } from '../../src/raft/types.ts';
 import type { RangeDescriptor } from '../../src/ranges/descriptor.ts';
 import type { RangeHead } from '../../src/ranges/endpoint.ts';
 import { newState } from '../../src/ranges/range-state.ts';
+import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import { Replica } from '../../src/ranges/replica.ts';
 import type {
   CommittedEntry,
@@ -29,9 +31,6 @@ import type {
   Proposer,
   ReplicaParts,
 } from '../../src/ranges/replica-parts.ts';
-import { newRowSlice } from '../../src/ranges/row-slice.ts';
-import { createProgramRun } from '../../src/node/program-run.ts';
-import { DirectRanges } from './direct-ranges.ts';
 import { PackedRowReader } from '../../src/rows/packed-rows.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import { SimDisk } from '../../src/sim/disk.ts';
@@ -46,6 +45,7 @@ import { startShard } from '../../src/storage/shard-client.ts';
 import { shardEntry } from '../../src/storage/shard-entry.ts';
 import { DEFAULT_TRANSACTION_SETTINGS } from '../../src/txn/settings.ts';
 import { Coordinator } from '../../src/txn/transactions.ts';
+import { DirectRanges } from './direct-ranges.ts';
 
 export interface RigOptions {
   readonly seed?: number;

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hashBytes } from '../../src/base/bytes.ts';
 import { timestamp } from '../../src/clock/timestamp.ts';
-import { LockOwner, type LockWait } from '../../src/ranges/lock-owner.ts';
-import { LockTable } from '../../src/ranges/lock-table.ts';
+import { LockOwner, type LockWait } from '../../src/ranges/locks/lock-owner.ts';
+import { LockTable } from '../../src/ranges/locks/lock-table.ts';
 import { LockModel, type ModelOwner, type ModelRequest } from './lock-model.ts';
 
 const key = (n: number): Uint8Array => Uint8Array.of(n);

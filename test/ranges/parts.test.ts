@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hashBytes, utf8 } from '../../src/base/bytes.ts';
-import { timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
+import { type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
 import type { Write } from '../../src/ranges/api.ts';
 import { ApplyPump } from '../../src/ranges/apply-pump.ts';
 import { CommandEncoder, commandTimestamp, commandTxn } from '../../src/ranges/command.ts';
-import { type InFlight, InFlightWrites } from '../../src/ranges/in-flight.ts';
-import { RecentTransactions } from '../../src/ranges/recent-transactions.ts';
+import { type InFlight, InFlightWrites } from '../../src/ranges/commit/in-flight.ts';
+import { RecentTransactions } from '../../src/ranges/commit/recent-transactions.ts';
 import { parseTxnId } from '../../src/ranges/txn-id.ts';
+import type { Timers } from '../../src/runtime/runtime.ts';
 import {
   COMMAND_CLEAR,
   COMMAND_WRITES,
@@ -15,7 +16,6 @@ import {
   WRITE_DELETE,
   WRITE_NEW,
 } from '../../src/storage/command-format.ts';
-import type { Timers } from '../../src/runtime/runtime.ts';
 import type { Shard } from '../../src/storage/shard.ts';
 import { put, remove } from './fixture.ts';
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareBytes } from '../../src/base/bytes.ts';
 import { holdsKey, overlaps, type RangeDescriptor } from '../../src/ranges/descriptor.ts';
-import { RangeCache } from '../../src/ranges/range-cache.ts';
+import { RangeCache } from '../../src/ranges/routing/range-cache.ts';
 import { history } from './range-histories.ts';
 
 const everyKey = Array.from({ length: 42 }, (_, n) =>

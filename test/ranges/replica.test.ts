@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
-import { MAX_TIMESTAMP, timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
+import { MAX_TIMESTAMP, type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
 import { encodeChange } from '../../src/raft/codec.ts';
 import type { LockRequest, LockSession } from '../../src/ranges/api.ts';
 import type { RangeCommit } from '../../src/ranges/endpoint.ts';
-import { newRowSlice } from '../../src/ranges/row-slice.ts';
+import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import { RowCache } from '../../src/storage/row-cache.ts';
-import { ANY, put, remove, Rig, rowsOf, scanOf, standingWith, textOf } from './fixture.ts';
+import { ANY, put, Rig, remove, rowsOf, scanOf, standingWith, textOf } from './fixture.ts';
 
 function timeOf(answer: RangeCommit): Timestamp {
   if (answer.kind !== 'committed') throw new Error(`not committed: ${answer.kind}`);

@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { timestamp } from '../../src/clock/timestamp.ts';
 import type { LockRequest } from '../../src/ranges/api.ts';
 import { DATA_SPAN } from '../../src/ranges/layout.ts';
+import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import type { ScanRequest, Span, Write } from '../../src/ranges/requests.ts';
-import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { Standing } from '../../src/ranges/standing.ts';
 import { CLOSED, dataKey, FakeCluster, hex, readAll } from './fake-cluster.ts';
 

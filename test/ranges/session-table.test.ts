@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { timestamp } from '../../src/clock/timestamp.ts';
-import { SessionTable } from '../../src/ranges/session-table.ts';
-import { Session } from '../../src/ranges/session.ts';
+import { Session } from '../../src/ranges/locks/session.ts';
+import { SessionTable } from '../../src/ranges/locks/session-table.ts';
 
 let sessions = 0;
 

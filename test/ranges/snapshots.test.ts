@@ -3,11 +3,11 @@
 import { describe, expect, it } from 'vitest';
 import { timestamp } from '../../src/clock/timestamp.ts';
 import { configurationOf } from '../../src/raft/configuration.ts';
+import { RecentTransactions } from '../../src/ranges/commit/recent-transactions.ts';
 import { newState } from '../../src/ranges/range-state.ts';
-import { RecentTransactions } from '../../src/ranges/recent-transactions.ts';
-import * as format from '../../src/ranges/snapshot-format.ts';
-import { SnapshotReceiver } from '../../src/ranges/snapshot-receiver.ts';
-import { SnapshotSender } from '../../src/ranges/snapshot-sender.ts';
+import * as format from '../../src/ranges/snapshots/snapshot-format.ts';
+import { SnapshotReceiver } from '../../src/ranges/snapshots/snapshot-receiver.ts';
+import { SnapshotSender } from '../../src/ranges/snapshots/snapshot-sender.ts';
 import { Turns } from '../../src/ranges/turns.ts';
 import type { ByteStream, Network } from '../../src/runtime/runtime.ts';
 import { SimNetwork } from '../../src/sim/network.ts';

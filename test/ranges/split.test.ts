@@ -3,16 +3,16 @@
 
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
-import { timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
+import { type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
 import { birthMark } from '../../src/raft/birth.ts';
 import type { LockSession, TxnRef, Write } from '../../src/ranges/api.ts';
 import type { RangeCommit, RangeLocking, RangeRow, RangeTxn } from '../../src/ranges/endpoint.ts';
 import type { SplitBirth } from '../../src/ranges/handed-over.ts';
 import type { ChangeOutcome } from '../../src/ranges/range-changes.ts';
 import { decodeState, newState } from '../../src/ranges/range-state.ts';
+import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import { Replica } from '../../src/ranges/replica.ts';
 import type { Heir, ReplicaParts } from '../../src/ranges/replica-parts.ts';
-import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { Life } from '../../src/sim/world.ts';
 import { STATE_RECORD } from '../../src/storage/range-records.ts';
 import { RowCache } from '../../src/storage/row-cache.ts';

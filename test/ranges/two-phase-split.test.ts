@@ -2,11 +2,11 @@
 
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
-import { MAX_TIMESTAMP, timestamp, type Timestamp } from '../../src/clock/timestamp.ts';
+import { MAX_TIMESTAMP, type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
 import type { RangeHead, RangeTxn, Write } from '../../src/ranges/api.ts';
 import type { PrepareAnswer, RangeLocking } from '../../src/ranges/endpoint.ts';
+import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import { Replica } from '../../src/ranges/replica.ts';
-import { newRowSlice } from '../../src/ranges/row-slice.ts';
 import { Life } from '../../src/sim/world.ts';
 import { RowCache } from '../../src/storage/row-cache.ts';
 import { ALWAYS_LEASED, ANY, FakeLog, put, Rig, textOf } from './fixture.ts';

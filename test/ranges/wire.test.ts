@@ -6,10 +6,14 @@ import { ByteReader, ByteWriter } from '../../src/base/bytes.ts';
 import type { Timestamp } from '../../src/clock/timestamp.ts';
 import type { RangeDescriptor } from '../../src/ranges/descriptor.ts';
 import type { RangeHead, RangeLocking, RangeTxn } from '../../src/ranges/endpoint.ts';
+import { readAnswer, type WireAnswer, writeAnswer } from '../../src/ranges/remote/wire-answers.ts';
+import { FrameReceiver, FrameSender } from '../../src/ranges/remote/wire-frames.ts';
+import {
+  readRequest,
+  type WireRequest,
+  writeRequest,
+} from '../../src/ranges/remote/wire-requests.ts';
 import type { LockSession, ScanRequest, Span, Write } from '../../src/ranges/requests.ts';
-import { readAnswer, type WireAnswer, writeAnswer } from '../../src/ranges/wire-answers.ts';
-import { FrameReceiver, FrameSender } from '../../src/ranges/wire-frames.ts';
-import { readRequest, type WireRequest, writeRequest } from '../../src/ranges/wire-requests.ts';
 import type { ByteStream } from '../../src/runtime/runtime.ts';
 
 const bytes = fc.uint8Array({ maxLength: 20 });

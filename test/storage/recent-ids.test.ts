@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
-import { RecentTransactions } from '../../src/ranges/recent-transactions.ts';
+import { RecentTransactions } from '../../src/ranges/commit/recent-transactions.ts';
 import { Applier } from '../../src/storage/apply.ts';
 import { createMemoryDisk } from '../../src/storage/memory-engine.ts';
 import { packEntries, type TestCommand } from './commands.ts';

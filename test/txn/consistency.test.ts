@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { fromUtf8, utf8 } from '../../src/base/bytes.ts';
 import { DbError } from '../../src/base/errors.ts';
-import { newRowSlice } from '../../src/ranges/row-slice.ts';
+import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import type { SeededRandom } from '../../src/sim/random.ts';
 import { LOCK_EXCLUSIVE, LOCK_SHARED, type Transaction } from '../../src/txn/api.ts';
 import { Rig, type RigOptions, rowsOf, scanOf, textOf } from '../ranges/fixture.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
 import { timestamp } from '../../src/clock/timestamp.ts';
-import { newRowSlice } from '../../src/ranges/row-slice.ts';
+import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import { LOCK_EXCLUSIVE, LOCK_SHARED, type ReadView } from '../../src/txn/api.ts';
 import { put, Rig, rowsOf, scanOf, textOf } from '../ranges/fixture.ts';
 

@@ -1,5 +1,5 @@
 // Load of ranges: what lives here counts what is asked of each range, samples where it falls, and says where a range
-// that has too much of it should be split. It knows keys and bytes, nothing of replicas; node/split-queue.ts acts on it.
+// that has too much of it should be split. It knows keys and bytes, nothing of replicas; node/load/split-queue.ts acts on it.
 //
 // A request only adds to counts, and reads no clock. A sweep, a few times a second, folds the counts of all ranges into
 // rates, and decides which ranges are warm enough to have their requests sampled. Thousands of idle ranges cost a sweep

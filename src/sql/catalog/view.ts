@@ -1,12 +1,12 @@
 // The catalog as one session sees it: what is committed, under what its open transaction did itself.
 
 import { DbError } from '../../base/errors.ts';
+import type { Maybe } from '../../base/maybe.ts';
 import type { Timestamp } from '../../clock/timestamp.ts';
 import { LOCK_EXCLUSIVE, type Transaction } from '../../txn/api.ts';
 import type { Name } from '../parse/ast.ts';
-import { inOwnTransaction } from './attempts.ts';
-import type { Maybe } from '../../base/maybe.ts';
 import type { CatalogView } from './api.ts';
+import { inOwnTransaction } from './attempts.ts';
 import type { TableDescriptor } from './descriptor.ts';
 import { decodeDescriptor, encodeDescriptor, layoutOfColumns } from './encoding.ts';
 import { changedConcurrently, leaseLost, relationExists, relationMissing } from './errors.ts';
@@ -28,7 +28,7 @@ export class SessionCatalogView implements CatalogView {
   #requests: number[] = [];
   /** The transaction that is in the way of another home. */
   #held: Transaction | undefined;
-  /** Few, and not a Set: it is filled and emptied by every write (see ranges/session-table.ts). */
+  /** Few, and not a Set: it is filled and emptied by every write (see ranges/locks/session-table.ts). */
   readonly #used: TableState[] = [];
   /** Index ids that this transaction gave to its tables; true once rows are loaded around the transaction. */
   readonly #freshIndexes = new Map<number, boolean>();

@@ -1,8 +1,8 @@
 // The portals of a session. The unnamed one, which nearly every statement uses, stands apart: a Map that is filled and
-// emptied for each statement leaves a trail of old tables that keep garbage alive (see ranges/session-table.ts).
+// emptied for each statement leaves a trail of old tables that keep garbage alive (see ranges/locks/session-table.ts).
 
 import { DbError } from '../../base/errors.ts';
-import { PREPARED_MAX, type Portal } from './prepared.ts';
+import { type Portal, PREPARED_MAX } from './prepared.ts';
 
 export class Portals {
   #unnamed: Portal | undefined;

@@ -1,0 +1,459 @@
+// The ranges that this node has replicas of: opened from what the shards and the log know, born by splits, made when a
+// leader elsewhere speaks of one, gone when they are removed. Found by id, and by key those whose range is known here;
+// no two of these share a key (P26).
+
+import { assert } from '../../base/assert.ts';
+import { compareBytes, fromUtf8 } from '../../base/bytes.ts';
+import type { UnknownReplica } from '../../raft/scheduler.ts';
+import { nodeOf, type ReplicaId, replicaIdOn } from '../../raft/types.ts';
+import { CHECKSUMS } from '../../ranges/consistency/consistency-format.ts';
+import { holdsKey, overlaps, type RangeDescriptor, replicaOn } from '../../ranges/descriptor.ts';
+import type { SplitBirth } from '../../ranges/handed-over.ts';
+import { firstDescriptors } from '../../ranges/layout.ts';
+import { decodeState, newState, type RangeState, unknownState } from '../../ranges/range-state.ts';
+import { MERGED_PREFIX } from '../../ranges/record-steps.ts';
+import type { Replica } from '../../ranges/replica.ts';
+import type { Absorbing } from '../../ranges/replica-parts.ts';
+import { SNAPSHOTS } from '../../ranges/snapshots/snapshot-receiver.ts';
+import type { NodeId } from '../../runtime/runtime.ts';
+import type { Span } from '../../storage/engine.ts';
+import { NO_RECORDS, STATE_RECORD } from '../../storage/range-records.ts';
+import type { AppliedRange, RangeId, Shard } from '../../storage/shard.ts';
+import type { Streams } from '../streams.ts';
+import { brokenPath, type HostSiblings, type NodeParts, RangeHost } from './range-host.ts';
+import { RangeMerges } from './range-merge.ts';
+
+export interface RangeStoreParts extends NodeParts {
+  /** At least one; a range lives on the one that has its records. */
+  readonly shards: readonly Shard[];
+  /** On whose nodes the first ranges begin. */
+  readonly founders: readonly NodeId[];
+  readonly streams: Streams;
+}
+
+/** What has become another with a range here: what it is, who leads it, or whether it is here. */
+export type RangeChanged = (host: RangeHost) => void;
+
+export class RangeStore implements HostSiblings {
+  private readonly parts: RangeStoreParts;
+  private readonly hosts = new Map<RangeId, RangeHost>();
+  /** Being removed: they still have data. */
+  private readonly leaving = new Set<RangeHost>();
+  /** Of ranges that are known, in the order of their keys. */
+  private sorted: RangeHost[] = [];
+  /** The last one that was found. */
+  private last: RangeHost | undefined = undefined;
+  private readonly merges: RangeMerges;
+  private handlers: RangeChanged[] = [];
+  private refusal: string | undefined = undefined;
+  private isStopped = false;
+
+  /** `applied`: of each shard, what it has. */
+  static async open(
+    parts: RangeStoreParts,
+    applied: readonly (readonly AppliedRange[])[],
+  ): Promise<RangeStore> {
+    const store = new RangeStore(parts);
+    const broken = await store.readBroken();
+    await store.openAll(applied, broken);
+    return store;
+  }
+
+  private constructor(parts: RangeStoreParts) {
+    this.parts = parts;
+    const { scheduler, streams, nodeId, runtime } = parts;
+    this.merges = new RangeMerges({
+      nodeId,
+      runtime,
+      streams,
+      get: (range) => this.get(range),
+      find: (key) => this.find(key),
+    });
+    scheduler.onUnknownReplica((replica) => this.met(replica));
+    streams.registerAll(SNAPSHOTS, (from, stream, range) =>
+      this.hosts.get(Number(range))?.serveSnapshot(from, stream),
+    );
+    streams.registerAll(CHECKSUMS, (from, stream, range) =>
+      this.hosts.get(Number(range))?.consistency.serve(from, stream),
+    );
+  }
+
+  get(range: RangeId): RangeHost | undefined {
+    const host = this.hosts.get(range);
+    return host?.isKnown === true ? host : undefined;
+  }
+
+  /** In the order of their keys. */
+  all(): readonly RangeHost[] {
+    return this.sorted;
+  }
+
+  /** Also those of which nothing is known yet. */
+  hosted(): Iterable<RangeHost> {
+    return this.hosts.values();
+  }
+
+  /** The replica's range holds the key. */
+  find(key: Uint8Array): RangeHost | undefined {
+    const { last } = this;
+    if (last !== undefined && holdsKey(last.descriptor, key)) return last;
+    const host = this.sorted[this.placeOf(key) - 1];
+    if (host === undefined || !holdsKey(host.descriptor, key)) return undefined;
+    this.last = host;
+    return host;
+  }
+
+  /** After every change. */
+  onChange(handler: RangeChanged): void {
+    this.handlers.push(handler);
+  }
+
+  /** Why writes are refused with 53100; undefined while there is room on the disk. */
+  refuseWrites(reason: string | undefined): void {
+    this.refusal = reason;
+    for (const host of this.hosts.values()) host.replica.refuseWrites = reason;
+  }
+
+  /** Leadership goes to others, as far as they can take it. */
+  async retire(): Promise<void> {
+    await Promise.all([...this.hosts.values()].map((host) => host.retire()));
+  }
+
+  stop(reason: string): void {
+    this.isStopped = true;
+    this.merges.stop();
+    for (const host of this.hosts.values()) host.stop(reason);
+  }
+
+  known(span: Span): readonly RangeDescriptor[] {
+    const found: RangeDescriptor[] = [];
+    for (let at = Math.max(0, this.placeOf(span.start) - 1); at < this.sorted.length; at++) {
+      const { descriptor } = this.sorted[at] as RangeHost;
+      if (overlaps(descriptor.span, span)) found.push(descriptor);
+      else if (compareBytes(descriptor.span.start, span.start) > 0) break;
+      if (found.length === KNOWN_MAX) break;
+    }
+    return found.sort((a, b) => b.generation - a.generation);
+  }
+
+  flushAll(): void {
+    for (const host of this.sorted) host.replica.flushApplies();
+  }
+
+  mayBear(right: RangeDescriptor): boolean {
+    const replicaId = replicaOn(right, this.parts.nodeId);
+    return replicaId !== undefined && this.parts.scheduler.mayBeBorn(right.range, replicaId);
+  }
+
+  born(parent: RangeHost, { state, records, entry, proposer }: SplitBirth): Replica | undefined {
+    const { nodeId } = this.parts;
+    const { range, span, configuration } = state.descriptor;
+    if (!this.mayBear(state.descriptor)) {
+      this.drop(range, span, parent.shard);
+      return undefined;
+    }
+    const replicaId = replicaOn(state.descriptor, nodeId) as ReplicaId;
+    // One that was met before has no state: it gives way to what goes on from its log.
+    this.hosts.get(range)?.stop('it is born');
+    const host = this.host({
+      range,
+      replicaId,
+      shard: parent.shard,
+      state,
+      appliedIndex: state.mark?.index ?? 0,
+      records,
+      lacksState: false,
+      broken: undefined,
+      birth: { parent: parent.group, entry, proposer: proposerOf(configuration.voters, proposer) },
+    });
+    return host.replica;
+  }
+
+  absorb(left: RangeHost, right: RangeId): Absorbing | undefined {
+    const host = this.get(right);
+    if (host === undefined || host.shard !== left.shard) return undefined;
+    const { rangeState } = host.replica;
+    return {
+      rangeState,
+      absorbed: () => {
+        this.unplace(host);
+        this.leaving.add(host);
+        const absorption = host.replica.absorbed();
+        host.stop('its range was merged into another');
+        // P27, P32: its log is needed until the other has taken it over durably; what does is posted in this turn.
+        this.forgetGroup(
+          host,
+          Promise.resolve().then(() => host.shard.flush()),
+        );
+        return absorption;
+      },
+    };
+  }
+
+  merge(left: RangeHost): Promise<void> {
+    return this.merges.merge(left);
+  }
+
+  mayInstall(host: RangeHost, state: RangeState): boolean {
+    const { descriptor } = state;
+    const overlapping = (other: RangeHost): boolean =>
+      other !== host &&
+      other.isKnown &&
+      overlaps(other.descriptor.span, descriptor.span) &&
+      !wasAbsorbed(other.replica.rangeState, state);
+    return !this.sorted.some(overlapping) && ![...this.leaving].some(overlapping);
+  }
+
+  changed(host: RangeHost): void {
+    // Before it has a place here nobody asks.
+    if (this.hosts.get(host.range) !== host) return;
+    this.place(host);
+    this.dropAbsorbed(host);
+    this.merges.changed(host);
+    for (const handler of this.handlers) handler(host);
+  }
+
+  removed(host: RangeHost): void {
+    const { scheduler, runtime, nodeId } = this.parts;
+    if (this.isStopped || this.hosts.get(host.range) !== host || this.leaving.has(host)) return;
+    runtime.log.info('a replica was removed', { range: host.range, node: nodeId });
+    host.stop('its replica here was removed');
+    this.leaving.add(host);
+    this.unplace(host);
+    const span = host.isKnown ? host.descriptor.span : undefined;
+    // P32: nothing of it goes before its tombstone is synced.
+    const ended = host.replica.end('its replica here was removed');
+    this.gone(
+      host,
+      Promise.all([scheduler.removeGroup(host.group), ended]).then(() =>
+        host.shard.drop(host.range, span),
+      ),
+    );
+  }
+
+  /** P27: a snapshot from beyond a merge has put the keys of frozen ranges into this one. */
+  private dropAbsorbed(host: RangeHost): void {
+    const at = this.sorted.indexOf(host) + 1;
+    while (at > 0 && at < this.sorted.length) {
+      const right = this.sorted[at] as RangeHost;
+      if (!wasAbsorbed(right.replica.rangeState, host.replica.rangeState)) break;
+      const rows = right.shard === host.shard ? undefined : right.descriptor.span;
+      this.unplace(right);
+      this.leaving.add(right);
+      right.stop('its range was merged into another');
+      const dropped = right.replica
+        .end('its range was merged into another')
+        .then(() => right.shard.drop(right.range, rows))
+        .then(() => right.shard.flush());
+      this.forgetGroup(right, dropped);
+    }
+  }
+
+  private forgetGroup(host: RangeHost, durable: Promise<unknown>): void {
+    this.gone(
+      host,
+      durable.then(() => this.parts.scheduler.removeGroup(host.group)),
+    );
+  }
+
+  private gone(host: RangeHost, done: Promise<unknown>): void {
+    done.then(
+      () => {
+        this.leaving.delete(host);
+        this.hosts.delete(host.range);
+        for (const handler of this.handlers) handler(host);
+      },
+      (error: unknown) => {
+        if (!this.isStopped) this.parts.onFailure(error);
+      },
+    );
+  }
+
+  private async openAll(
+    applied: readonly (readonly AppliedRange[])[],
+    broken: ReadonlyMap<RangeId, string>,
+  ): Promise<void> {
+    const { scheduler, founders, nodeId, shards } = this.parts;
+    const first = new Map(firstDescriptors(founders).map((one) => [one.range, one]));
+    const isFounder = founders.includes(nodeId);
+    for (let i = 0; i < applied.length; i++) {
+      for (const one of applied[i] as readonly AppliedRange[]) {
+        const { range } = one;
+        const shard = shards[i] as Shard;
+        const record = one.records.get(STATE_RECORD);
+        const descriptor = first.get(range);
+        const state =
+          record === undefined
+            ? descriptor === undefined || one.isInstalling
+              ? unknownState(range)
+              : newState(descriptor)
+            : decodeState(record);
+        const replicaId = scheduler.knownReplica(range) ?? replicaOn(state.descriptor, nodeId);
+        if (replicaId === undefined || scheduler.removedReplica(range) >= replicaId) {
+          // P32: the node stopped before it was through with that.
+          await shard.drop(range, record === undefined ? undefined : state.descriptor.span);
+          continue;
+        }
+        this.host({
+          range,
+          replicaId,
+          shard,
+          state,
+          appliedIndex: one.appliedIndex,
+          records: one.records,
+          lacksState: one.isInstalling,
+          broken: broken.get(range),
+        });
+      }
+    }
+    for (const [range, descriptor] of first) {
+      const replicaId = replicaIdOn(nodeId, 0);
+      const isNew = !this.hosts.has(range) && scheduler.removedReplica(range) < replicaId;
+      const known = scheduler.knownReplica(range) ?? replicaId;
+      if (!isFounder || !isNew || known !== replicaId) continue;
+      this.host({
+        range,
+        replicaId,
+        shard: this.shardOf(range),
+        state: newState(descriptor),
+        appliedIndex: 0,
+        records: NO_RECORDS,
+        lacksState: false,
+        broken: broken.get(range),
+      });
+    }
+    this.forgetMerged(applied);
+    // P26: what was met before its split, or before a snapshot came.
+    for (const range of scheduler.knownGroups) {
+      if (this.hosts.has(range) || scheduler.awaitsReplay(range)) continue;
+      this.unborn(range, scheduler.knownReplica(range) as ReplicaId, undefined);
+    }
+  }
+
+  /** P27: the node stopped between a merge and the end of the right range's log. */
+  private forgetMerged(applied: readonly (readonly AppliedRange[])[]): void {
+    const { scheduler } = this.parts;
+    for (const { records } of applied.flat()) {
+      for (const name of records.keys()) {
+        const range = name.startsWith(MERGED_PREFIX) ? Number(name.slice(MERGED_PREFIX.length)) : 0;
+        const replicaId = range === 0 ? undefined : scheduler.knownReplica(range);
+        if (replicaId === undefined || this.hosts.has(range)) continue;
+        this.unborn(range, replicaId, undefined);
+        this.removed(this.hosts.get(range) as RangeHost);
+      }
+    }
+    for (const host of [...this.sorted]) this.dropAbsorbed(host);
+  }
+
+  /** A leader elsewhere speaks to a replica that is not here. */
+  private met({ groupId, from, to }: UnknownReplica): void {
+    if (this.isStopped) return;
+    const before = this.hosts.get(groupId);
+    // An older one has to go first: it is told that it was removed.
+    if (before === undefined) this.unborn(groupId, to, from);
+    else if (before.group.options.replicaId < to) this.removed(before);
+  }
+
+  /** It may vote and keeps its log; it knows nothing of its range. */
+  private unborn(range: RangeId, replicaId: ReplicaId, contact: ReplicaId | undefined): void {
+    this.host({
+      range,
+      replicaId,
+      shard: this.shardOf(range),
+      state: unknownState(range),
+      appliedIndex: 0,
+      records: NO_RECORDS,
+      lacksState: true,
+      broken: undefined,
+      ...(contact === undefined ? {} : { contact }),
+    });
+  }
+
+  private host(from: ConstructorParameters<typeof RangeHost>[2]): RangeHost {
+    const host = new RangeHost(this.parts, this, from);
+    host.replica.refuseWrites = this.refusal;
+    this.hosts.set(from.range, host);
+    this.changed(host);
+    return host;
+  }
+
+  /** P26: what a split would have put here is another replica's, which was here or is: the rows go. */
+  private drop(range: RangeId, span: Span, shard: Shard): void {
+    // It clears the span before its state comes.
+    if (this.hosts.get(range)?.shard === shard) return;
+    shard.drop(range, span).catch((error: unknown) => {
+      if (!this.isStopped) this.parts.onFailure(error);
+    });
+  }
+
+  private shardOf(range: RangeId): Shard {
+    const { shards } = this.parts;
+    return shards[range % shards.length] as Shard;
+  }
+
+  private place(host: RangeHost): void {
+    if (!host.isKnown || this.leaving.has(host)) return;
+    const at = this.placeOf(host.descriptor.span.start) - 1;
+    // A range keeps its start for life.
+    const there = this.sorted[at];
+    if (there === host) return;
+    if (there?.range === host.range) this.sorted[at] = host;
+    else this.sorted.splice(at + 1, 0, host);
+    assert(this.isInOrder(at) && this.isInOrder(at + 1), 'P26: ranges on a node share no key');
+  }
+
+  private unplace(host: RangeHost): void {
+    const at = this.sorted.indexOf(host);
+    if (at >= 0) this.sorted.splice(at, 1);
+    if (this.last === host) this.last = undefined;
+  }
+
+  private isInOrder(at: number): boolean {
+    const [here, next] = [this.sorted[at], this.sorted[at + 1]];
+    if (here === undefined || next === undefined) return true;
+    return compareBytes(here.descriptor.span.start, next.descriptor.span.start) < 0;
+  }
+
+  /** How many begin at or before the key. */
+  private placeOf(key: Uint8Array): number {
+    let low = 0;
+    let high = this.sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const { start } = (this.sorted[middle] as RangeHost).descriptor.span;
+      if (compareBytes(start, key) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private async readBroken(): Promise<ReadonlyMap<RangeId, string>> {
+    const { files } = this.parts.runtime;
+    const { dataDirectory } = this.parts;
+    const broken = new Map<RangeId, string>();
+    for (const name of await files.list(dataDirectory)) {
+      const range = Number(/^range-(\d+)\.broken$/.exec(name)?.[1] ?? Number.NaN);
+      if (Number.isNaN(range)) continue;
+      const reason = await files.read(brokenPath(dataDirectory, range));
+      if (reason !== undefined) broken.set(range, fromUtf8(reason).trim());
+    }
+    return broken;
+  }
+}
+
+/** Descriptors told to who asked for keys that are not here. */
+const KNOWN_MAX = 16;
+
+/** P27: whether the left range has taken this one over. */
+function wasAbsorbed({ descriptor, frozen }: RangeState, left: RangeState): boolean {
+  return (
+    frozen !== undefined &&
+    frozen.by === left.descriptor.range &&
+    left.descriptor.generation > frozen.generation &&
+    holdsKey(left.descriptor, descriptor.span.start)
+  );
+}
+
+function proposerOf(voters: readonly ReplicaId[], node: NodeId): ReplicaId {
+  return voters.find((replica) => nodeOf(replica) === node) ?? replicaIdOn(node, 0);
+}

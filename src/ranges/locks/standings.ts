@@ -1,0 +1,109 @@
+// Keeps account of where a transaction stands (standing.ts) as its requests are answered, and quotes what it was granted.
+
+import { MIN_TIMESTAMP, type Timestamp } from '../../clock/timestamp.ts';
+import { overlaps } from '../descriptor.ts';
+import type { RangeEndpoint, RangeTxn } from '../endpoint.ts';
+import type { LockSession, Refusal, Span, TxnRef } from '../requests.ts';
+import type { Route } from '../routing/route.ts';
+import { Stand, type Standing } from '../standing.ts';
+
+/** Who asks; used again for every request, so that none is made for it. Nobody may keep it beyond the call. */
+export class Asking implements RangeTxn {
+  id = '';
+  age: Timestamp = MIN_TIMESTAMP;
+  session: LockSession | undefined = undefined;
+
+  by(txn: TxnRef, session: LockSession | undefined): this {
+    this.id = txn.id;
+    this.age = txn.age;
+    this.session = session;
+    return this;
+  }
+}
+
+export const LOST: Refusal & { readonly kind: 'sessionGone' } = {
+  kind: 'sessionGone',
+  message: 'its locks were lost',
+};
+export const OVER: Refusal & { readonly kind: 'sessionGone' } = {
+  kind: 'sessionGone',
+  message: 'the transaction has ended already',
+};
+
+/** The session to quote in a range: its own there, or the one that it took over when it was divided off (P15). */
+export function sessionIn(standing: Standing, route: Route): LockSession | undefined {
+  const { first } = standing;
+  if (first === undefined) return undefined;
+  if (first.session.range === route.range) return first.session;
+  const own = standing.in(route.range);
+  if (own !== undefined) return own.session;
+  for (const stand of standing.all()) {
+    if (overlaps(stand.span, route.span)) return stand.session;
+  }
+  return undefined;
+}
+
+/** What was asked for under locks. */
+export type Locked = Uint8Array | readonly Uint8Array[] | Span;
+
+/** Writes an answer's session into the standing. False: the transaction has another session there already, so that what
+ * it had locked was lost on the way. */
+export function stands(
+  standing: Standing,
+  session: LockSession,
+  quoted: LockSession | undefined,
+  endpoint: RangeEndpoint,
+  locked: Locked,
+): boolean {
+  let stand = standing.in(session.range);
+  if (stand === undefined) {
+    stand = new Stand(session, ...firstOf(locked));
+    if (quoted !== undefined && quoted.range !== session.range) stand.inherited = quoted;
+    standing.add(stand);
+  } else if (stand.session !== session) {
+    const { session: known } = stand;
+    if (known.session !== session.session || known.term !== session.term) {
+      standing.lost = LOST.message;
+      return false;
+    }
+    stand.session = session;
+  }
+  stand.endpoint = endpoint;
+  if (locked instanceof Uint8Array) stand.coverKey(locked);
+  else if ('start' in locked) stand.coverSpan(locked);
+  else for (let i = 0; i < locked.length; i++) stand.coverKey(locked[i] as Uint8Array);
+  return true;
+}
+
+function firstOf(locked: Locked): [Span, boolean] {
+  if (!(locked instanceof Uint8Array) && 'start' in locked) return [locked, false];
+  // The caller's key may be a buffer that he uses again.
+  const key = (locked instanceof Uint8Array ? locked : (locked[0] as Uint8Array)).slice();
+  return [{ start: key, end: key }, true];
+}
+
+/** The session to commit with in a range: all of `stands` have locks there, or may have. Undefined: they are sessions
+ * that nobody has united, so that some of them are lost. */
+export function unitedSession(
+  standing: Standing,
+  range: number,
+  stands: readonly Stand[],
+): LockSession | undefined {
+  const [only] = stands;
+  if (stands.length === 1 && only !== undefined) return only.session;
+  const heirs = stands.filter(
+    (heir) =>
+      (heir.session.range === range || standing.in(range) === undefined) &&
+      stands.every((stand) => stand === heir || descends(standing, heir, stand.session)),
+  );
+  return heirs[0]?.session;
+}
+
+function descends(standing: Standing, heir: Stand, from: LockSession): boolean {
+  let stand: Stand | undefined = heir;
+  for (let i = 0; i < standing.all().length && stand?.inherited !== undefined; i++) {
+    if (stand.inherited.range === from.range) return true;
+    stand = standing.in(stand.inherited.range);
+  }
+  return false;
+}

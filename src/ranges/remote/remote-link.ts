@@ -1,0 +1,194 @@
+// This node's end of the stream to another node's ranges (range-service.ts). It is opened when something is asked, and
+// again when it broke. The other end hears from this one each second while transactions of this node hold locks there,
+// or answers are awaited, and answers; who hears nothing for three seconds takes the other for gone (DESIGN.md section
+// 8.9). What was asked when a stream breaks is told so, and whether it may have been carried out.
+
+import { ByteReader } from '../../base/bytes.ts';
+import type { ByteStream, NodeId, Runtime } from '../../runtime/runtime.ts';
+import type { TxnId } from '../requests.ts';
+import { readAnswer, type WireAnswer } from './wire-answers.ts';
+import { FrameReceiver, FrameSender, MESSAGE_BYTES_MAX } from './wire-frames.ts';
+import { WIRE_VERSION, type WireRequest, writeRequest } from './wire-requests.ts';
+
+export const BEAT_MICROS = 1_000_000;
+/** So many beats without a word from the other side, and it is gone. */
+export const SILENT_BEATS_MAX = 3;
+const UNANSWERED_MAX = 20_000;
+/** Of requests that the stream does not take yet. */
+const WAITING_BYTES_MAX: number = 256 * 1024 * 1024;
+
+export interface Asker {
+  /** True: that was the last of it. */
+  take(answer: WireAnswer): boolean;
+  /** `isSent`: it may have been carried out, and may yet be. */
+  lost(isSent: boolean, message: string): void;
+}
+
+/** One life of the stream. */
+interface Connection {
+  readonly sender: FrameSender;
+  readonly asked: Map<number, Asker>;
+  stream: ByteStream | undefined;
+  isOver: boolean;
+}
+
+export class RemoteLink {
+  readonly node: NodeId;
+  private readonly runtime: Pick<Runtime, 'network' | 'timers' | 'log'>;
+  private connection: Connection | undefined = undefined;
+  private lastId = 0;
+  private timer: Disposable | undefined = undefined;
+  private silentBeats = 0;
+  private isClosed = false;
+  /** Transactions whose locks there last for as long as this node is heard from. */
+  private readonly holding = new Set<TxnId>();
+
+  constructor(node: NodeId, runtime: Pick<Runtime, 'network' | 'timers' | 'log'>) {
+    this.node = node;
+    this.runtime = runtime;
+  }
+
+  get unanswered(): number {
+    return this.connection?.asked.size ?? 0;
+  }
+
+  /** The request is written down before this returns. Answers its id, for tell(); 0 when it was lost at once. */
+  ask(request: WireRequest, asker: Asker): number {
+    if (this.isClosed) {
+      asker.lost(false, 'the node is stopping');
+      return 0;
+    }
+    const connection = this.connection ?? this.connect();
+    const { sender, asked } = connection;
+    if (asked.size >= UNANSWERED_MAX || sender.waitingBytes > WAITING_BYTES_MAX) {
+      asker.lost(false, `too much waits for node ${this.node}`);
+      return 0;
+    }
+    const id = ++this.lastId;
+    writeRequest(sender.begin(), id, request);
+    const bytes = sender.end();
+    if (bytes > MESSAGE_BYTES_MAX) {
+      const message = `a request of ${bytes} bytes; at most ${MESSAGE_BYTES_MAX} can travel`;
+      asker.take({ kind: 'tooLarge', message });
+      return 0;
+    }
+    asked.set(id, asker);
+    this.startTimer();
+    return id;
+  }
+
+  /** What is not answered; nothing when the stream is broken, which says it all. */
+  tell(id: number, request: WireRequest): void {
+    const { connection } = this;
+    if (connection === undefined) return;
+    writeRequest(connection.sender.begin(), id, request);
+    connection.sender.end();
+  }
+
+  /** Nobody waits for the answer any more. */
+  forget(id: number): void {
+    this.connection?.asked.delete(id);
+  }
+
+  hold(txn: TxnId): void {
+    this.holding.add(txn);
+  }
+
+  letGo(txn: TxnId): void {
+    this.holding.delete(txn);
+  }
+
+  close(): void {
+    this.isClosed = true;
+    if (this.connection !== undefined) this.break(this.connection, 'the node is stopping');
+  }
+
+  private connect(): Connection {
+    const { network, timers } = this.runtime;
+    const broken = (error: unknown): void => this.break(connection, String(error));
+    const connection: Connection = {
+      sender: new FrameSender(timers, broken),
+      asked: new Map(),
+      stream: undefined,
+      isOver: false,
+    };
+    this.connection = connection;
+    this.silentBeats = 0;
+    writeRequest(connection.sender.begin(), 0, { kind: 'hello', version: WIRE_VERSION });
+    connection.sender.end();
+    network.openStream(this.node, 'ranges').then((stream) => {
+      if (connection.isOver) {
+        stream.abort();
+        return;
+      }
+      connection.stream = stream;
+      connection.sender.start(stream);
+      this.read(connection, stream).catch(broken);
+    }, broken);
+    return connection;
+  }
+
+  private async read(connection: Connection, stream: ByteStream): Promise<void> {
+    const frames = new FrameReceiver((message) => this.receive(connection, message));
+    for (;;) {
+      const chunk = await stream.read();
+      if (connection.isOver) return;
+      if (chunk === undefined) throw new Error('the other side ended the stream');
+      this.silentBeats = 0;
+      frames.push(chunk);
+    }
+  }
+
+  private receive({ asked }: Connection, message: Uint8Array): void {
+    const { id, answer } = readAnswer(new ByteReader(message));
+    const asker = asked.get(id);
+    if (asker?.take(answer) === true) asked.delete(id);
+  }
+
+  private break(connection: Connection, reason: string): void {
+    if (connection.isOver) return;
+    connection.isOver = true;
+    const isSent = connection.stream !== undefined;
+    connection.sender.stop();
+    connection.stream?.abort();
+    if (this.connection === connection) this.connection = undefined;
+    this.timer?.[Symbol.dispose]();
+    this.timer = undefined;
+    // Its other end lets go of all that was locked through it.
+    this.holding.clear();
+    if (connection.asked.size > 0) {
+      this.runtime.log.warn('asked in vain of another node', {
+        node: this.node,
+        requests: connection.asked.size,
+        reason,
+      });
+    }
+    const message = `node ${this.node} can't be asked: ${reason}`;
+    for (const asker of connection.asked.values()) asker.lost(isSent, message);
+    connection.asked.clear();
+  }
+
+  private startTimer(): void {
+    if (this.timer !== undefined) return;
+    this.timer = this.runtime.timers.after(BEAT_MICROS, () => {
+      this.timer = undefined;
+      this.beat();
+    });
+  }
+
+  private beat(): void {
+    const { connection } = this;
+    if (connection === undefined) return;
+    if (connection.asked.size === 0 && this.holding.size === 0) {
+      this.silentBeats = 0;
+      return;
+    }
+    if (this.silentBeats >= SILENT_BEATS_MAX) {
+      this.break(connection, `it has been silent for ${SILENT_BEATS_MAX} s`);
+      return;
+    }
+    this.silentBeats++;
+    this.tell(0, { kind: 'beat' });
+    this.startTimer();
+  }
+}

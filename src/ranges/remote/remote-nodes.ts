@@ -1,0 +1,28 @@
+// The other nodes, as this one asks their ranges: a stream to each, opened when it is first needed.
+
+import type { NodeId, Runtime } from '../../runtime/runtime.ts';
+import type { RangeEndpoint } from '../endpoint.ts';
+import type { RemoteNodes } from '../routing/route-table.ts';
+import { RemoteRanges } from './remote-range.ts';
+
+export class RemoteRangeNodes implements RemoteNodes {
+  private readonly runtime: Pick<Runtime, 'network' | 'timers' | 'log'>;
+  private readonly nodes = new Map<NodeId, RemoteRanges>();
+
+  constructor(runtime: Pick<Runtime, 'network' | 'timers' | 'log'>) {
+    this.runtime = runtime;
+  }
+
+  to(node: NodeId): RangeEndpoint {
+    let remote = this.nodes.get(node);
+    if (remote === undefined) {
+      remote = new RemoteRanges(node, this.runtime);
+      this.nodes.set(node, remote);
+    }
+    return remote;
+  }
+
+  close(): void {
+    for (const remote of this.nodes.values()) remote.close();
+  }
+}

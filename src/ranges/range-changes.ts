@@ -93,6 +93,8 @@ export class RangeChanges {
   private readonly replica: ChangingReplica;
   private proposed: Proposed | undefined = undefined;
   private isReserved = false;
+  /** Ranges that this one has taken over, for good. */
+  private readonly absorbed = new Set<RangeId>();
 
   constructor(
     nodeId: NodeId,
@@ -179,6 +181,21 @@ export class RangeChanges {
       right: descriptor.range,
       rightGeneration: descriptor.generation,
     }));
+  }
+
+  /** P27: it has taken that range over, so that nobody may thaw it any more. */
+  hasAbsorbed(range: RangeId): boolean {
+    return this.absorbed.has(range);
+  }
+
+  /** From the shard's records. */
+  restore(records: ReadonlyMap<string, Uint8Array>): void {
+    this.absorbed.clear();
+    for (const name of records.keys()) {
+      if (name.startsWith(MERGED_PREFIX)) {
+        this.absorbed.add(Number(name.slice(MERGED_PREFIX.length)));
+      }
+    }
   }
 
   /** Nothing else is proposed until release(). */
@@ -313,6 +330,7 @@ export class RangeChanges {
     this.replica.uniteRecords(absorbed.records, steps);
     steps.forget(right);
     steps.put(descriptor.range, MERGED_PREFIX + right, EMPTY_BYTES);
+    this.absorbed.add(right);
     this.become(
       {
         ...state,

@@ -557,6 +557,7 @@ export class Replica {
   /** P18, P20: from the shard's records. */
   private restore(records: ReadonlyMap<string, Uint8Array>): void {
     this.twoPhase.restore(records, this.bounds.span);
+    this.changes.restore(records);
     for (const [name, record] of records) {
       if (name.startsWith(RECENT_PREFIX)) this.commits.recent.unpack(record);
     }

@@ -310,8 +310,9 @@ export class RangeHost {
 
   /** One change; resolves once it has been made, and joint configurations are left behind. */
   async changeReplicas(steps: readonly ReplicaStep[]): Promise<void> {
-    this.demandLeading();
     const { group, node } = this;
+    // Before it serves, its log may hold a freeze that it does not know of (P27).
+    if (!this.isServing) throw notLeading(node.nodeId, this.range);
     const refusal = this.replica.changes.whyBusy();
     if (refusal !== undefined) throw new DbError('55006', `range ${this.range}: ${refusal}`);
     const answer = await node.scheduler.proposeChange(group, changeOf(this.descriptor, steps));

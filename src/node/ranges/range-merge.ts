@@ -1,12 +1,15 @@
 // Merging a range with the one to its right (P27). The left range's leader drives it, and leads both for as long as it
 // takes:
 //
+//   every node says that both are there and whole, and makes durable what it has, so that little is left to be done
+//     while nothing is served;
 //   the right range is frozen, by an entry of its own log: it serves nothing any more, whoever leads it;
 //   every node makes sure that its replica has that durably: from then on the right range's log is not needed;
 //   the left range takes it over, by an entry of its log, on every replica in one atomic step.
 //
 // Whoever leads the right range and finds it frozen for long asks the left one's leader what became of that: only the
-// left range's log decides. One that has changed since can't carry a merge out any more, so that the freeze may go.
+// left range's log decides. One that has changed since can't carry a merge out any more, so that the freeze may go; one
+// that did carry it out knows that for good, however it came to its state.
 
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DbError } from '../../base/errors.ts';
@@ -22,6 +25,8 @@ import type { RangeHost } from './range-host.ts';
 
 const PURPOSE = 'merge';
 const ANSWER_MICROS = 10_000_000;
+/** While nothing is served: then the freeze is taken back. */
+const FROZEN_ANSWER_MICROS = 1_000_000;
 const LOOK_MICROS = 5_000;
 /** For the right range to be led here. */
 const LEADING_MICROS_MAX = 3_000_000;
@@ -30,7 +35,9 @@ const FROZEN_LOOK_MICROS = 2_000_000;
 
 /** Asks the leader of `right` to let this node lead it. */
 const LEAD = 1;
-/** Whether the replica of `right` there has applied its log up to `number`, durably, beside that of `left`. */
+/** Whether the replica of `right` there is whole, beside that of `left`, and has applied its log up to `number`, durably;
+ * FROZEN: and is frozen by then. */
+const READY = 4;
 const FROZEN = 2;
 /** Asks the leader of `left` to decide against taking `right` over, which it was asked at generation `number`. */
 const UNDO = 3;
@@ -118,6 +125,7 @@ export class RangeMerges {
   }
 
   private async carryOut(left: RangeHost, right: RangeHost): Promise<void> {
+    await this.askAll(right, left.range, READY, ANSWER_MICROS);
     const { generation } = left.descriptor;
     demand(await right.replica.changes.freeze(left.range, generation), right.range);
     try {
@@ -125,13 +133,7 @@ export class RangeMerges {
       if (right.replica.twoPhase.preparedCount > 0) {
         throw refused(left.range, 'the next one has transactions that are prepared');
       }
-      const question = {
-        kind: FROZEN,
-        left: left.range,
-        right: right.range,
-        number: right.group.delivered,
-      };
-      await Promise.all(nodesOf(right.descriptor).map((node) => this.ask(node, question)));
+      await this.askAll(right, left.range, FROZEN, FROZEN_ANSWER_MICROS);
       const reason = whyNot(left.descriptor, right.descriptor);
       if (reason !== undefined) throw refused(left.range, reason);
       demand(await left.replica.changes.absorb(right.replica.rangeState), left.range);
@@ -140,6 +142,18 @@ export class RangeMerges {
       await this.undo(left, right, generation).catch(() => undefined);
       throw error;
     }
+  }
+
+  /** Of every replica. */
+  private async askAll(
+    right: RangeHost,
+    left: RangeId,
+    kind: number,
+    micros: number,
+  ): Promise<void> {
+    const number = right.group.delivered;
+    const question = { kind, left, right: right.range, number };
+    await Promise.all(nodesOf(right.descriptor).map((node) => this.ask(node, question, micros)));
   }
 
   private async undo(left: RangeHost, right: RangeHost, generation: number): Promise<void> {
@@ -154,7 +168,7 @@ export class RangeMerges {
     right: RangeId,
     generation: number,
   ): Promise<boolean> {
-    if (this.parts.get(right) === undefined) return false;
+    if (left.replica.changes.hasAbsorbed(right)) return false;
     if (left.descriptor.generation > generation) return true;
     const { stickyUntil } = left.descriptor;
     const outcome = await left.replica.changes.stick(stickyUntil);
@@ -179,7 +193,7 @@ export class RangeMerges {
     this.changed(host);
   }
 
-  private async ask(node: NodeId, question: Question): Promise<void> {
+  private async ask(node: NodeId, question: Question, micros = ANSWER_MICROS): Promise<void> {
     const { runtime, nodeId } = this.parts;
     if (node === nodeId) {
       await this.answer(node, question);
@@ -187,10 +201,10 @@ export class RangeMerges {
     }
     const { timers, network } = runtime;
     const opening = network.openStream(node, `${PURPOSE}/${question.right}`);
-    const stream = await within(timers, ANSWER_MICROS, `node ${node}`, opening);
+    const stream = await within(timers, micros, `node ${node}`, opening);
     try {
       await stream.write(encodeQuestion(question));
-      const answer = await within(timers, ANSWER_MICROS, `node ${node}`, stream.read());
+      const answer = await within(timers, micros, `node ${node}`, stream.read());
       stream.end();
       const refusal = answer === undefined ? 'it does not answer' : new ByteReader(answer).text();
       if (refusal !== '') throw refused(question.left, `node ${node}: ${refusal}`);
@@ -231,19 +245,23 @@ export class RangeMerges {
       await host.transferTo(from);
       return;
     }
-    await this.onceFrozen(host, left, number);
+    await this.onceApplied(host, number);
+    const isFrozen = host.replica.rangeState.frozen?.by === left;
+    if (kind === FROZEN && !isFrozen) throw new Error('it is not frozen');
+    // What differs from the others must not become a part of what does not.
+    const { whyBroken } = host.replica;
+    if (whyBroken !== undefined) throw new Error(whyBroken);
+    if (get(left)?.shard !== host.shard) throw new Error('both are in different stores');
+    await host.shard.flush();
   }
 
-  private async onceFrozen(host: RangeHost, left: RangeId, index: number): Promise<void> {
-    const { get, runtime } = this.parts;
+  private async onceApplied(host: RangeHost, index: number): Promise<void> {
+    const { runtime } = this.parts;
     for (let waited = 0; host.appliedIndex < index; waited += LOOK_MICROS) {
       if (waited > ANSWER_MICROS) throw new Error('it has not come so far');
       host.replica.flushApplies();
       await pause(runtime.timers, LOOK_MICROS);
     }
-    if (host.replica.rangeState.frozen?.by !== left) throw new Error('it is not frozen');
-    if (get(left)?.shard !== host.shard) throw new Error('both are in different stores');
-    await host.shard.flush();
   }
 }
 

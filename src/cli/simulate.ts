@@ -1,7 +1,8 @@
 // `meridian simulate`: runs seeds in simulated time and says how to run a failing one again.
 
-import { type ClusterRunReport, runCluster } from '../sim/cluster-run.ts';
-import { PLANS, type PlanName } from '../sim/cluster/plans.ts';
+import { type ClusterRunReport, runCluster, runRanges } from '../sim/cluster-run.ts';
+import { PLANS } from '../sim/cluster/plans.ts';
+import { RANGES_PLANS } from '../sim/cluster/ranges-plans.ts';
 import { KNOWN_BUGS } from '../sim/known-bugs.ts';
 import { type NodeRunReport, runNode } from '../sim/node-run.ts';
 import { SimulationFailure } from '../sim/violation.ts';
@@ -18,6 +19,8 @@ import {
 /** What there is to simulate. */
 interface Simulation {
   readonly summary: string;
+  /** Simulated, for each seed. */
+  readonly seconds: number;
   readonly options: Readonly<Record<string, OptionSpec>>;
   /** Prepares runs with these options: `again` repeats them on a command line. */
   prepare(options: ParsedOptions): {
@@ -41,6 +44,7 @@ interface Totals {
 
 const DATABASE: Simulation = {
   summary: 'a node with SQL clients, with crashes and bad disks',
+  seconds: 60,
   options: { shards: { value: 'N', help: 'storage shards (default 1)' } },
   prepare: (options) => {
     const shards = options.whole('shards', 1, 16) ?? 1;
@@ -53,18 +57,15 @@ const DATABASE: Simulation = {
 
 const RAFT: Simulation = {
   summary: 'a cluster of 3, 5 or 7 nodes, with everything that may go wrong',
+  seconds: 60,
   options: {
     nodes: { value: '3|5|7', help: 'how many nodes (default: by the seed)' },
     whole: { value: undefined, help: 'nodes with storage and all, in place of Raft alone' },
-    plan: {
-      value: 'NAME',
-      help: `what goes wrong: ${Object.keys(PLANS).join(', ')} (default any)`,
-    },
+    plan: planOption(PLANS),
   },
   prepare: (options) => {
     const nodes = options.whole('nodes', 1, 7);
-    const plan = options.text('plan') ?? 'any';
-    if (!isPlan(plan)) throw new UsageError(`there is no plan '${plan}'`);
+    const plan = planOf(options, PLANS);
     const whole = options.flag('whole');
     return {
       again: `${nodes === undefined ? '' : ` --nodes ${nodes}`}${whole ? ' --whole' : ''} --plan ${plan}`,
@@ -82,11 +83,45 @@ const RAFT: Simulation = {
   },
 };
 
-function isPlan(name: string): name is PlanName {
-  return Object.hasOwn(PLANS, name);
+const RANGES: Simulation = {
+  summary:
+    'whole nodes with many ranges, which are split, merged and moved while everything goes wrong',
+  seconds: 10,
+  options: {
+    nodes: { value: '3..5', help: 'how many nodes (default: by the seed)' },
+    plan: planOption(RANGES_PLANS),
+  },
+  prepare: (options) => {
+    const nodes = options.whole('nodes', 3, 5);
+    const plan = planOf(options, RANGES_PLANS);
+    return {
+      again: `${nodes === undefined ? '' : ` --nodes ${nodes}`} --plan ${plan}`,
+      run: async (seed, common) =>
+        tellCluster(
+          await runRanges({ seed, plan, ...(nodes === undefined ? {} : { nodes }), ...common }),
+        ),
+    };
+  },
+};
+
+function planOption(plans: object): OptionSpec {
+  return { value: 'NAME', help: `what goes wrong: ${Object.keys(plans).join(', ')} (default any)` };
 }
 
-const SIMULATIONS: Readonly<Record<string, Simulation>> = { database: DATABASE, raft: RAFT };
+function planOf<Name extends string>(
+  options: ParsedOptions,
+  plans: Readonly<Record<Name, unknown>>,
+): Name | 'any' {
+  const plan = options.text('plan') ?? 'any';
+  if (!Object.hasOwn(plans, plan)) throw new UsageError(`there is no plan '${plan}'`);
+  return plan as Name;
+}
+
+const SIMULATIONS: Readonly<Record<string, Simulation>> = {
+  database: DATABASE,
+  raft: RAFT,
+  ranges: RANGES,
+};
 
 function specOf(what: string, simulation: Simulation): CommandSpec {
   return {
@@ -95,7 +130,10 @@ function specOf(what: string, simulation: Simulation): CommandSpec {
     options: {
       seed: { value: 'N', help: 'the first seed (default: a fresh one, printed)' },
       seeds: { value: 'COUNT', help: 'how many seeds, one after another (default 1)' },
-      seconds: { value: 'S', help: 'simulated seconds for each seed (default 60)' },
+      seconds: {
+        value: 'S',
+        help: `simulated seconds for each seed (default ${simulation.seconds})`,
+      },
       ...simulation.options,
       bug: { value: 'NAME', multiple: true, help: 'switch a known bug on; may be repeated' },
       verbose: { value: undefined, short: 'v', help: 'print what nodes log' },
@@ -122,7 +160,7 @@ export async function simulate(args: readonly string[]): Promise<number> {
   const options = parseOptions(specOf(what, simulation), isNamed ? rest : args);
   const seed = options.whole('seed', 0, 0xffffffff) ?? Math.floor(Math.random() * 0x100000000);
   const count = options.whole('seeds', 1, 1_000_000) ?? 1;
-  const seconds = options.whole('seconds', 1, 100_000) ?? 60;
+  const seconds = options.whole('seconds', 1, 100_000) ?? simulation.seconds;
   const bugs = new Set(options.texts('bug'));
   for (const bug of bugs) {
     if (!KNOWN_BUGS.has(bug)) throw new UsageError(`there is no known bug '${bug}'`);

@@ -1,7 +1,7 @@
-// One seed of a simulated cluster whose nodes are nothing but Raft (cluster/raft-node.ts): clients read and write
-// registers of several groups, everything goes wrong that may, and now and then all is well for a while, when every group
-// must soon take writes again. Raft's invariants are looked at all the time, leases too; at the end all replicas must be
-// alike, and what the clients were told must have happened in some order. The whole run is a function of the seed.
+// One seed of a simulated cluster, whatever its nodes are made of (cluster/subject.ts): clients read and write registers
+// of several groups, everything goes wrong that may, and now and then all is well for a while, when every group must soon
+// take writes again. Raft's invariants are looked at all the time, leases too; at the end all replicas must be alike, and
+// what the clients were told must have happened in some order. The whole run is a function of the seed.
 
 import { checkRegisters, formatViolation } from './checkers/register.ts';
 import { Clients } from './cluster/clients.ts';
@@ -11,6 +11,8 @@ import { DatabaseSubject } from './cluster/database-subject.ts';
 import { ClusterFaults } from './cluster/faults.ts';
 import { type ClusterShape, type PlanName, shapeOf } from './cluster/plans.ts';
 import { RaftSubject } from './cluster/raft-subject.ts';
+import { type RangesPlanName, rangesShapeOf } from './cluster/ranges-plans.ts';
+import { RangesSubject } from './cluster/ranges-subject.ts';
 import type { Subject } from './cluster/subject.ts';
 import { SimNetwork } from './network.ts';
 import type { SeededRandom } from './random.ts';
@@ -19,13 +21,10 @@ import { World } from './world.ts';
 
 const SECOND = 1_000_000;
 const CLIENTS = 6;
-/** Things go wrong for about so long, between times in which all is well. */
-const BAD_MICROS_MAX = 20 * SECOND;
 /** When all is well, every group takes a write within this time. */
 const RECOVERY_MICROS_MAX = 15 * SECOND;
 /** And all replicas are alike, once nobody asks anything any more. */
 const SETTLING_MICROS_MAX = 30 * SECOND;
-const LEASE_CHECK_MICROS = 500;
 
 /** What nodes say of themselves that is counted. */
 const SAID: ReadonlySet<string> = new Set(['installed a snapshot', 'sent a snapshot']);
@@ -34,15 +33,20 @@ export interface ClusterRunOptions {
   readonly seed: number;
   /** Simulated. */
   readonly seconds: number;
-  readonly plan?: PlanName;
   readonly nodes?: number;
-  /** Nodes with storage and all, in place of Raft alone. */
-  readonly whole?: boolean;
   /** Known bugs to switch on. */
   readonly bugs?: ReadonlySet<string>;
-  /** What the plan would have otherwise. */
-  readonly shape?: Partial<ClusterShape>;
   onLog?(node: number, level: string, message: string): void;
+}
+
+export interface RaftRunOptions extends ClusterRunOptions {
+  readonly plan?: PlanName;
+  /** Nodes with storage and all, in place of Raft alone. */
+  readonly whole?: boolean;
+}
+
+export interface RangesRunOptions extends ClusterRunOptions {
+  readonly plan?: RangesPlanName;
 }
 
 export interface ClusterRunReport {
@@ -66,16 +70,43 @@ export interface ClusterRunReport {
   readonly traceHash: string;
 }
 
-/** Throws SimulationFailure when the cluster broke a promise. */
-export async function runCluster(options: ClusterRunOptions): Promise<ClusterRunReport> {
-  const world = new World(options.seed, options.bugs);
-  const random = world.random.fork('run');
-  const shape = { ...shapeOf(options.plan ?? 'any', random, options.nodes), ...options.shape };
-  const notes = new Notes();
-  const run =
-    options.whole === true
-      ? new ClusterRun(options, world, shape, new DatabaseSubject(world, shape, notes.add), notes)
-      : new ClusterRun(options, world, shape, new RaftSubject(world, shape, notes.add), notes);
+/** Groups of which each has a replica on every node, or on nearly all. Throws SimulationFailure when the cluster broke a
+ * promise. */
+export function runCluster(options: RaftRunOptions): Promise<ClusterRunReport> {
+  const { world, random, notes } = beginningOf(options);
+  const shape = shapeOf(options.plan ?? 'any', random, options.nodes);
+  return options.whole === true
+    ? runSubject(options, world, shape, new DatabaseSubject(world, shape, notes.add), notes)
+    : runSubject(options, world, shape, new RaftSubject(world, shape, notes.add), notes);
+}
+
+/** Whole nodes with many ranges, which change all the time. Throws SimulationFailure when they broke a promise. */
+export function runRanges(options: RangesRunOptions): Promise<ClusterRunReport> {
+  const { world, random, notes } = beginningOf(options);
+  const shape = rangesShapeOf(options.plan ?? 'any', random, options.nodes);
+  const subject = new RangesSubject(world, shape, notes.add);
+  return runSubject(options, world, shape, subject, notes);
+}
+
+interface Beginning {
+  readonly world: World;
+  readonly random: SeededRandom;
+  readonly notes: Notes;
+}
+
+function beginningOf({ seed, bugs }: ClusterRunOptions): Beginning {
+  const world = new World(seed, bugs);
+  return { world, random: world.random.fork('run'), notes: new Notes() };
+}
+
+async function runSubject<Node extends ClusterNode>(
+  options: ClusterRunOptions,
+  world: World,
+  shape: ClusterShape,
+  subject: Subject<Node>,
+  notes: Notes,
+): Promise<ClusterRunReport> {
+  const run = new ClusterRun(options, world, shape, subject, notes);
   try {
     return await run.run();
   } catch (error) {
@@ -106,7 +137,8 @@ class ClusterRun<Node extends ClusterNode> {
   readonly #clients: Clients<Node>;
   readonly #faults: ClusterFaults<Node>;
   readonly #notes: Notes;
-  #leasesSeenMicros = 0;
+  readonly #badMicrosMax: number;
+  #seenMicros = 0;
 
   constructor(
     options: ClusterRunOptions,
@@ -120,6 +152,7 @@ class ClusterRun<Node extends ClusterNode> {
     this.#random = world.random.fork('periods');
     this.#subject = subject;
     this.#notes = notes;
+    this.#badMicrosMax = shape.badMicrosMax;
     const network = new SimNetwork(world);
     this.#cluster = new Cluster({
       world,
@@ -158,10 +191,11 @@ class ClusterRun<Node extends ClusterNode> {
     this.#faults.heal();
     this.#clients.start();
     await this.#recover();
+    await this.#subject.furnish();
     while (world.nowMicros < end) {
       this.#faults.begin();
       this.#subject.begin();
-      await this.#pass(() => false, SECOND + this.#random.below(BAD_MICROS_MAX));
+      await this.#pass(() => false, SECOND + this.#random.below(this.#badMicrosMax));
       this.#faults.heal();
       this.#subject.pause();
       await this.#recover();
@@ -173,29 +207,17 @@ class ClusterRun<Node extends ClusterNode> {
     return this.#report();
   }
 
-  /** Lets events happen, and looks at leases now and then. */
+  /** Lets events happen, and looks now and then whether all is as it must be. */
   #pass(done: () => boolean, micros: number): Promise<boolean> {
     const world = this.#world;
+    const subject = this.#subject;
     return world.run(() => {
-      if (world.nowMicros >= this.#leasesSeenMicros + LEASE_CHECK_MICROS) this.#checkLeases();
+      if (world.nowMicros >= this.#seenMicros + subject.lookMicros) {
+        this.#seenMicros = world.nowMicros;
+        subject.look();
+      }
       return done();
     }, world.nowMicros + micros);
-  }
-
-  /** P1, seen from outside: no group's lease is held twice. */
-  #checkLeases(): void {
-    this.#leasesSeenMicros = this.#world.nowMicros;
-    for (let group = 1; group <= this.#subject.groups; group++) {
-      let holder = 0;
-      for (const { node, machine } of this.#cluster.seats) {
-        if (node?.holdsLease(group) !== true) continue;
-        demand(
-          holder === 0,
-          `nodes ${holder} and ${machine.node} both hold the lease of group ${group}`,
-        );
-        holder = machine.node;
-      }
-    }
   }
 
   /** Until every group has taken a write. */
@@ -229,14 +251,17 @@ class ClusterRun<Node extends ClusterNode> {
     this.#clients.stop();
     await this.#pass(() => this.#clients.areIdle, SETTLING_MICROS_MAX);
     demand(this.#clients.areIdle, 'a client waits for an answer for ever');
-    let isTidy = false;
+    let untidy: string | undefined = 'nothing was tidied up';
     const tidy = async (): Promise<void> => {
-      while (!(await this.#subject.tidy())) await world.sleep(50_000);
-      isTidy = true;
+      for (;;) {
+        untidy = await this.#subject.tidy();
+        if (untidy === undefined) return;
+        await world.sleep(50_000);
+      }
     };
     tidy().catch((error: unknown) => world.fail(error));
-    await this.#pass(() => isTidy, SETTLING_MICROS_MAX);
-    demand(isTidy, 'all was well for long, and yet a change of members could not be completed');
+    await this.#pass(() => untidy === undefined, SETTLING_MICROS_MAX);
+    demand(untidy === undefined, `all was well for long, and yet ${untidy}`);
     let difference: string | undefined = 'nothing was looked at';
     await this.#pass(() => {
       difference = this.#subject.difference();

@@ -5,6 +5,7 @@ import { assert } from '../../base/assert.ts';
 import { hashBytes } from '../../base/bytes.ts';
 import { BIRTH } from '../../raft/birth.ts';
 import type { RaftGroup } from '../../raft/group.ts';
+import type { SchedulerObserver } from '../../raft/options.ts';
 import { type Entry, type GroupId, nodeOf, type ReplicaId, replicaIdOn } from '../../raft/types.ts';
 import { demand } from '../violation.ts';
 
@@ -51,6 +52,19 @@ export class RaftInvariants {
   /** What was committed there. */
   hashAt(group: GroupId, index: number): number | undefined {
     return this.#record(group).committed[index - 1]?.hash;
+  }
+
+  /** Of any node: tells what it sees. `onElected` is told of each that wins. */
+  observer(onElected: (replica: ReplicaId) => void): SchedulerObserver {
+    return {
+      onLeader: ({ groupId, term, core, log }) => {
+        this.onLeader(groupId, term, logView(core, log));
+        onElected(core.replicaId);
+      },
+      onCommittedEntries: ({ groupId, term, core }, entries) => {
+        this.onCommitted(groupId, core.replicaId, term, entries);
+      },
+    };
   }
 
   /** A replica has won an election. */

@@ -3,12 +3,58 @@
 import { DbError } from '../../base/errors.ts';
 import { ByteReader, ByteWriter, utf8 } from '../../base/bytes.ts';
 import { KvStore } from '../../doors/kv/store.ts';
+import { defaultConfig, type NodeConfig } from '../../node/config.ts';
 import type { Database } from '../../node/database.ts';
+import { type Member, writeIdentity } from '../../node/identity.ts';
 import type { RangeStatus } from '../../node/status.ts';
 import type { CommitAnswer } from '../../ranges/api.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { Life, type World } from '../world.ts';
 import type { Answer, ClusterNode, Register } from './cluster-node.ts';
 import { registerName } from './cluster-node.ts';
+import type { Cluster } from './cluster.ts';
+
+/** Little of everything, so that what rarely happens happens. */
+export const SMALL_NODE: NodeConfig = {
+  ...defaultConfig('data'),
+  cacheBytes: 64 << 10,
+  minFreeBytes: 8 << 20,
+  logSegmentBytes: 64 << 10,
+  entriesPerFlush: 40,
+};
+
+/** Every node knows from the start who belongs to the cluster; the first `founders` of them have its first ranges. */
+export async function writeIdentities(
+  world: World,
+  { seats }: Cluster<DatabaseNode>,
+  founders: number,
+): Promise<void> {
+  const members = seats.map(({ machine: { node } }): Member => {
+    const at = (port: number): string => `127.0.0.1:${port + 10 * (node - 1)}`;
+    return { nodeId: node, rpc: at(7433), sql: at(7432), http: at(7434) };
+  });
+  const nodes = members.map(({ nodeId }) => nodeId);
+  let left = members.length;
+  for (const { machine } of seats) {
+    const files = machine.disk.files(new Life(machine.node));
+    const identity = {
+      clusterId: 'c0ffee',
+      nodeId: machine.node,
+      shards: 1,
+      members,
+      founders: nodes.slice(0, founders),
+    };
+    writeIdentity(files, SMALL_NODE.dataDirectory, identity).then(
+      () => {
+        left -= 1;
+      },
+      (error: unknown) => world.fail(error),
+    );
+  }
+  await world.run(() => left === 0, WRITING_MICROS_MAX);
+}
+
+const WRITING_MICROS_MAX = 1_000_000;
 
 /** A write has so much filler at times. */
 const FILLER_BYTES_MAX = 3_000;

@@ -1,22 +1,20 @@
 // A cluster of whole nodes (database-node.ts): one range, with a replica on each. Leadership is handed over now and then,
 // and replicas are compared, while everything else goes wrong.
 
-import { defaultConfig } from '../../node/config.ts';
 import { openDatabase } from '../../node/database.ts';
-import { type Member, writeIdentity } from '../../node/identity.ts';
 import type { ConsistencyAnswer } from '../../node/status.ts';
 import { DbError } from '../../base/errors.ts';
 import { initParser } from '../../sql/parse/grammar.ts';
 import { nodeOf } from '../../raft/types.ts';
-import { logView, RaftInvariants } from '../checkers/raft-invariants.ts';
+import { RaftInvariants } from '../checkers/raft-invariants.ts';
 import type { Machine } from '../machine.ts';
 import type { SeededRandom } from '../random.ts';
 import { demand, Violation } from '../violation.ts';
-import { Life, type World } from '../world.ts';
+import type { Life, World } from '../world.ts';
 import type { Cluster } from './cluster.ts';
-import { DatabaseNode } from './database-node.ts';
+import { DatabaseNode, SMALL_NODE, writeIdentities } from './database-node.ts';
 import type { ClusterShape } from './plans.ts';
-import type { Subject } from './subject.ts';
+import { demandOneHolder, type Subject } from './subject.ts';
 
 const SECOND = 1_000_000;
 const CONSISTENCY_MICROS = 10 * SECOND;
@@ -27,6 +25,7 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
   readonly groups = 1;
   /** Many: what is written once and never again stays as it was made of. */
   readonly registersPerGroup = 100;
+  readonly lookMicros = 500;
   onElected: (node: number) => void = () => {};
   onHandOver: (node: number) => void = () => {};
   readonly #world: World;
@@ -53,50 +52,29 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
     // WebAssembly is compiled outside of simulated time: before it begins.
     await initParser();
     this.#cluster = cluster;
-    const members = cluster.seats.map(({ machine: { node } }): Member => {
-      const at = (port: number): string => `127.0.0.1:${port + 10 * (node - 1)}`;
-      return { nodeId: node, rpc: at(7433), sql: at(7432), http: at(7434) };
-    });
-    let left = members.length;
-    for (const { machine } of cluster.seats) {
-      const files = machine.disk.files(new Life(machine.node));
-      const identity = { clusterId: 'c0ffee', nodeId: machine.node, shards: 1, members };
-      writeIdentity(files, 'data', identity).then(
-        () => {
-          left -= 1;
-        },
-        (error: unknown) => this.#world.fail(error),
-      );
-    }
-    await this.#world.run(() => left === 0, SECOND);
+    await writeIdentities(this.#world, cluster, cluster.seats.length);
   }
 
   async open(machine: Machine, life: Life, broken: (error: Error) => void): Promise<DatabaseNode> {
     const runtime = machine.runtime(life);
-    const config = {
-      ...defaultConfig('data'),
-      cacheBytes: 64 << 10,
-      minFreeBytes: 8 << 20,
-      logSegmentBytes: 64 << 10,
-      entriesPerFlush: 40,
-      timing: this.#shape.timing,
-      consistencyCheckMicros: CONSISTENCY_MICROS,
-    };
-    const database = await openDatabase(runtime, config, {
-      shardEntry: machine.shardEntry(),
-      broken,
-      retention: this.#shape.retention,
-      observer: {
-        onLeader: ({ groupId, term, core, log }) => {
-          this.#invariants.onLeader(groupId, term, logView(core, log));
-          this.onElected(nodeOf(core.replicaId));
-        },
-        onCommittedEntries: ({ groupId, term, core }, entries) => {
-          this.#invariants.onCommitted(groupId, core.replicaId, term, entries);
-        },
+    const { timing, retention } = this.#shape;
+    const database = await openDatabase(
+      runtime,
+      { ...SMALL_NODE, timing, consistencyCheckMicros: CONSISTENCY_MICROS },
+      {
+        shardEntry: machine.shardEntry(),
+        broken,
+        retention,
+        observer: this.#invariants.observer((replica) => this.onElected(nodeOf(replica))),
       },
-    });
+    );
     return new DatabaseNode(runtime, database);
+  }
+
+  async furnish(): Promise<void> {}
+
+  look(): void {
+    demandOneHolder(this.#cluster, 1);
   }
 
   begin(): void {
@@ -133,8 +111,8 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
     this.#note(`transfer ${typeof outcome === 'string' ? outcome : outcome.kind}`);
   }
 
-  async tidy(): Promise<boolean> {
-    return true;
+  async tidy(): Promise<string | undefined> {
+    return undefined;
   }
 
   difference(): string | undefined {

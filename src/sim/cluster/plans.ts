@@ -21,6 +21,8 @@ export interface ClusterShape {
   readonly uncertaintyMicros: number;
   /** P8: how far ahead a node's bound is kept; a start waits for it. */
   readonly clockReserveMicros: number;
+  /** Things go wrong for about so long, between times in which all is well. */
+  readonly badMicrosMax: number;
   readonly faults: FaultPlan;
   readonly membership: MembershipPlan;
   /** Of how many groups clients ask at most times; the others fall asleep. */
@@ -38,12 +40,20 @@ export type PlanName =
   | 'sleepers'
   | 'clocks';
 
-const SHORT_LOGS: RetentionBounds = { keptBytes: 256, laggingBytes: 1024, snapshotBytes: 8192 };
-const LONG_LOGS: RetentionBounds = { keptBytes: 8192, laggingBytes: 32_768, snapshotBytes: 65_536 };
-const UNCERTAINTIES_MICROS = [20, 500, 5_000, 50_000];
+export const SHORT_LOGS: RetentionBounds = {
+  keptBytes: 256,
+  laggingBytes: 1024,
+  snapshotBytes: 8192,
+};
+export const LONG_LOGS: RetentionBounds = {
+  keptBytes: 8192,
+  laggingBytes: 32_768,
+  snapshotBytes: 65_536,
+};
+export const UNCERTAINTIES_MICROS: readonly number[] = [20, 500, 5_000, 50_000];
 
 /** Leaders are followed as soon as promises allow. */
-const QUICK_TIMING: RaftTiming = {
+export const QUICK_TIMING: RaftTiming = {
   ...DEFAULT_TIMING,
   tickMicros: 20_000,
   electionTicks: 5,
@@ -127,6 +137,7 @@ export function shapeOf(name: PlanName, random: SeededRandom, nodes?: number): C
     timing: DEFAULT_TIMING,
     uncertaintyMicros: UNCERTAINTIES_MICROS[random.below(UNCERTAINTIES_MICROS.length)] as number,
     clockReserveMicros: 1_000_000,
+    badMicrosMax: 20_000_000,
     faults: randomFaultPlan(random),
     membership: randomMembershipPlan(random),
     hotGroupsMax: groups,
@@ -137,7 +148,7 @@ export function shapeOf(name: PlanName, random: SeededRandom, nodes?: number): C
   };
 }
 
-function faults(
+export function faults(
   weights: Partial<Record<FaultKind, number>>,
   everyMicrosMax: number,
   lastsMicrosMax: number,
@@ -154,7 +165,7 @@ function faults(
   };
 }
 
-function membership(
+export function membership(
   weights: Partial<Record<MembershipKind, number>>,
   everyMicrosMax: number,
   votersMin: number = VOTERS_MIN,
@@ -162,7 +173,7 @@ function membership(
   return { weights: allOf(MEMBERSHIP_KINDS, weights), everyMicrosMax, votersMin };
 }
 
-function allOf<Kind extends string>(
+export function allOf<Kind extends string>(
   kinds: readonly Kind[],
   weights: Partial<Record<Kind, number>>,
 ): Record<Kind, number> {

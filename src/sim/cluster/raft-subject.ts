@@ -14,7 +14,7 @@ import { Membership } from './membership.ts';
 import type { ClusterShape } from './plans.ts';
 import { RaftNode, type Running } from './raft-node.ts';
 import { RegisterStore, StoredReplica } from './register-store.ts';
-import type { Subject } from './subject.ts';
+import { demandOneHolder, type Subject } from './subject.ts';
 
 const FLUSH_MICROS = 1_000_000;
 const SEGMENT_BYTES = 16 << 10;
@@ -22,6 +22,7 @@ const SEGMENT_BYTES = 16 << 10;
 export class RaftSubject implements Subject<RaftNode> {
   readonly groups: number;
   readonly registersPerGroup = 3;
+  readonly lookMicros = 500;
   onElected: (node: number) => void = () => {};
   onHandOver: (node: number) => void = () => {};
   readonly #world: World;
@@ -45,15 +46,7 @@ export class RaftSubject implements Subject<RaftNode> {
       log: { ...DEFAULT_SCHEDULER_OPTIONS.log, segmentBytes: SEGMENT_BYTES },
       timing: shape.timing,
       retention: shape.retention,
-      observer: {
-        onLeader: ({ groupId, term, core, log }) => {
-          this.#invariants.onLeader(groupId, term, logView(core, log));
-          this.onElected(nodeOf(core.replicaId));
-        },
-        onCommittedEntries: ({ groupId, term, core }, entries) => {
-          this.#invariants.onCommitted(groupId, core.replicaId, term, entries);
-        },
-      },
+      observer: this.#invariants.observer((replica) => this.onElected(nodeOf(replica))),
     };
   }
 
@@ -101,6 +94,12 @@ export class RaftSubject implements Subject<RaftNode> {
     });
   }
 
+  async furnish(): Promise<void> {}
+
+  look(): void {
+    for (let group = 1; group <= this.groups; group++) demandOneHolder(this.#cluster, group);
+  }
+
   begin(): void {
     this.#membership.begin();
   }
@@ -109,8 +108,9 @@ export class RaftSubject implements Subject<RaftNode> {
     this.#membership.pause();
   }
 
-  tidy(): Promise<boolean> {
-    return this.#membership.tidy();
+  async tidy(): Promise<string | undefined> {
+    const isTidy = await this.#membership.tidy();
+    return isTidy ? undefined : 'a change of members could not be completed';
   }
 
   difference(): string | undefined {

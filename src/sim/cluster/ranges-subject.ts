@@ -1,0 +1,257 @@
+// A cluster of whole nodes with many ranges, which are split, merged and moved (range-moves.ts) while everything else
+// goes wrong. Registers and the accounts of a bank are spread over them. In the end all ranges must be whole, each with
+// its replicas where the directory says, and alike.
+
+import { utf8 } from '../../base/bytes.ts';
+import { DbError } from '../../base/errors.ts';
+import { rowKeyOf } from '../../doors/kv/keys.ts';
+import { openDatabase } from '../../node/database.ts';
+import { allDescriptors } from '../../node/directory-rows.ts';
+import type { RangeHost } from '../../node/range-host.ts';
+import type { SettingName } from '../../node/settings.ts';
+import { nodeOf } from '../../raft/types.ts';
+import { membersOf } from '../../raft/configuration.ts';
+import { initParser } from '../../sql/parse/grammar.ts';
+import { logView, RaftInvariants } from '../checkers/raft-invariants.ts';
+import { type SeenReplica, whatDirectoryLacks, whatIsAmiss } from '../checkers/range-map.ts';
+import { ServedKeys } from '../checkers/served-keys.ts';
+import type { Machine } from '../machine.ts';
+import type { SeededRandom } from '../random.ts';
+import { demand } from '../violation.ts';
+import type { Life, World } from '../world.ts';
+import { Bank } from './bank.ts';
+import type { Cluster } from './cluster.ts';
+import { DatabaseNode, SMALL_NODE, writeIdentities } from './database-node.ts';
+import { RangeMoves } from './range-moves.ts';
+import type { RangesShape } from './ranges-plans.ts';
+import type { Subject } from './subject.ts';
+
+const SECOND = 1_000_000;
+const FOUNDERS = 3;
+const CONSISTENCY_MICROS = 5 * SECOND;
+const FURNISHING_MICROS_MAX = 30 * SECOND;
+const COMPARING_MICROS_MAX = 30 * SECOND;
+/** Some are split at before anything goes wrong. */
+const SPLITS_MAX = 10;
+
+export class RangesSubject implements Subject<DatabaseNode> {
+  readonly groups: number;
+  readonly registersPerGroup = 4;
+  readonly lookMicros = 2_000;
+  onElected: (node: number) => void = () => {};
+  onHandOver: (node: number) => void = () => {};
+  readonly #world: World;
+  readonly #random: SeededRandom;
+  readonly #shape: RangesShape;
+  readonly #note: (kind: string) => void;
+  readonly #invariants = new RaftInvariants();
+  readonly #served = new ServedKeys();
+  #cluster!: Cluster<DatabaseNode>;
+  #bank!: Bank;
+  #moves!: RangeMoves;
+  #isCalm = false;
+
+  constructor(world: World, shape: RangesShape, note: (kind: string) => void) {
+    this.groups = shape.groups;
+    this.#world = world;
+    this.#random = world.random.fork('ranges');
+    this.#shape = shape;
+    this.#note = note;
+  }
+
+  get elections(): number {
+    return this.#invariants.elections;
+  }
+
+  /** The first nodes found the cluster; the others have nothing at first. */
+  async prepare(cluster: Cluster<DatabaseNode>): Promise<void> {
+    // WebAssembly is compiled outside of simulated time: before it begins.
+    await initParser();
+    this.#cluster = cluster;
+    this.#bank = new Bank(this.#world, cluster, this.groups, this.#note);
+    this.#moves = new RangeMoves({
+      world: this.#world,
+      cluster,
+      plan: this.#shape.moves,
+      someKey: () => this.#someKey(),
+      onHandOver: (node) => this.onHandOver(node),
+      note: this.#note,
+    });
+    await writeIdentities(this.#world, cluster, FOUNDERS);
+  }
+
+  async open(machine: Machine, life: Life, broken: (error: Error) => void): Promise<DatabaseNode> {
+    const runtime = machine.runtime(life);
+    const { timing, retention } = this.#shape;
+    const database = await openDatabase(
+      runtime,
+      { ...SMALL_NODE, timing, consistencyCheckMicros: CONSISTENCY_MICROS },
+      {
+        shardEntry: machine.shardEntry(),
+        broken,
+        retention,
+        observer: this.#invariants.observer((replica) => this.onElected(nodeOf(replica))),
+      },
+    );
+    return new DatabaseNode(runtime, database);
+  }
+
+  async furnish(): Promise<void> {
+    const splits = 1 + this.#random.below(SPLITS_MAX);
+    await this.#until(
+      Promise.all([
+        this.#bank.open(),
+        this.#moves.splitSome(splits),
+        this.#set(this.#shape.settings),
+      ]),
+      FURNISHING_MICROS_MAX,
+      'accounts could not be opened and ranges not be split',
+    );
+  }
+
+  look(): void {
+    this.#served.look(this.#cluster.seats);
+  }
+
+  begin(): void {
+    this.#moves.begin();
+  }
+
+  pause(): void {
+    this.#moves.pause();
+  }
+
+  async tidy(): Promise<string | undefined> {
+    this.#bank.stop();
+    if (!this.#bank.isIdle) return 'a client of the bank waits for an answer';
+    if (!this.#isCalm) {
+      await this.#set([
+        ['range.merge', 'off'],
+        ['range.split_by_load', 'off'],
+        ['rebalance.enabled', 'off'],
+      ]);
+      this.#isCalm = true;
+    }
+    const amiss = this.difference();
+    if (amiss !== undefined) return amiss;
+    const published = await this.#answerOf((node) => allDescriptors(node.database.kv.transactions));
+    return published === undefined
+      ? 'the directory could not be read'
+      : whatDirectoryLacks(published, this.#replicas());
+  }
+
+  difference(): string | undefined {
+    return whatIsAmiss(this.#replicas(), (range) => this.#invariants.committedIndex(range));
+  }
+
+  async judge(): Promise<void> {
+    await this.#until(
+      Promise.all([this.#bank.check(), this.#compareAll()]),
+      COMPARING_MICROS_MAX,
+      'the replicas could not be compared',
+    );
+    for (const range of new Set(this.#hosts().map(({ host }) => host.range))) {
+      const logs = this.#hosts().flatMap(({ host }) =>
+        host.range === range ? [logView(host.group.core, host.group.log)] : [],
+      );
+      this.#invariants.checkLogs(range, logs);
+    }
+  }
+
+  /** All replicas hold the same rows. */
+  async #compareAll(): Promise<void> {
+    const waiting = new Set(this.#led().map(({ range }) => range));
+    while (waiting.size > 0) {
+      for (const host of this.#led()) {
+        if (!waiting.has(host.range)) continue;
+        const answer = await host.check().catch((error: unknown) => {
+          if (error instanceof DbError) return undefined;
+          throw error;
+        });
+        if (answer === undefined || answer.kind === 'undecided') continue;
+        const { kind } = answer;
+        demand(kind === 'consistent', `range ${host.range} differs: ${JSON.stringify(answer)}`);
+        const all = membersOf(host.descriptor.configuration).length;
+        if (kind === 'consistent') {
+          demand(answer.replicas === all, `${answer.replicas} of ${all} replicas were compared`);
+        }
+        waiting.delete(host.range);
+      }
+      await this.#world.sleep(20_000);
+    }
+  }
+
+  async #set(settings: readonly (readonly [SettingName, string])[]): Promise<void> {
+    for (const [name, value] of settings) {
+      while (
+        (await this.#answerOf(async ({ database }) => {
+          await database.placement.settings.set(name, value);
+          return true;
+        })) !== true
+      ) {
+        await this.#world.sleep(50_000);
+      }
+    }
+  }
+
+  /** Of any node that runs; undefined: it failed as requests do. */
+  async #answerOf<T>(ask: (node: DatabaseNode) => Promise<T>): Promise<T | undefined> {
+    const { running } = this.#cluster;
+    const node = running[this.#random.below(Math.max(1, running.length))];
+    if (node === undefined) return undefined;
+    try {
+      return await ask(node);
+    } catch (error) {
+      if (error instanceof DbError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Of a register, or between registers. */
+  #someKey(): Uint8Array {
+    const area = 1 + this.#random.below(this.groups);
+    const what = this.#random.oneIn(3) ? '' : String(this.#random.below(this.registersPerGroup));
+    return rowKeyOf(utf8(`${area}/${what}${this.#random.oneIn(3) ? 'x' : ''}`));
+  }
+
+  #hosts(): readonly { readonly node: number; readonly host: RangeHost }[] {
+    return this.#cluster.seats.flatMap(({ node, machine }) =>
+      [...(node?.database.ranges.hosted() ?? [])].map((host) => ({ node: machine.node, host })),
+    );
+  }
+
+  #led(): readonly RangeHost[] {
+    return this.#hosts().flatMap(({ host }) => (host.isServing ? [host] : []));
+  }
+
+  #replicas(): readonly SeenReplica[] {
+    return this.#hosts().map(({ node, host }) => {
+      const { replica, group } = host;
+      const { lockedKeys, lockedSpans, lockWaits } = replica.stats();
+      return {
+        node,
+        range: host.range,
+        replica: group.core.replicaId,
+        descriptor: host.isKnown && !host.lacksState ? host.descriptor : undefined,
+        isServing: host.isServing,
+        isFrozen: replica.rangeState.frozen !== undefined,
+        appliedIndex: host.appliedIndex,
+        prepared: replica.twoPhase.preparedCount,
+        locks: lockedKeys + lockedSpans + lockWaits,
+      };
+    });
+  }
+
+  async #until(done: Promise<unknown>, micros: number, otherwise: string): Promise<void> {
+    const world = this.#world;
+    let isDone = false;
+    done.then(
+      () => {
+        isDone = true;
+      },
+      (error: unknown) => world.fail(error),
+    );
+    await world.run(() => isDone, world.nowMicros + micros);
+    demand(isDone, `all was well for long, and yet ${otherwise}`);
+  }
+}

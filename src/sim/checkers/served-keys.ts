@@ -2,7 +2,7 @@
 // and no replica goes back to a term that it has left.
 
 import { compareBytes, toHex } from '../../base/bytes.ts';
-import type { RangeHost } from '../../node/range-host.ts';
+import type { RangeHost } from '../../node/ranges/range-host.ts';
 import type { ReplicaId } from '../../raft/types.ts';
 import type { DatabaseNode } from '../cluster/database-node.ts';
 import type { Seat } from '../cluster/cluster.ts';

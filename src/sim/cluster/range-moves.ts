@@ -3,7 +3,7 @@
 // does not know what becomes of it: the ranges have to cope.
 
 import { DbError } from '../../base/errors.ts';
-import type { RangeHost, ReplicaStep } from '../../node/range-host.ts';
+import type { RangeHost, ReplicaStep } from '../../node/ranges/range-host.ts';
 import { MIN_TIMESTAMP } from '../../clock/timestamp.ts';
 import { membersOf } from '../../raft/configuration.ts';
 import { nodeOf } from '../../raft/types.ts';

@@ -2,7 +2,7 @@
 // alone (plans.ts), 'any' is a mixture by chance, and the others look where a certain kind of bug shows itself.
 
 import { DEFAULT_TIMING } from '../../raft/timing.ts';
-import type { SettingName } from '../../node/settings.ts';
+import type { SettingName } from '../../node/placement/settings.ts';
 import type { SeededRandom } from '../random.ts';
 import { type FaultPlan, randomFaultPlan } from './faults.ts';
 import {

@@ -1,5 +1,5 @@
-// How long nobody takes writes: while two nodes run and hear each other there must be an accepted one again within a
-// bound after every change, and while there is no such pair, there must be none at all.
+// How long nobody takes writes, for each part of the keyspace: while no more than one node is missing, each must be
+// accepting again within a bound after every change, and while no two nodes hear each other, none may at all.
 
 import type { Violations } from './violations.ts';
 
@@ -10,86 +10,104 @@ const LOOK_MILLIS = 50;
 const LATE_MILLIS = 500;
 
 export interface Majority {
-  readonly fleet: { hasMajority(isReady: boolean): boolean };
+  readonly fleet: { readonly hasMajorities: boolean; readonly hasPair: boolean };
   readonly violations: Violations;
   readonly recoveryMillis: number;
+  /** Parts of the keyspace that clients write to all the time. */
+  readonly parts: readonly string[];
+}
+
+interface Part {
+  readonly name: string;
+  acceptedAt: number;
+  isReported: boolean;
 }
 
 export class Availability {
-  /** While a majority was up. */
-  longestMillis = 0;
-  readonly #parts: Majority;
-  #acceptedAt: number;
-  /** Of the majority that is up; undefined: there is none. */
+  /** While every range had a majority; and where that was. */
+  longest: { readonly millis: number; readonly part: string } = { millis: 0, part: 'nothing' };
+  readonly #majority: Majority;
+  readonly #parts: ReadonlyMap<string, Part>;
+  /** Of the majorities that there are; undefined: some range may have none. */
   #since: number | undefined;
   /** Since when surely nothing can be committed. */
   #noneSince: number | undefined;
   /** The last fault, or healing. */
   #changedAt: number;
   #lookedAt: number;
-  #isReported = false;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(parts: Majority) {
-    this.#parts = parts;
+  constructor(majority: Majority) {
+    this.#majority = majority;
     const now = performance.now();
-    this.#acceptedAt = now;
+    this.#parts = new Map(
+      majority.parts.map((name) => [name, { name, acceptedAt: now, isReported: false }]),
+    );
     this.#since = now;
     this.#changedAt = now;
     this.#lookedAt = now;
     this.#timer = setInterval(() => this.#look(), LOOK_MILLIS);
   }
 
-  get acceptedAt(): number {
-    return this.#acceptedAt;
+  /** Those that have not accepted anything since then. */
+  missingSince(moment: number): readonly string[] {
+    return [...this.#parts.values()].flatMap(({ name, acceptedAt }) =>
+      acceptedAt <= moment ? [name] : [],
+    );
   }
 
   /** Something was broken, or is about to be healed. */
   changed(): void {
     const now = performance.now();
-    const { fleet } = this.#parts;
+    const { fleet } = this.#majority;
     this.#changedAt = now;
-    if (!fleet.hasMajority(true)) this.#since = undefined;
+    if (!fleet.hasMajorities) this.#since = undefined;
     else this.#since ??= now;
-    if (fleet.hasMajority(false)) this.#noneSince = undefined;
+    if (fleet.hasPair) this.#noneSince = undefined;
     else this.#noneSince ??= now;
   }
 
-  accepted(invokedAt: number, what: string): void {
+  accepted(invokedAt: number, what: string, parts: readonly string[]): void {
     const now = performance.now();
     if (this.#noneSince !== undefined && invokedAt > this.#noneSince + SLACK_MILLIS) {
       const since = Math.round(now - this.#noneSince);
-      this.#parts.violations.add(
+      this.#majority.violations.add(
         `${what} was acknowledged although no two nodes could hear each other for ${since} ms`,
       );
     }
-    this.#measure(now);
-    this.#acceptedAt = now;
-    this.#isReported = false;
+    for (const name of parts) {
+      const part = this.#parts.get(name);
+      if (part === undefined) continue;
+      this.#measure(part, now);
+      part.acceptedAt = now;
+      part.isReported = false;
+    }
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  #measure(now: number): void {
+  #measure({ name, acceptedAt }: Part, now: number): void {
     if (this.#since === undefined) return;
-    const gap = now - Math.max(this.#acceptedAt, this.#since);
-    this.longestMillis = Math.max(this.longestMillis, gap);
+    const millis = now - Math.max(acceptedAt, this.#since);
+    if (millis > this.longest.millis) this.longest = { millis, part: name };
   }
 
   #look(): void {
     const now = performance.now();
     if (now - this.#lookedAt > LATE_MILLIS) this.#changedAt = now;
     this.#lookedAt = now;
-    this.#measure(now);
-    if (this.#since === undefined || this.#isReported) return;
-    const gap = now - Math.max(this.#acceptedAt, this.#since, this.#changedAt);
-    if (gap < this.#parts.recoveryMillis) return;
-    this.#isReported = true;
-    this.#parts.violations.add(
-      `two nodes run and hear each other, and no write was accepted for ${Math.round(gap)} ms`,
-      false,
-    );
+    for (const part of this.#parts.values()) {
+      this.#measure(part, now);
+      if (this.#since === undefined || part.isReported) continue;
+      const gap = now - Math.max(part.acceptedAt, this.#since, this.#changedAt);
+      if (gap < this.#majority.recoveryMillis) continue;
+      part.isReported = true;
+      this.#majority.violations.add(
+        `no more than one node is missing, and ${part.name} accepted no write for ${Math.round(gap)} ms`,
+        false,
+      );
+    }
   }
 }

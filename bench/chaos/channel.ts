@@ -11,10 +11,15 @@ import {
   ScanRequest,
   ScanResponse,
 } from '../../src/doors/kv/generated/kv.ts';
+import type { NodeStanding } from '../../src/node/placement/node-standing.ts';
 import type { ConsistencyAnswer, NodeStatus } from '../../src/node/status.ts';
 import {
   CheckRequest,
   CheckResponse,
+  DecommissionRequest,
+  DecommissionResponse,
+  NodesRequest,
+  NodesResponse,
   StatusRequest,
   StatusResponse,
   TransferRequest,
@@ -99,8 +104,33 @@ export class Channel {
     await this.#call(`${CLUSTER}/Transfer`, TransferRequest, TransferResponse, request, millis);
   }
 
-  async check(millis: number): Promise<ConsistencyAnswer> {
-    const { json } = await this.#call(`${CLUSTER}/Check`, CheckRequest, CheckResponse, {}, millis);
+  /** All nodes, as this one knows them. */
+  async nodes(millis: number): Promise<readonly NodeStanding[]> {
+    const { json } = await this.#call(`${CLUSTER}/Nodes`, NodesRequest, NodesResponse, {}, millis);
+    return JSON.parse(json) as readonly NodeStanding[];
+  }
+
+  async decommission(nodeId: number, millis: number): Promise<void> {
+    const request = { nodeId, undo: false };
+    await this.#call(
+      `${CLUSTER}/Decommission`,
+      DecommissionRequest,
+      DecommissionResponse,
+      request,
+      millis,
+    );
+  }
+
+  /** Of a range that the node leads. */
+  async check(range: number, millis: number): Promise<ConsistencyAnswer> {
+    const request = { rangeId: range };
+    const { json } = await this.#call(
+      `${CLUSTER}/Check`,
+      CheckRequest,
+      CheckResponse,
+      request,
+      millis,
+    );
     return JSON.parse(json) as ConsistencyAnswer;
   }
 

@@ -19,6 +19,9 @@ const AFTER_FAILURE_MILLIS = 20;
 /** A client moves to any node now and then: old leaders must be asked, too. */
 const WANDERS_ONE_IN = 40;
 
+/** Of the keyspace. */
+export const KEY_VALUE_PART = 'the key-value service';
+
 export const REGISTER_PREFIX = 'register-';
 export const LEDGER_PREFIX = 'ledger-';
 
@@ -30,7 +33,8 @@ const REFUSALS: ReadonlySet<number> = new Set([
   status.INVALID_ARGUMENT,
 ]);
 
-type Outcome = 'done' | 'failed' | 'unknown';
+/** Of a write. */
+export type Outcome = 'done' | 'failed' | 'unknown';
 
 export class Figures {
   operations = 0;
@@ -83,10 +87,11 @@ export class Clients {
   }
 
   async #run(name: string, random: SeededRandom): Promise<void> {
-    let node = 1 + random.below(this.#fleet.ids.length);
+    let node = this.#anyNode(random);
     while (!this.#isStopped) {
       node = await this.#operate(name, node, random);
-      if (random.oneIn(WANDERS_ONE_IN)) node = 1 + random.below(this.#fleet.ids.length);
+      const isGone = !this.#fleet.ids.includes(node);
+      if (isGone || random.oneIn(WANDERS_ONE_IN)) node = this.#anyNode(random);
       await pause(random.below(THINK_MILLIS_MAX));
     }
   }
@@ -109,8 +114,13 @@ export class Clients {
       )[0];
       if (typeof hint === 'string') return this.#fleet.idAt(hint) ?? node;
       await pause(AFTER_FAILURE_MILLIS);
-      return 1 + (node % this.#fleet.ids.length);
+      return nextNode(this.#fleet.ids, node);
     }
+  }
+
+  #anyNode(random: SeededRandom): number {
+    const { ids } = this.#fleet;
+    return ids[random.below(ids.length)] as number;
   }
 
   async #write(name: string, node: number, random: SeededRandom): Promise<void> {
@@ -152,6 +162,7 @@ export class Clients {
     this.#availability.accepted(
       invokedAt,
       `the write of ${value.trim()} to ${key} at node ${node}`,
+      [KEY_VALUE_PART],
     );
     return { kind: 'done' };
   }
@@ -176,6 +187,11 @@ export class Clients {
     const name = status[code] ?? String(error);
     figures.errors.set(name, (figures.errors.get(name) ?? 0) + 1);
   }
+}
+
+/** In turn. */
+export function nextNode(ids: readonly number[], node: number): number {
+  return ids.find((id) => id > node) ?? (ids[0] as number);
 }
 
 function isRefusal(error: unknown): boolean {

@@ -18,7 +18,7 @@ type Fault = (faults: Faults) => Promise<void>;
 const KINDS: Readonly<Record<string, { readonly weight: number; readonly run: Fault }>> = {
   'kill -9': { weight: 20, run: (faults) => faults.kill(1) },
   'kill -9 of two': { weight: 4, run: (faults) => faults.kill(2) },
-  'kill -9 of all': { weight: 2, run: (faults) => faults.kill(3) },
+  'kill -9 of all': { weight: 2, run: (faults) => faults.kill(Number.POSITIVE_INFINITY) },
   'clean stop': { weight: 5, run: (faults) => faults.retire() },
   pause: { weight: 18, run: (faults) => faults.pause(1) },
   'pause of two': { weight: 4, run: (faults) => faults.pause(2) },
@@ -155,12 +155,11 @@ export class Faults {
     );
   }
 
-  /** It may fail: then somebody goes on, or is elected. */
+  /** Of all that a node leads. It may fail: then somebody goes on, or is elected. */
   async transfer(): Promise<void> {
-    const leader = this.#watcher.leader;
-    if (leader === undefined) return;
+    const leader = this.#anyNode();
     const target = this.#oneOf(this.#others(leader));
-    this.#tell('to', target);
+    this.#tell('from', leader, 'to', target);
     await this.#fleet
       .channel(leader)
       .transfer(target, TRANSFER_MILLIS)

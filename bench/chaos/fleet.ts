@@ -1,8 +1,8 @@
-// The three processes, what state the run has put each into, and what they say. A process that ends, or says an error,
-// without being asked to is a violation.
+// The processes, what state the run has put each into, and what they say: three at first; others join, and some leave for
+// good. A process that ends, or says an error, without being asked to is a violation.
 
 import type { ChildProcess } from 'node:child_process';
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream, rmSync, type WriteStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cluster, type ClusterHooks, startCluster } from '../lib/cluster.ts';
 import { Channel } from './channel.ts';
@@ -10,7 +10,8 @@ import { Links } from './links.ts';
 import type { Violations } from './violations.ts';
 
 const REDIRECT = new URL('redirect.js', import.meta.url).href;
-const NODES = 3;
+/** As many as there are replicas of a range. */
+export const NODES = 3;
 const SNAPSHOT_INSTALLED = 'installed a snapshot';
 const READY = 'Meridian is ready';
 const TAIL_CHARS = 4000;
@@ -22,6 +23,8 @@ class Member {
   readonly log: WriteStream;
   /** The last of what it said. */
   tail = '';
+  /** Of the cluster: from when it has joined until it is told to go. */
+  isMember = false;
   isAlive = false;
   /** It has said that it runs, since its last start. */
   isReady = false;
@@ -41,23 +44,26 @@ class Member {
 }
 
 export class Fleet {
-  readonly channels: readonly Channel[];
   readonly links: Links;
+  readonly #directory: string;
   readonly #cluster: Cluster;
-  readonly #members: readonly Member[];
+  readonly #members: Member[];
+  readonly #channels = new Map<number, Channel>();
   readonly #changed: () => void;
 
   private constructor(
+    directory: string,
     cluster: Cluster,
     links: Links,
-    members: readonly Member[],
+    members: Member[],
     changed: () => void,
   ) {
+    this.#directory = directory;
     this.#cluster = cluster;
     this.links = links;
     this.#members = members;
     this.#changed = changed;
-    this.channels = cluster.nodes.map(({ rpc }) => new Channel(rpc));
+    for (const member of members) member.isMember = true;
   }
 
   /** `changed`: just before something is healed, and just after something was broken. */
@@ -67,26 +73,64 @@ export class Fleet {
     changed: () => void,
   ): Promise<Fleet> {
     let links: Links | undefined;
-    const members = Array.from({ length: NODES }, (_, i) => {
-      const log = createWriteStream(join(directory, `node-${i + 1}.log`), { flags: 'a' });
-      return new Member(i + 1, log);
-    });
+    const members: Member[] = [];
+    const memberOf = (id: number): Member => {
+      for (let next = members.length + 1; next <= id; next++) {
+        const log = createWriteStream(join(directory, `node-${next}.log`), { flags: 'a' });
+        members.push(new Member(next, log));
+      }
+      return members[id - 1] as Member;
+    };
+    const routesFile = (id: number): string => join(directory, `routes-${id}.json`);
+    const writeRoutes = (count: number): void => {
+      for (let id = 1; id <= count; id++) {
+        writeFileSync(routesFile(id), JSON.stringify(links?.routesOf(id)));
+      }
+    };
     const hooks: ClusterHooks = {
       prepare: async (addresses) => {
         links = await Links.open(addresses);
+        writeRoutes(addresses.length);
+      },
+      added: async (id, rpc) => {
+        await links?.add(rpc);
+        writeRoutes(id);
       },
       launch: (id) => ({
         arguments: ['--import', REDIRECT],
-        environment: { CHAOS_ROUTES: JSON.stringify(links?.routesOf(id)) },
+        environment: { CHAOS_ROUTES: routesFile(id) },
       }),
-      spawned: (id, child) => watch(members[id - 1] as Member, child, violations, changed),
+      spawned: (id, child) => watch(memberOf(id), child, violations, changed),
     };
     const cluster = await startCluster(directory, NODES, [], hooks);
-    return new Fleet(cluster, links as Links, members, changed);
+    return new Fleet(directory, cluster, links as Links, members, changed);
   }
 
+  /** Of those that belong to the cluster. */
   get ids(): readonly number[] {
-    return this.#members.map(({ id }) => id);
+    return this.#members.filter(({ isMember }) => isMember).map(({ id }) => id);
+  }
+
+  /** Nobody breaks it before it is released. Resolves with its id when it runs. */
+  async add(): Promise<{ readonly id: number; readonly released: () => void }> {
+    const id = this.#members.length + 1;
+    // It says nothing before it was spawned, in the same turn in which this goes on.
+    await this.#cluster.add();
+    const released = this.take(id);
+    await this.says(id, READY);
+    this.#member(id).isMember = true;
+    this.#changed();
+    return { id, released };
+  }
+
+  /** It was decommissioned: it is stopped, and its data goes. */
+  async dismiss(id: number): Promise<void> {
+    const member = this.#member(id);
+    member.isToEnd = true;
+    member.isMember = false;
+    this.#changed();
+    await this.#node(id).stop();
+    rmSync(join(this.#directory, `node-${id}`), { recursive: true, force: true });
   }
 
   /** That nodes said they installed. */
@@ -100,7 +144,17 @@ export class Fleet {
   }
 
   channel(id: number): Channel {
-    return this.channels[id - 1] as Channel;
+    let channel = this.#channels.get(id);
+    if (channel === undefined) {
+      channel = new Channel(this.#node(id).rpc);
+      this.#channels.set(id, channel);
+    }
+    return channel;
+  }
+
+  /** Where it speaks SQL. */
+  url(id: number): string {
+    return `postgres://root@${this.#node(id).sql}/defaultdb`;
   }
 
   isFree(id: number): boolean {
@@ -121,12 +175,21 @@ export class Fleet {
     return isAlive && !isPaused;
   }
 
-  /** Two nodes that run and hear each other: something may be committed. `isReady`: it should be, soon. */
-  hasMajority(isReady: boolean): boolean {
-    const able = this.ids.filter((id) => this.isUp(id) && (!isReady || this.#member(id).isReady));
-    return able.some((a) =>
-      able.some((b) => b !== a && this.links.isOpen(a, b) && this.links.isOpen(b, a)),
-    );
+  /** At most one node is missing of those that are ready and hear each other: every range has a majority, so that it
+   * should take writes soon. */
+  get hasMajorities(): boolean {
+    const { ids } = this;
+    const able = ids.filter((id) => this.isUp(id) && this.#member(id).isReady);
+    const hearAll = (some: readonly number[]): boolean =>
+      some.every((a) => some.every((b) => a === b || this.#isOpen(a, b)));
+    const without = [undefined, ...able].map((id) => able.filter((one) => one !== id));
+    return without.some((some) => some.length >= ids.length - 1 && hearAll(some));
+  }
+
+  /** Two nodes run and hear each other: something may be committed. */
+  get hasPair(): boolean {
+    const up = this.#members.filter(({ id, isAlive }) => isAlive && this.isUp(id));
+    return up.some(({ id: a }) => up.some(({ id: b }) => b !== a && this.#isOpen(a, b)));
   }
 
   async kill(id: number): Promise<void> {
@@ -191,7 +254,11 @@ export class Fleet {
     }
     await this.#cluster.stop();
     this.links.close();
-    for (const channel of this.channels) channel.close();
+    for (const channel of this.#channels.values()) channel.close();
+  }
+
+  #isOpen(a: number, b: number): boolean {
+    return this.links.isOpen(a, b) && this.links.isOpen(b, a);
   }
 
   #member(id: number): Member {

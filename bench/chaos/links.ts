@@ -34,6 +34,8 @@ interface Link {
 
 export class Links {
   readonly #links: Link[] = [];
+  /** Where nodes listen. */
+  readonly #ports: number[] = [];
   /** By dialling node: proxies' ports by the ports of the nodes. */
   readonly #routes = new Map<number, Record<string, number>>();
   readonly #servers: Server[] = [];
@@ -41,21 +43,25 @@ export class Links {
   /** `addresses` of the nodes, in the order of their ids. */
   static async open(addresses: readonly string[]): Promise<Links> {
     const links = new Links();
-    const ports = addresses.map((address) => Number(address.split(':')[1]));
-    for (let a = 1; a <= ports.length; a++) links.#routes.set(a, {});
-    for (let a = 1; a <= ports.length; a++) {
-      for (let b = a + 1; b <= ports.length; b++) {
-        const link: Link = {
-          lanes: [new Lane(a, b), new Lane(b, a)],
-          sockets: new Set(),
-          resets: 0,
-        };
-        links.#links.push(link);
-        await links.#listen(link, a, b, ports[b - 1] as number);
-        await links.#listen(link, b, a, ports[a - 1] as number);
-      }
-    }
+    for (const address of addresses) await links.add(address);
     return links;
+  }
+
+  /** One more node: it has the next id. */
+  async add(address: string): Promise<void> {
+    this.#ports.push(Number(address.split(':')[1]));
+    const added = this.#ports.length;
+    this.#routes.set(added, {});
+    for (let other = 1; other < added; other++) {
+      const link: Link = {
+        lanes: [new Lane(other, added), new Lane(added, other)],
+        sockets: new Set(),
+        resets: 0,
+      };
+      this.#links.push(link);
+      await this.#listen(link, other, added, this.#ports[added - 1] as number);
+      await this.#listen(link, added, other, this.#ports[other - 1] as number);
+    }
   }
 
   routesOf(node: number): Readonly<Record<string, number>> {

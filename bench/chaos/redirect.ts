@@ -2,12 +2,15 @@
 // between them (links.ts), as a firewall's rule would send them there. The node knows nothing of it: nodes tell each
 // other where they listen, so addresses of proxies in its files would not stay there.
 
+import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 
-/** An object of ports by ports, as JSON. */
-export const ROUTES_VARIABLE = 'CHAOS_ROUTES';
+/** Names a file with an object of ports by ports, as JSON: nodes that join later are added to it. */
+const path = process.env['CHAOS_ROUTES'] as string;
 
-const routes = JSON.parse(process.env[ROUTES_VARIABLE] ?? '{}') as Record<string, number>;
+function routes(): Record<string, number> {
+  return JSON.parse(readFileSync(path, 'utf8')) as Record<string, number>;
+}
 
 type Connect = (this: Socket, ...args: unknown[]) => Socket;
 
@@ -20,7 +23,7 @@ prototype.connect = function connectElsewhere(...args: unknown[]): Socket {
   const options = (Array.isArray(first) ? (first as unknown[])[0] : first) as
     | { port?: number | string }
     | undefined;
-  const port = routes[String(options?.port)];
+  const port = options?.port === undefined ? undefined : routes()[String(options.port)];
   if (options !== undefined && port !== undefined) options.port = port;
   return connect.apply(this, args);
 };

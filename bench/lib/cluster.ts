@@ -24,6 +24,8 @@ export interface ClusterNode {
 export interface ClusterHooks {
   /** Called once before the first start, with the nodes' RPC addresses. */
   prepare(members: readonly string[]): Promise<void>;
+  /** Before a node is started that joins later. */
+  added(id: number, rpc: string): Promise<void>;
   /** What a process gets in front of our program, at each start. */
   launch(id: number): {
     readonly arguments: readonly string[];
@@ -142,7 +144,11 @@ export async function startCluster(
     },
     add: async () => {
       const own = [await freePort(), await freePort(), await freePort()];
-      const node = new Node(nodes.length + 1, directory, own, members.join(','), more, hooks);
+      const id = nodes.length + 1;
+      await hooks?.added(id, `127.0.0.1:${own[1]}`);
+      // Founders may be gone by now.
+      const known = nodes.map(({ rpc }) => rpc).join(',');
+      const node = new Node(id, directory, own, known, more, hooks);
       nodes.push(node);
       return node;
     },

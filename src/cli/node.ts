@@ -11,6 +11,7 @@ import type { NodeStanding } from '../node/placement/node-standing.ts';
 import { createNodeRuntime } from '../runtime/node/node-runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { nodeTable } from './cluster-status.ts';
+import { checkAll } from './node-check.ts';
 import { certificates } from './start.ts';
 import {
   type CommandSpec,
@@ -88,6 +89,16 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     },
     run: decommission,
   },
+  check: {
+    spec: {
+      name: 'meridian node check',
+      summary: 'have the replicas of all ranges compared',
+      options: WHERE,
+      notes:
+        'Each node reads all that it has and sums it up; clients are served meanwhile. The exit code is 1 when something is wrong.',
+    },
+    run: check,
+  },
 };
 
 const HELP = `meridian node: the nodes of a cluster
@@ -134,6 +145,17 @@ async function decommission(options: ParsedOptions): Promise<number> {
       `${counted(replicas, 'replica')} left, ${counted(leases, 'lease')}`,
     done: `node ${id} has nothing any more: stop it, and remove its data directory`,
   });
+}
+
+async function check(options: ParsedOptions): Promise<number> {
+  const { ranges, replicas, rows, wrong } = await checkAll(
+    addressOf(options),
+    callsOf(options),
+    (text) => process.stdout.write(`${text}\n`),
+  );
+  for (const line of wrong) process.stderr.write(`${line}\n`);
+  const text = `${counted(replicas, 'replica')} of ${counted(ranges, 'range')} with ${counted(rows, 'row')} compared`;
+  return done(wrong.length === 0 ? `${text}: all equal` : text, wrong.length === 0);
 }
 
 interface Following {
@@ -192,7 +214,7 @@ function counted(count: number | undefined, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-function done(text: string): number {
+function done(text: string, isWell = true): number {
   process.stdout.write(`${text}\n`);
-  return EXIT_DONE;
+  return isWell ? EXIT_DONE : EXIT_FAILED;
 }

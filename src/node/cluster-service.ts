@@ -12,6 +12,7 @@ import type {
 import { type Handlers, unary } from '../rpc/service.ts';
 import type { TlsMaterial } from '../rpc/tls.ts';
 import type { Timers } from '../runtime/runtime.ts';
+import type { RangeId } from '../storage/shard.ts';
 import {
   type Adoption,
   type BootstrapPeers,
@@ -26,6 +27,9 @@ import type { Member } from './identity.ts';
 import type { NodeStanding } from './placement/node-standing.ts';
 import type { ConsistencyAnswer, NodeStatus } from './status.ts';
 
+/** All replicas read all that they hold. */
+const CHECK_MICROS = 150_000_000;
+
 /** A node, waiting or not, as the service sees it. */
 export interface ClusterNode {
   describe(): NodeDescription;
@@ -34,7 +38,8 @@ export interface ClusterNode {
   status(): NodeStatus;
   /** All below reject with a DbError when it can't be done. */
   transferLeadership(to: number): Promise<void>;
-  checkConsistency(): Promise<ConsistencyAnswer>;
+  /** `range` 0: of all that the node leads. */
+  checkConsistency(range: RangeId): Promise<ConsistencyAnswer>;
   join(request: JoinRequest): Promise<Joined>;
   nodes(): Promise<readonly NodeStanding[]>;
   /** Of this node. */
@@ -63,8 +68,8 @@ export function clusterHandlers(
       await refusing(node().transferLeadership(toNodeId));
       return {};
     }),
-    check: unary(async () => ({
-      json: JSON.stringify(await refusing(node().checkConsistency())),
+    check: unary(async ({ rangeId }) => ({
+      json: JSON.stringify(await refusing(node().checkConsistency(rangeId))),
     })),
     join: unary(async ({ instanceId, rpcAddress, sqlAddress, httpAddress, locality }) => {
       const addresses = { rpc: rpcAddress, sql: sqlAddress, http: httpAddress };
@@ -131,6 +136,17 @@ export function decommissionNode(
 ): Promise<void> {
   return calling(address, options, async (client) => {
     await client.decommission({ nodeId, undo });
+  });
+}
+
+/** Whether the replicas of a range hold the same; the node at the address must lead it. */
+export function checkRange(
+  address: string,
+  range: RangeId,
+  options: CallOptions,
+): Promise<ConsistencyAnswer> {
+  return calling(address, { ...options, timeoutMicros: CHECK_MICROS }, async (client) => {
+    return JSON.parse((await client.check({ rangeId: range })).json) as ConsistencyAnswer;
   });
 }
 

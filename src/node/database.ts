@@ -34,7 +34,7 @@ import { initParser } from '../sql/parse/grammar.ts';
 import { createSqlServer } from '../sql/session/server.ts';
 import type { Span } from '../storage/engine.ts';
 import { RowCache } from '../storage/row-cache.ts';
-import type { Shard } from '../storage/shard.ts';
+import type { RangeId, Shard } from '../storage/shard.ts';
 import { startShard } from '../storage/shard-client.ts';
 import type { Fence } from '../txn/fence.ts';
 import { Outcomes } from '../txn/outcomes.ts';
@@ -111,8 +111,8 @@ export interface Database {
   status(): NodeStatus;
   /** Of all ranges that this node leads. Throws DbError. */
   transferLeadership(to: NodeId): Promise<void>;
-  /** Whether all replicas hold the same; of the node that leads. */
-  checkConsistency(): Promise<ConsistencyAnswer>;
+  /** Whether all replicas hold the same: of a range that this node leads, or of all that it leads. */
+  checkConsistency(range?: RangeId): Promise<ConsistencyAnswer>;
   /** Those that this node has replicas of. */
   readonly ranges: RangeStore;
   /** Nodes, settings, and where replicas and leases are. */
@@ -502,7 +502,11 @@ export async function openDatabase(
       },
       ranges: hosts,
       placement,
-      checkConsistency: () => checkAll(hosts.all(), nodeId),
+      checkConsistency: (range = 0) =>
+        checkAll(
+          hosts.all().filter((host) => range === 0 || host.range === range),
+          nodeId,
+        ),
       close: async () => {
         sql.close();
         // In the same turn: a statement whose session was just closed must not go on in a transaction of its own.
@@ -524,11 +528,11 @@ export async function openDatabase(
   }
 }
 
-/** Of the ranges that this node leads, one after the other: the first that is not as it should be, or all. */
+/** Of those that this node leads, one after the other: the first that is not as it should be, or all. */
 async function checkAll(hosts: readonly RangeHost[], nodeId: NodeId): Promise<ConsistencyAnswer> {
   const led = hosts.filter(({ group }) => group.isLeader);
   if (led.length === 0) {
-    throw new DbError('57P03', `node ${nodeId} leads no range`, {
+    throw new DbError('57P03', `node ${nodeId} leads no range that is to be compared`, {
       hint: 'Ask the node that leads.',
     });
   }

@@ -160,7 +160,7 @@ class StartingNode {
       ...member,
       status: () => database.status(),
       transferLeadership: (to) => database.transferLeadership(to),
-      checkConsistency: () => database.checkConsistency(),
+      checkConsistency: (range) => database.checkConsistency(range),
       join: (request) => database.placement.join(request),
       nodes: () => database.placement.list(),
       drain: (undo, force) => database.placement.drain(undo, force),

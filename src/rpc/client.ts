@@ -7,6 +7,7 @@ import { RpcError, toRpcError } from './error.ts';
 import {
   type AdoptRequest,
   type AdoptResponse,
+  type CheckRequest,
   type CheckResponse,
   ClusterDefinition,
   type DecommissionRequest,
@@ -42,7 +43,7 @@ export interface ClusterClient {
   init(request: InitRequest): Promise<InitResponse>;
   status(): Promise<StatusResponse>;
   transfer(request: TransferRequest): Promise<TransferResponse>;
-  check(): Promise<CheckResponse>;
+  check(request: CheckRequest): Promise<CheckResponse>;
   join(request: JoinRequest): Promise<JoinResponse>;
   nodes(): Promise<NodesResponse>;
   drain(request: DrainRequest): Promise<DrainResponse>;
@@ -59,7 +60,7 @@ export function clusterClient(address: string, options: ClientOptions): ClusterC
     init: (request) => client.call(ClusterDefinition, methods.init, request),
     status: () => client.call(ClusterDefinition, methods.status, {}),
     transfer: (request) => client.call(ClusterDefinition, methods.transfer, request),
-    check: () => client.call(ClusterDefinition, methods.check, {}),
+    check: (request) => client.call(ClusterDefinition, methods.check, request),
     join: (request) => client.call(ClusterDefinition, methods.join, request),
     nodes: () => client.call(ClusterDefinition, methods.nodes, {}),
     drain: (request) => client.call(ClusterDefinition, methods.drain, request),

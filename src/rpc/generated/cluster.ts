@@ -74,6 +74,8 @@ export interface TransferResponse {
 }
 
 export interface CheckRequest {
+  /** 0: all that it leads. */
+  rangeId: number;
 }
 
 export interface CheckResponse {
@@ -733,11 +735,14 @@ export const TransferResponse: MessageFns<TransferResponse> = {
 };
 
 function createBaseCheckRequest(): CheckRequest {
-  return {};
+  return { rangeId: 0 };
 }
 
 export const CheckRequest: MessageFns<CheckRequest> = {
-  encode(_: CheckRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: CheckRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rangeId !== 0) {
+      writer.uint32(8).uint64(message.rangeId);
+    }
     return writer;
   },
 
@@ -754,6 +759,14 @@ export const CheckRequest: MessageFns<CheckRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.rangeId = reader.uint64();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1356,7 +1369,7 @@ export const ClusterDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Has all replicas compared; of the node that leads. */
+    /** Has the replicas of a range compared, or of all ranges that the asked node leads. */
     check: {
       name: "Check",
       requestType: CheckRequest as typeof CheckRequest,

@@ -184,6 +184,24 @@ export function residentMegabytes(pid: number): number {
   return Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)]).toString()) / 1024;
 }
 
+/** At a node whose SQL is there, once it is served: statement by statement, and what the last one answered. */
+export async function sqlAt(
+  address: string,
+  statements: readonly string[],
+): Promise<readonly Record<string, unknown>[]> {
+  const url = `postgres://root@${address}/defaultdb`;
+  await untilServing(url);
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    let rows: readonly Record<string, unknown>[] = [];
+    for (const text of statements) ({ rows } = await client.query(text));
+    return rows;
+  } finally {
+    await client.end();
+  }
+}
+
 export async function query(
   system: System,
   text: string,

@@ -23,6 +23,7 @@ import { RemoteRangeNodes } from '../ranges/remote/remote-nodes.ts';
 import { publish } from '../ranges/routing/directory.ts';
 import { DirectoryPublisher } from '../ranges/routing/directory-publisher.ts';
 import { Router } from '../ranges/routing/router.ts';
+import { Pace } from '../ranges/snapshots/pace.ts';
 import { Turns } from '../ranges/turns.ts';
 import type { NodeId, Runtime, WorkerEntry } from '../runtime/runtime.ts';
 import type { SqlServer } from '../sql/api.ts';
@@ -52,7 +53,7 @@ import { placementGauges } from './placement/placement-figures.ts';
 import { Placement } from './placement/placement-node.ts';
 import { localRanges } from './placement/placement-ranges.ts';
 import type { NodeRecord } from './placement/registry.ts';
-import { settingFor } from './placement/settings-store.ts';
+import { DEFAULT_SETTINGS, settingFor, type Settings } from './placement/settings-store.ts';
 import { createProgramRun } from './program-run.ts';
 import { ConsistencyChecks } from './ranges/consistency-checks.ts';
 import { allDescriptors } from './ranges/directory-rows.ts';
@@ -207,6 +208,8 @@ export async function openDatabase(
     let statements = (): number => 0;
     const keeper = new LoadKeeper({ time: runtime.time, timers, statements: () => statements() });
     closing.add(() => keeper.stop());
+    /** Defaults, until there are others. */
+    let settings: Settings = DEFAULT_SETTINGS;
     const hosts = await RangeStore.open(
       {
         nodeId,
@@ -223,6 +226,9 @@ export async function openDatabase(
         streams,
         sending: new Turns(SNAPSHOTS_WAITING_MAX),
         receiving: new Turns(SNAPSHOTS_WAITING_MAX),
+        sendingPace: new Pace(runtime.time, timers, () =>
+          settings.get('snapshot.bytes_per_second'),
+        ),
         // Both are made once the router is there: nothing is asked before.
         outcomes: {
           inquire: (txn, anchor, deadline) => outcomes.inquire(txn, anchor, deadline),
@@ -425,6 +431,7 @@ export async function openDatabase(
       roomBytes: () => Math.max(0, guard.freeBytes - 2 * config.minFreeBytes),
       onNodes: options.onNodes ?? (() => {}),
     });
+    settings = placement.settings;
     nodes = () => (placement.nodes.length > 0 ? placement.nodes : members);
     closing.add(() => placement.stop());
     const control: RangeControl = new RangeControl({

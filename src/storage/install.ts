@@ -7,9 +7,11 @@ import { clearSpan } from './clear-span.ts';
 import type { Engine, EngineOp, Span } from './engine.ts';
 import { LATEST_PREFIX } from './mvcc.ts';
 import { beginOps, finishOps, forgetOps, type RangeRecords, readRecords } from './range-records.ts';
+import { renumber } from './page.ts';
+import { LooseRows, type PageEntry, putOps, sameIndex } from './page-index.ts';
 import type { RowStore } from './row-store.ts';
 import type { AppliedRange, RangeId } from './shard.ts';
-import { readChunk } from './snapshot-chunk.ts';
+import { type ChunkContents, readChunk } from './snapshot-chunk.ts';
 
 /** In one engine write: what comes between two applies of other ranges. */
 const WRITE_BYTES = 1 << 20;
@@ -21,6 +23,8 @@ interface Install {
   readonly span: Span;
   /** Everything so far is in the engine. */
   written: Promise<void>;
+  /** The last page so far: whether single records follow it is not known before the next one comes. */
+  lastPage: PageEntry | undefined;
   /** A chunk was refused: nothing can come of it any more. */
   broken: Error | undefined;
 }
@@ -50,23 +54,26 @@ export class Installs {
     const own = { start: span.start.slice(), end: span.end?.slice() };
     const written = Promise.all([ready, before]).then(() => this.clear(range, own));
     written.catch(() => {});
-    this.running.set(range, { span: own, written, broken: undefined });
+    this.running.set(range, { span: own, written, lastPage: undefined, broken: undefined });
     return written;
   }
 
   /** Resolves when there is room for another: one chunk is written while one waits. */
   chunk(range: RangeId, chunk: Uint8Array): Promise<void> {
     const install = this.expect(range);
-    let pieces: EngineOp[][];
+    let contents: ChunkContents;
     try {
-      pieces = readChunk(chunk, range, install.span, WRITE_BYTES);
+      // A copy begins where typed arrays may, as a view into a message does not.
+      contents = readChunk(chunk.slice(), range, install.span, WRITE_BYTES);
     } catch (error) {
       install.broken = error instanceof Error ? error : new Error(String(error));
       throw install.broken;
     }
     const before = install.written;
+    const { pages, pairs } = contents;
     install.written = before.then(async () => {
-      for (const piece of pieces) await this.exclusive(() => this.write(piece));
+      if (pages.length > 0) await this.exclusive(() => this.writePages(install, pages));
+      for (const piece of pairs) await this.exclusive(() => this.writePairs(piece));
     });
     // A write that fails is the end of the shard, which says so itself.
     install.written.catch(() => {});
@@ -87,6 +94,7 @@ export class Installs {
       await this.engine.write(finishOps(range, appliedIndex, own));
       this.records.finished(range, appliedIndex);
       this.running.delete(range);
+      if (install.lastPage !== undefined) this.endAt(install.lastPage);
     });
     await this.engine.flush();
     const records = await readRecords(this.engine, range);
@@ -120,8 +128,40 @@ export class Installs {
     });
   }
 
-  /** Versions come singly; they are packed later. */
-  private write(ops: readonly EngineOp[]): Promise<void> {
+  private async writePages(install: Install, pages: ChunkContents['pages']): Promise<void> {
+    const { index } = this.store;
+    const ops: EngineOp[] = [];
+    const entries: PageEntry[] = [];
+    for (const { start, page } of pages) {
+      const lastKey = page.key(page.count - 1);
+      const id = index.nextId();
+      renumber(page, id);
+      const { count: rows, bytes: value } = page;
+      const meta = { start, id, rows, bytes: value.length, lastKey };
+      for (const op of putOps(meta, value)) ops.push(op);
+      entries.push({ ...meta, isAlone: false, page: undefined, loose: new LooseRows(start) });
+      index.touched(start, lastKey, 0);
+    }
+    await this.engine.write(ops);
+    // Only now: who reads beside the span finds in the engine what the index names.
+    for (const entry of entries) {
+      index.put(entry);
+      const before = install.lastPage;
+      if (before !== undefined) {
+        if (!sameIndex(before.start, entry.start, 0)) this.endAt(before);
+        else if (before.loose.count === 0) index.foundAlone(before);
+      }
+      install.lastPage = entry;
+    }
+  }
+
+  /** Nobody knows here what follows the last page of an index, perhaps in another range: the packer will see. */
+  private endAt(last: PageEntry): void {
+    this.store.index.add(last.loose, this.store.tuning.looseMax);
+  }
+
+  /** Newest versions that come singly are packed later. */
+  private writePairs(ops: readonly EngineOp[]): Promise<void> {
     for (const op of ops) {
       if (op.kind === 'put' && op.key[0] === LATEST_PREFIX) this.store.index.wrote(op.key, 1);
     }

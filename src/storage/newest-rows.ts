@@ -6,6 +6,7 @@ import { compareBytes } from '../base/bytes.ts';
 import type { EngineBatch, Span } from './engine.ts';
 import { LATEST_PREFIX, prefixedSpan } from './mvcc.ts';
 import { missingPage, type Page } from './page.ts';
+import type { PageUse } from './page-cache.ts';
 import { type PageEntry, type Segment, segmentsBackwards, segmentsOf } from './page-index.ts';
 import type { RowSource } from './row-store.ts';
 
@@ -32,10 +33,16 @@ export class NewestRows {
   private high = 0;
 
   /** `source` must show one state for as long as the walk lasts. */
-  constructor(source: RowSource, span: Span, reverse: boolean, batchBytes: number) {
+  constructor(
+    source: RowSource,
+    span: Span,
+    reverse: boolean,
+    batchBytes: number,
+    use: PageUse = 'scan',
+  ) {
     this.reverse = reverse;
     this.span = span;
-    this.pages = new PagesAhead(source, span, reverse);
+    this.pages = new PagesAhead(source, span, reverse, use);
     this.singles = new Singles(source, span, reverse, batchBytes);
   }
 
@@ -157,9 +164,11 @@ class PagesAhead {
   private at = 0;
   private reading: Promise<Ahead[]> | undefined;
   private wanted = 1;
+  private readonly use: PageUse;
 
-  constructor(source: RowSource, span: Span, reverse: boolean) {
+  constructor(source: RowSource, span: Span, reverse: boolean, use: PageUse) {
     this.source = source;
+    this.use = use;
     this.segments = reverse
       ? segmentsBackwards(source.pages, span)
       : segmentsOf(source.pages, span);
@@ -199,7 +208,7 @@ class PagesAhead {
       if (next.value.entry !== undefined) entries.push(next.value.entry);
     }
     this.wanted = Math.min(this.wanted * 2, PAGES_AHEAD_MAX);
-    const pages = entries.length === 0 ? [] : await cache.load(reader, entries, 'scan');
+    const pages = entries.length === 0 ? [] : await cache.load(reader, entries, this.use);
     let next = 0;
     return segments.map((segment) => {
       if (segment.entry === undefined) return { segment, page: undefined };

@@ -10,7 +10,8 @@ export const PAGE_CACHE_BYTES: number = 128 << 20;
 /** Of the pages that scans bring to a full cache, one in so many is taken in. */
 const SCANNED_SHARE = 16;
 
-export type PageUse = 'point' | 'scan';
+/** What is read `once` is not kept. */
+export type PageUse = 'point' | 'scan' | 'once';
 
 export class PageCache {
   /** By id; the one used longest ago comes first. */
@@ -56,12 +57,12 @@ export class PageCache {
       const page = new Page(value, start);
       if (page.id !== id) continue;
       out[i] = page;
-      this.keep(page, use);
+      if (use !== 'once') this.keep(page, use);
     }
     return out;
   }
 
-  keep(page: Page, use: PageUse): void {
+  keep(page: Page, use: 'point' | 'scan'): void {
     const isFull = this.bytes + page.bytes.length > this.bytesMax;
     if (isFull && use === 'scan' && ++this.scanned % SCANNED_SHARE !== 0) return;
     this.forget(page.id);

@@ -356,11 +356,15 @@ export function pageOps(
   const lastKey = writer.key(rows - 1);
   const value = writer.take(id, start);
   const meta = { start, id, rows, bytes: value.length, lastKey };
-  const ops: EngineOp[] = [
-    { kind: 'put', key: prefixedKey(PAGE_PREFIX, start), value: encodeEntry(meta) },
-    { kind: 'put', key: prefixedKey(PAGE_ROWS_PREFIX, start), value },
+  return { ops: putOps(meta, value), value, meta };
+}
+
+/** What the engine must be told of a page. */
+export function putOps(meta: PageMeta, value: Uint8Array): EngineOp[] {
+  return [
+    { kind: 'put', key: prefixedKey(PAGE_PREFIX, meta.start), value: encodeEntry(meta) },
+    { kind: 'put', key: prefixedKey(PAGE_ROWS_PREFIX, meta.start), value },
   ];
-  return { ops, value, meta };
 }
 
 export function dropOps(start: Uint8Array): EngineOp[] {
@@ -426,7 +430,8 @@ export function indexEnd(key: Uint8Array, at: number): Uint8Array | undefined {
   return end;
 }
 
-function sameIndex(start: Uint8Array, key: Uint8Array, at: number): boolean {
+/** Whether key[at...] belongs to the index of `start`. */
+export function sameIndex(start: Uint8Array, key: Uint8Array, at: number): boolean {
   if (key.length - at < INDEX_ID_BYTES) return false;
   for (let i = 0; i < INDEX_ID_BYTES; i++) if (start[i] !== key[at + i]) return false;
   return true;

@@ -32,6 +32,8 @@ const HAS_TOMBSTONES = 4;
 
 export class Page implements RowRun {
   readonly id: number;
+  /** The row key under which it lies. */
+  readonly start: Uint8Array;
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly count: number;
@@ -57,6 +59,7 @@ export class Page implements RowRun {
     if (words[0] !== PAGE_VERSION) throw otherVersion(start, (words[0] as number) >>> 0);
     const sum = xxh32(words, 2, words.length, hashBytes(start));
     if ((words[1] as number) >>> 0 !== sum) throw damaged(start, 'its checksum');
+    this.start = start;
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.id = ((words[2] as number) >>> 0) + (words[3] as number) * 0x100000000;
@@ -281,8 +284,7 @@ export class PageWriter {
     const out = new Uint8Array((length + 3) & ~3);
     const words = new Int32Array(out.buffer);
     words[0] = PAGE_VERSION;
-    words[2] = id | 0;
-    words[3] = Math.floor(id / 0x100000000);
+    writeId(words, id);
     words[4] = count;
     words[5] = flags;
     words[6] = prefix;
@@ -328,6 +330,18 @@ export class PageWriter {
     while (shared < most && bytes[shared] === bytes[lastAt + shared]) shared++;
     return shared;
   }
+}
+
+/** Gives a page that came from another store the id that it is to have in this one, in place: nobody has read it yet. */
+export function renumber({ bytes, start }: Page, id: number): void {
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+  writeId(words, id);
+  words[1] = xxh32(words, 2, words.length, hashBytes(start));
+}
+
+function writeId(words: Int32Array, id: number): void {
+  words[2] = id | 0;
+  words[3] = Math.floor(id / 0x100000000);
 }
 
 /** The engine has no page where the index says. */

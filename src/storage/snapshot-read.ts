@@ -1,24 +1,24 @@
 // Reading a range out of a shard, as it was at one applied index: one engine snapshot, walked as far as the reader has
 // given credit for.
 
-import { ByteWriter } from '../base/bytes.ts';
+import { compareBytes, EMPTY_BYTES } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
 import type { Span } from './engine.ts';
 import { engineKey } from './mvcc-scan.ts';
+import { HEADER_BYTES, headerIsTombstone, headerTimestamp } from './mvcc.ts';
 import { NewestRows } from './newest-rows.ts';
+import { Page, PageWriter } from './page.ts';
+import { INDEX_ID_BYTES, sameIndex } from './page-index.ts';
 import { readAppliedIndex, readRecords, recordsSpan } from './range-records.ts';
 import type { AppliedRange, RangeId } from './shard.ts';
-import {
-  addVersion,
-  beginChunk,
-  CHUNK_HEAD_BYTES,
-  VERSION_OVERHEAD_BYTES,
-} from './snapshot-chunk.ts';
-import { recordOf, type RowStore, type StoreSnapshot } from './row-store.ts';
+import { ChunkWriter } from './snapshot-chunk.ts';
+import { type PageTuning, recordOf, type RowStore, type StoreSnapshot } from './row-store.ts';
 import { historySpan } from './stored-span.ts';
 
 /** Read from the engine at once. */
 const READ_BYTES_MAX = 256 << 10;
+/** What a page is built up to, of what fits into a chunk: how long it will be is not known to the byte. */
+const PAGE_SHARE_OF_CHUNK = 0.75;
 
 export interface SnapshotOutput {
   began(taken: AppliedRange): void;
@@ -35,7 +35,12 @@ export class RunningSnapshot {
   private readonly chunkBytes: number;
   private readonly output: SnapshotOutput;
   private readonly snapshot: StoreSnapshot;
-  private readonly out: ByteWriter;
+  private readonly tuning: PageTuning;
+  private readonly out: ChunkWriter;
+  /** Rows that are to become a page. */
+  private readonly rows = new PageWriter();
+  /** Of the last newest version that was put out. */
+  private lastKey: Uint8Array = EMPTY_BYTES;
   private credits: number;
   private closed = false;
   private resume: (() => void) | undefined;
@@ -54,7 +59,9 @@ export class RunningSnapshot {
     this.credits = credits;
     this.output = output;
     this.snapshot = store.snapshot();
-    this.out = new ByteWriter(chunkBytes);
+    const pageBytes = Math.min(store.tuning.pageBytes, chunkBytes * PAGE_SHARE_OF_CHUNK);
+    this.tuning = { ...store.tuning, pageBytes };
+    this.out = new ChunkWriter(chunkBytes);
   }
 
   addCredit(credits: number): void {
@@ -89,71 +96,123 @@ export class RunningSnapshot {
     const records = await readRecords(reader, this.range);
     this.output.began({ range: this.range, appliedIndex, records, isInstalling: false });
     const history = await historySpan(this.snapshot, this.span);
-    beginChunk(this.out);
-    if (!(await this.addEntries(recordsSpan(this.range)))) return;
-    if (!(await this.addNewest())) return;
-    if (!(await this.addEntries(history))) return;
+    await this.addEntries(recordsSpan(this.range));
+    await this.addNewest();
+    await this.addEntries(history);
     await this.hand(true);
   }
 
-  /** False: nothing more is wanted. */
-  private async addEntries(span: Span): Promise<boolean> {
+  private async addEntries(span: Span): Promise<void> {
+    if (this.closed) return;
     const batchBytes = Math.min(READ_BYTES_MAX, this.chunkBytes);
     for await (const { keys, values } of this.snapshot.reader.scan(span, { batchBytes })) {
       for (let i = 0; i < keys.length; i++) {
-        const isWanted = this.add(keys[i] as Uint8Array, values[i] as Uint8Array);
-        if (isWanted !== true && !(await isWanted)) return false;
+        const key = keys[i] as Uint8Array;
+        const value = values[i] as Uint8Array;
+        if (!this.out.hasRoomForPair(key, value)) await this.hand(false);
+        if (this.closed) return;
+        this.out.addPair(key, value);
       }
     }
-    return !this.closed;
   }
 
-  /** Newest versions, packed or not: what is packed is a matter of each store. */
-  private async addNewest(): Promise<boolean> {
+  private async addNewest(): Promise<void> {
     const batchBytes = Math.min(READ_BYTES_MAX, this.chunkBytes);
-    const rows = new NewestRows(this.snapshot, this.span, false, batchBytes);
+    const walk = new NewestRows(this.snapshot, this.span, false, batchBytes, 'once');
     try {
-      while (await rows.next()) {
-        const { page, from, to, keys, records } = rows;
-        for (let i = from; i < to; i++) {
-          const key = page === undefined ? (keys[i] as Uint8Array) : engineKey(page, i);
-          const record = page === undefined ? (records[i] as Uint8Array) : recordOf(page, i);
-          const isWanted = this.add(key, record);
-          if (isWanted !== true && !(await isWanted)) return false;
-        }
+      while (!this.closed && (await walk.next())) {
+        if (walk.page === undefined) await this.addRecords(walk);
+        else if (this.isWorthWhole(walk.page, walk.from, walk.to)) await this.addWhole(walk.page);
+        else await this.addRows(walk.page, walk.from, walk.to);
       }
     } finally {
-      await rows.close();
+      await walk.close();
     }
-    return !this.closed;
+    await this.putRows();
   }
 
-  private add(key: Uint8Array, record: Uint8Array): boolean | Promise<boolean> {
-    const { out } = this;
-    const bytes = VERSION_OVERHEAD_BYTES + key.length + record.length;
-    if (out.length <= CHUNK_HEAD_BYTES || out.length + bytes <= this.chunkBytes) {
-      addVersion(out, key, record);
-      return !this.closed;
+  private async addRecords({ from, to, keys, records }: NewestRows): Promise<void> {
+    const { rows } = this;
+    for (let i = from; i < to; i++) {
+      const key = keys[i] as Uint8Array;
+      const record = records[i] as Uint8Array;
+      if (this.isFull || !this.continues(key, 1)) await this.putRows();
+      const timestamp = headerTimestamp(record);
+      const isTombstone = headerIsTombstone(record);
+      rows.add(key, 1, record, HEADER_BYTES, record.length, timestamp, isTombstone);
     }
-    return this.hand(false).then((isWanted) => {
-      if (isWanted) addVersion(out, key, record);
-      return isWanted;
-    });
   }
 
-  /** Waits for credit. False: nothing more is wanted. */
-  private async hand(isLast: boolean): Promise<boolean> {
+  private async addRows(page: Page, from: number, to: number): Promise<void> {
+    if (!this.continues(page.key(from), 0)) await this.putRows();
+    for (let i = from; i < to; i++) {
+      if (this.isFull) await this.putRows();
+      this.rows.copy(page, i);
+    }
+  }
+
+  /** A page goes as it is where all of it counts, unless it were to follow a few rows that have no page yet. */
+  private isWorthWhole(page: Page, from: number, to: number): boolean {
+    if (from > 0 || to < page.count) return false;
+    const { rows, tuning } = this;
+    if (rows.count > 0 && rows.byteLength < tuning.pageBytes / 2) return false;
+    if (compareBytes(page.start, this.span.start) < 0) return false;
+    // It begins behind all that was put out before it.
+    const last = rows.count === 0 ? this.lastKey : rows.key(rows.count - 1);
+    return compareBytes(page.start, last) > 0 && this.out.mayHold(page.start, page.bytes);
+  }
+
+  private async addWhole(page: Page): Promise<void> {
+    await this.putRows();
+    this.lastKey = page.key(page.count - 1);
+    await this.addPage(page.start, page.bytes);
+  }
+
+  private get isFull(): boolean {
+    return this.rows.byteLength >= this.tuning.pageBytes;
+  }
+
+  /** Whether key[at...] may be in one page with the rows that were gathered: no page has rows of two indexes. */
+  private continues(key: Uint8Array, at: number): boolean {
+    return this.rows.count === 0 || sameIndex(this.rows.key(0), key, at);
+  }
+
+  private async putRows(): Promise<void> {
+    const { rows, tuning } = this;
+    const { count } = rows;
+    if (count === 0 || this.closed) return;
+    const isSmall = count < tuning.rowsMin && rows.byteLength < tuning.pageBytes / 2;
+    const start = rows.key(0);
+    this.lastKey = rows.key(count - 1);
+    const bytes = rows.take(0, start);
+    if (!isSmall && start.length >= INDEX_ID_BYTES) {
+      await this.addPage(start, bytes);
+      return;
+    }
+    const page = new Page(bytes, start);
+    for (let i = 0; i < count; i++) await this.addPair(engineKey(page, i), recordOf(page, i));
+  }
+
+  private async addPage(start: Uint8Array, page: Uint8Array): Promise<void> {
+    if (!this.out.hasRoomForPage(start, page)) await this.hand(false);
+    if (!this.closed) this.out.addPage(start, page);
+  }
+
+  private async addPair(key: Uint8Array, value: Uint8Array): Promise<void> {
+    if (!this.out.hasRoomForPair(key, value)) await this.hand(false);
+    if (!this.closed) this.out.addPair(key, value);
+  }
+
+  /** Waits for credit. */
+  private async hand(isLast: boolean): Promise<void> {
     while (this.credits === 0 && !this.closed) {
       await new Promise<void>((resolve) => {
         this.resume = resolve;
       });
       this.resume = undefined;
     }
-    if (this.closed) return false;
-    const { out } = this;
+    if (this.closed) return;
     this.credits--;
-    this.output.chunk(out.peek(), isLast);
-    beginChunk(out);
-    return true;
+    this.output.chunk(this.out.take(), isLast);
   }
 }

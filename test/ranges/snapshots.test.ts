@@ -5,6 +5,7 @@ import { timestamp } from '../../src/clock/timestamp.ts';
 import { configurationOf } from '../../src/raft/configuration.ts';
 import { RecentTransactions } from '../../src/ranges/commit/recent-transactions.ts';
 import { newState } from '../../src/ranges/range-state.ts';
+import { Pace } from '../../src/ranges/snapshots/pace.ts';
 import * as format from '../../src/ranges/snapshots/snapshot-format.ts';
 import { SnapshotReceiver } from '../../src/ranges/snapshots/snapshot-receiver.ts';
 import { SnapshotSender } from '../../src/ranges/snapshots/snapshot-sender.ts';
@@ -38,6 +39,7 @@ async function pair(rows: number): Promise<Pair> {
     timers: from.runtime.timers,
     log: from.runtime.log,
     turns: new Turns(4),
+    pace: new Pace(from.runtime.time, from.runtime.timers, () => 1e9),
     origin: from.replica,
     load: { sent: () => undefined },
     mark: (index) => ({ index, term: 3, configuration: CONFIGURATION, configurationIndex: 0 }),

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { keyAfter, utf8 } from '../../src/base/bytes.ts';
+import type { Timestamp } from '../../src/clock/timestamp.ts';
 import type { Engine, Span } from '../../src/storage/engine.ts';
+import { LATEST_PREFIX, PAGE_ROWS_PREFIX } from '../../src/storage/mvcc.ts';
 import { createMemoryDisk, type MemoryDisk } from '../../src/storage/memory-engine.ts';
 import type { Shard } from '../../src/storage/shard.ts';
 import { startShard } from '../../src/storage/shard-client.ts';
@@ -88,6 +90,63 @@ describe('a range that moves to another shard', () => {
       ),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('rows that are many', () => {
+  /** Rows in the order of their keys become pages at once; a few are written again, singly. */
+  async function filled(): Promise<Shard> {
+    const source = start(createMemoryDisk());
+    const rows = Array.from({ length: 5000 }, (_, n) => put(10, key(n), `row ${n}`.padEnd(40)));
+    await source.apply(RANGE, packEntries(1, rows), rows.length);
+    const again = [17, 18, 2500].map((n) => put(20, key(n), 'again'));
+    await source.apply(RANGE, packEntries(5001, again), 5003);
+    return source;
+  }
+
+  it('travel and arrive as pages', async () => {
+    const source = await filled();
+    const written = new Map<number, number>();
+    const target = start(createMemoryDisk(), (engine) =>
+      Object.assign(Object.create(engine) as Engine, {
+        write: (ops: Parameters<Engine['write']>[0]) => {
+          for (const op of ops) {
+            const prefix = op.kind === 'put' ? (op.key[0] as number) : -1;
+            written.set(prefix, (written.get(prefix) ?? 0) + 1);
+          }
+          return engine.write(ops);
+        },
+      }),
+    );
+    await copyRange(source, target, RANGE, SPAN, 100_000);
+    expect(written.get(LATEST_PREFIX) ?? 0).toBeLessThan(32);
+    expect(written.get(PAGE_ROWS_PREFIX)).toBeGreaterThan(5);
+    expect(await contents(target, SPAN, [10, 20])).toEqual(await contents(source, SPAN, [10, 20]));
+    // What lies in the pages is found, and superseded.
+    await target.apply(RANGE, packEntries(5004, [put(30, key(4000), 'new')]), 5004);
+    const versions = await target.get([key(4000), key(4001)], 25 as Timestamp);
+    expect(versions.map((one) => one?.timestamp)).toEqual([10, 10]);
+    await target.close();
+    await source.close();
+  });
+
+  it('are refused when any byte was damaged on the way', async () => {
+    const source = await filled();
+    const target = start(createMemoryDisk());
+    const snapshot = source.readSnapshot(RANGE, SPAN, 20_000);
+    for (let chunk = await snapshot.next(); chunk !== undefined; chunk = await snapshot.next()) {
+      // What lies before it says what the chunk is, and how much is in it.
+      for (let at = 16; at < chunk.length; at += 997) {
+        const damaged = chunk.slice();
+        damaged[at] = (damaged[at] as number) ^ 4;
+        // Zeros that only pad tell nothing.
+        if (chunk[at] === 0) continue;
+        await target.beginInstall(RANGE, SPAN);
+        await expect(target.installChunk(RANGE, damaged)).rejects.toThrow();
+      }
+    }
+    await target.close();
+    await source.close();
   });
 });
 

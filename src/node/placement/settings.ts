@@ -40,7 +40,8 @@ export type SettingName =
   | 'rebalance.load_threshold'
   | 'rebalance.replica_cooldown'
   | 'rebalance.replicas_at_once'
-  | 'replication.factor';
+  | 'replication.factor'
+  | 'snapshot.bytes_per_second';
 
 export const SETTINGS: Readonly<Record<SettingName, SettingDefinition>> = {
   'node.dead_after': {
@@ -163,6 +164,13 @@ export const SETTINGS: Readonly<Record<SettingName, SettingDefinition>> = {
         ? 'an even number survives no more failures than the odd one below'
         : undefined,
     description: 'voting replicas of each range; fewer only while there are fewer nodes',
+  },
+  'snapshot.bytes_per_second': {
+    kind: 'bytes',
+    defaultValue: 24 * MIB,
+    least: MIB,
+    most: 4 * GIB,
+    description: 'a node sends no more of snapshots to others, so that clients keep their share',
   },
 };
 

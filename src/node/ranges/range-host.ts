@@ -22,6 +22,7 @@ import type { ChangeOutcome } from '../../ranges/range-changes.ts';
 import { isKnown, type RangeState } from '../../ranges/range-state.ts';
 import { Replica } from '../../ranges/replica.ts';
 import type { Absorbing, Heir, ProposalOutcome } from '../../ranges/replica-parts.ts';
+import type { Pace } from '../../ranges/snapshots/pace.ts';
 import { SnapshotReceiver } from '../../ranges/snapshots/snapshot-receiver.ts';
 import { SnapshotSender } from '../../ranges/snapshots/snapshot-sender.ts';
 import type { Turns } from '../../ranges/turns.ts';
@@ -51,6 +52,8 @@ export interface NodeParts {
   /** Of the node: snapshots one at a time, each way. */
   readonly sending: Turns;
   readonly receiving: Turns;
+  /** Of what is sent. */
+  readonly sendingPace: Pace;
   /** How ranges ask others about transactions that both have to do with. */
   readonly outcomes: OutcomeRoutes;
   /** The id of a range that there never was. */
@@ -173,6 +176,7 @@ export class RangeHost {
       timers: runtime.timers,
       log: runtime.log,
       turns: node.sending,
+      pace: node.sendingPace,
       origin: this.replica,
       load: this.load,
       mark: (index) => scheduler.snapshotMark(lateGroup(), index),

@@ -1,6 +1,6 @@
 // Gives a range's state to replicas that lack too much of the log: rows at one applied index, and what a new leader must
-// know of the past (P1, P20). The receiver opens the stream, so that its reading sets the pace; nothing is held in memory
-// but a few chunks.
+// know of the past (P1, P20). The receiver opens the stream, so that its reading sets the pace, up to the node's own;
+// nothing is held in memory but a few chunks.
 
 import { utf8 } from '../../base/bytes.ts';
 import type { Timestamp } from '../../clock/timestamp.ts';
@@ -11,9 +11,11 @@ import type { RangeId, Shard } from '../../storage/shard.ts';
 import { decodeState, type RangeState } from '../range-state.ts';
 import type { Turns } from '../turns.ts';
 import { within } from '../within.ts';
+import type { Pace } from './pace.ts';
 import * as format from './snapshot-format.ts';
 
-const CHUNK_BYTES = 256 * 1024;
+/** Smaller ones would be more hand-overs between threads, larger ones would hold the event loop up. */
+const CHUNK_BYTES = 512 * 1024;
 /** Without a step of the receiver. */
 export const SNAPSHOT_IDLE_MICROS = 30_000_000;
 
@@ -35,6 +37,8 @@ export interface SnapshotSenderParts {
   readonly log: Log;
   /** Of the node. */
   readonly turns: Turns;
+  /** Of the node. */
+  readonly pace: Pace;
   readonly origin: SnapshotOrigin;
   readonly load: { sent(bytes: number): void };
   /** RaftScheduler.snapshotMark. */
@@ -122,6 +126,7 @@ export class SnapshotSender {
         messages++;
         bytes += chunk.length;
         this.parts.load.sent(chunk.length);
+        await this.parts.pace.passed(chunk.length);
       }
       const count = new Uint8Array(4);
       new DataView(count.buffer).setUint32(0, messages, true);

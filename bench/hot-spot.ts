@@ -7,14 +7,16 @@ import {
   type PhasePlan,
   type PhaseResult,
   runPhase,
+  warmUp,
   within,
 } from './heat/run-phase.ts';
 import type { HeatFigure } from './heat/recording.ts';
 import { startCluster } from './lib/cluster.ts';
-import type { BenchOptions } from './lib/options.ts';
+import { type BenchOptions, chosenPhases } from './lib/options.ts';
 import { workDirectory } from './lib/processes.ts';
 
 const CONNECTIONS = 24;
+const WARM_SECONDS = 10;
 
 function plans(short: boolean): readonly PhasePlan[] {
   const seconds = short ? 6 : 60;
@@ -26,7 +28,7 @@ function plans(short: boolean): readonly PhasePlan[] {
     connections: CONNECTIONS,
     writeShare: 0.1,
     isDivisible: true,
-    restSeconds: short ? 0 : 6,
+    restSeconds: short ? 0 : 10,
   };
   return [
     {
@@ -118,7 +120,10 @@ export async function hotSpot(options: BenchOptions): Promise<void> {
   const cluster = await startCluster(workDirectory());
   const results: PhaseResult[] = [];
   try {
-    for (const plan of plans(options.short)) results.push(await runPhase(cluster, plan));
+    await warmUp(cluster, options.short ? 1 : WARM_SECONDS);
+    for (const plan of chosenPhases(plans(options.short), options)) {
+      results.push(await runPhase(cluster, plan));
+    }
   } finally {
     await cluster.stop();
   }

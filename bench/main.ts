@@ -1,4 +1,4 @@
-// `npm run bench -- NAME [--short]`: finds the benchmark and runs it. --short shows that it runs, not how fast.
+// `npm run bench -- NAME [--short] [--only WORD]`: finds the benchmark and runs it. --short shows that it runs, not how fast.
 
 import { failover } from './failover.ts';
 import { hotSpot } from './hot-spot.ts';
@@ -32,19 +32,23 @@ const BENCHMARKS: Readonly<
   micro: { summary: 'the pieces of the hot paths, in nanoseconds', run: micro },
 };
 
-const USAGE = `npm run bench -- NAME [--short]
+const USAGE = `npm run bench -- NAME [--short] [--only WORD]
 
 ${Object.entries(BENCHMARKS)
   .map(([name, { summary }]) => `  ${name.padEnd(15)} ${summary}`)
   .join('\n')}
   all             each of them
 
---short shows that it runs, not how fast.
+--short shows that it runs, not how fast. --only WORD runs the phases whose names have the word.
 `;
 
 async function main(args: readonly string[]): Promise<number> {
   const short = args.includes('--short');
-  const names = args.filter((arg) => arg !== '--short');
+  const onlyAt = args.indexOf('--only');
+  const only = onlyAt < 0 ? undefined : args[onlyAt + 1];
+  const names = args.filter(
+    (arg, i) => arg !== '--short' && (onlyAt < 0 || (i !== onlyAt && i !== onlyAt + 1)),
+  );
   const [name] = names;
   if (name === '--help' || name === '-h') {
     process.stdout.write(USAGE);
@@ -60,7 +64,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(USAGE);
     return 2;
   }
-  for (const benchmark of chosen) await benchmark?.run({ short });
+  for (const benchmark of chosen) await benchmark?.run({ short, only });
   return 0;
 }
 

@@ -1,14 +1,15 @@
 // What the nodes do by themselves under load when one is added, and when one is lost. Writes split-rebalance.html.
 
 import { writeReport } from './heat/publish.ts';
-import { type PhasePlan, type PhaseResult, runPhase, within } from './heat/run-phase.ts';
+import { type PhasePlan, type PhaseResult, runPhase, warmUp, within } from './heat/run-phase.ts';
 import type { HeatFigure } from './heat/recording.ts';
 import { type ClusterNode, startCluster } from './lib/cluster.ts';
-import type { BenchOptions } from './lib/options.ts';
+import { type BenchOptions, chosenPhases } from './lib/options.ts';
 import { workDirectory } from './lib/processes.ts';
 import { progress } from './lib/report.ts';
 
 const CONNECTIONS = 24;
+const WARM_SECONDS = 10;
 const ADDED = 4;
 const LOST = 3;
 /** Failover: the lease of who is lost ends, an election, and a wait for clocks. */
@@ -20,7 +21,7 @@ function plans(short: boolean): readonly PhasePlan[] {
   const common = {
     rows: short ? 5000 : 100_000,
     seconds: short ? 10 : 120,
-    restSeconds: short ? 0 : 6,
+    restSeconds: short ? 0 : 10,
     connections: CONNECTIONS,
     writeShare: 0.1,
     keys: { kind: 'uniform' },
@@ -77,7 +78,10 @@ export async function splitRebalance(options: BenchOptions): Promise<void> {
   const cluster = await startCluster(workDirectory());
   const results: PhaseResult[] = [];
   try {
-    for (const plan of plans(options.short)) results.push(await runPhase(cluster, plan));
+    await warmUp(cluster, options.short ? 1 : WARM_SECONDS);
+    for (const plan of chosenPhases(plans(options.short), options)) {
+      results.push(await runPhase(cluster, plan));
+    }
   } catch (error) {
     for (const node of cluster.nodes) progress(`--- node ${node.id}\n${node.told}`);
     throw error;

@@ -65,7 +65,10 @@ const EVEN_TOLERANCE = 0.2;
 /** For so long must it be even to count. */
 const EVEN_SECONDS = 5;
 const LOAD_ROWS = 1000;
+const WARM_ROWS = 3000;
 const ATTEMPTS_MAX = 60;
+/** By then all nodes have a changed setting. */
+const SETTING_SECONDS = 2;
 const MOVED_COUNTER = 'meridian_snapshot_bytes_sent_total';
 
 export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<PhaseResult> {
@@ -73,9 +76,13 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
   const { nodes } = cluster;
   const urls = nodes.map(({ sql }) => `postgres://root@${sql}/defaultdb`);
   await Promise.all(urls.map(untilServing));
+  await persistently(nodes, 'SET CLUSTER SETTING range.split_by_load = off');
+  await pause(SETTING_SECONDS);
   await createTable(nodes, plan.table, plan.rows);
-  // What the rows' insertion left in the rates is not this phase's.
+  // What the rows' insertion left in the rates is not this phase's. Until now the table was kept whole.
   await pause(plan.restSeconds);
+  await persistently(nodes, 'RESET CLUSTER SETTING range.split_by_load');
+  await pause(SETTING_SECONDS);
   const movedBefore = await movedBytes(nodes);
   const { table, rows, keys, writeShare } = plan;
   const clients = new ClientLoad(urls, plan.connections, { table, rows, keys, writeShare });
@@ -146,6 +153,7 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
   for (const { label, value, goal } of figures) {
     progress(`  ${label}: ${value}${goal === undefined ? '' : ` (${goal})`}`);
   }
+  for (const said of watch.whatNodesCanDo()) progress(`  ${said}`);
   const { lastError, failed } = clients;
   if (failed > 0) progress(`  ${failed} attempts failed, the last with ${lastError}`);
   return { ...result, phase: { ...phase, figures } };
@@ -177,6 +185,23 @@ export function within(label: string, value: number | undefined, goal: number): 
     goal: `within ${goal} s`,
     isReached: value !== undefined && value <= goal,
   };
+}
+
+/** Programs run slowly at first: each node is asked for a while for something that is not measured. */
+export async function warmUp({ nodes }: Cluster, seconds: number): Promise<void> {
+  progress(`warming up for ${seconds} s`);
+  const urls = nodes.map(({ sql }) => `postgres://root@${sql}/defaultdb`);
+  await Promise.all(urls.map(untilServing));
+  await persistently(nodes, 'SET CLUSTER SETTING range.split_by_load = off');
+  await createTable(nodes, 'warm', WARM_ROWS);
+  const clients = new ClientLoad(urls, 4 * nodes.length, {
+    table: 'warm',
+    rows: WARM_ROWS,
+    keys: { kind: 'uniform' },
+    writeShare: 0.1,
+  });
+  await pause(seconds);
+  await clients.stop();
 }
 
 async function createTable(

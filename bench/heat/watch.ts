@@ -4,7 +4,11 @@ import pg from 'pg';
 import type { HeatRange, HeatSample } from './recording.ts';
 
 const LOOK_MILLIS = 500;
+const GAUGES_SHOWN_EVERY = 5;
 const COUNTER = 'meridian_range_requests_total';
+const CAPACITY = 'meridian_work_capacity';
+const LEAD_LOAD = 'meridian_lead_load';
+const FOLLOW_LOAD = 'meridian_follow_load';
 
 export interface WatchedNode {
   readonly id: number;
@@ -40,6 +44,10 @@ export class Watch {
   readonly looks: { readonly at: number; readonly rows: readonly RangeRow[] }[] = [];
   /** Of each node, what its counter said when. */
   readonly counters: { readonly at: number; readonly byNode: ReadonlyMap<number, number> }[] = [];
+  private readonly gauges: {
+    readonly at: number;
+    readonly byNode: ReadonlyMap<number, ReadonlyMap<string, number>>;
+  }[] = [];
   private isStopped = false;
 
   constructor(table: string, nodes: readonly WatchedNode[], started: number) {
@@ -99,6 +107,23 @@ export class Watch {
     return rates;
   }
 
+  /** Now and then: of each node, what it believes that it can do, and how much of that it does. */
+  whatNodesCanDo(): string[] {
+    const shown: string[] = [];
+    let next = 0;
+    for (const { at, byNode } of this.gauges) {
+      if (at < next) continue;
+      next = at + GAUGES_SHOWN_EVERY;
+      const nodes = [...byNode].map(([id, values]) => {
+        const of = (name: string): number => values.get(name) ?? Number.NaN;
+        const busy = of(LEAD_LOAD) + of(FOLLOW_LOAD);
+        return `node ${id} ${Math.round(100 * busy)}% of ${Math.round(of(CAPACITY) / 1000)} ms/s`;
+      });
+      shown.push(`${at.toFixed(0)} s: ${nodes.join(', ')}`);
+    }
+    return shown;
+  }
+
   private async loop(): Promise<void> {
     while (!this.isStopped) {
       this.looking = Promise.all([this.lookAtRanges(), this.lookAtCounters()]).then(
@@ -142,21 +167,36 @@ export class Watch {
 
   private async lookAtCounters(): Promise<void> {
     const found = await Promise.all(
-      this.nodes.map(async ({ id, http }) => [id, await counterAt(http, COUNTER)] as const),
+      this.nodes.map(async ({ id, http }) => [id, await figuresOf(http)] as const),
     );
     const byNode = new Map<number, number>();
-    for (const [id, value] of found) if (value !== undefined) byNode.set(id, value);
-    this.counters.push({ at: this.now, byNode });
+    const gauges = new Map<number, ReadonlyMap<string, number>>();
+    for (const [id, figures] of found) {
+      const value = figures?.get(COUNTER);
+      if (figures === undefined || value === undefined) continue;
+      byNode.set(id, value);
+      gauges.set(id, figures);
+    }
+    const at = this.now;
+    this.counters.push({ at, byNode });
+    this.gauges.push({ at, byNode: gauges });
+  }
+}
+
+/** What a node says of itself, by name; undefined: it does not answer. */
+async function figuresOf(http: string): Promise<ReadonlyMap<string, number> | undefined> {
+  try {
+    const answer = await fetch(`http://${http}/metrics`, { signal: AbortSignal.timeout(1000) });
+    const lines = (await answer.text()).split('\n').filter((one) => /^\w+ /.test(one));
+    return new Map(
+      lines.map((one) => [one.slice(0, one.indexOf(' ')), Number(one.slice(one.indexOf(' ') + 1))]),
+    );
+  } catch {
+    return undefined;
   }
 }
 
 /** Undefined: it does not answer. */
 export async function counterAt(http: string, name: string): Promise<number | undefined> {
-  try {
-    const answer = await fetch(`http://${http}/metrics`, { signal: AbortSignal.timeout(1000) });
-    const line = (await answer.text()).split('\n').find((one) => one.startsWith(`${name} `));
-    return line === undefined ? undefined : Number(line.slice(name.length + 1));
-  } catch {
-    return undefined;
-  }
+  return (await figuresOf(http))?.get(name);
 }

@@ -206,7 +206,13 @@ export async function openDatabase(
 
     const cache = new RowCache(config.cacheBytes);
     let statements = (): number => 0;
-    const keeper = new LoadKeeper({ time: runtime.time, timers, statements: () => statements() });
+    const remote = new RemoteRangeNodes(runtime);
+    const keeper = new LoadKeeper({
+      time: runtime.time,
+      timers,
+      statements: () => statements(),
+      asked: () => remote.requests,
+    });
     closing.add(() => keeper.stop());
     /** Defaults, until there are others. */
     let settings: Settings = DEFAULT_SETTINGS;
@@ -258,7 +264,6 @@ export async function openDatabase(
     const whyBroken = (): string | undefined =>
       hosts.all().find(({ replica }) => replica.whyBroken !== undefined)?.replica.whyBroken;
 
-    const remote = new RemoteRangeNodes(runtime);
     closing.add(() => remote.close());
     const ranges = new Router({
       runtime,
@@ -282,7 +287,7 @@ export async function openDatabase(
       ranges: {
         lookup: (range) => {
           const host = hosts.get(range);
-          return host && { endpoint: host.replica };
+          return host && { endpoint: host.replica, load: host.load };
         },
       },
       timers,

@@ -3,11 +3,17 @@
 // 8.9, P19).
 
 import type { RangeEndpoint, RangeTxn } from './endpoint.ts';
+import type { RangeLoad } from './load/range-load.ts';
 import type { TxnId } from './requests.ts';
 import type { RangeId } from '../storage/shard.ts';
 
+export interface ServedRange {
+  readonly endpoint: RangeEndpoint;
+  readonly load?: Pick<RangeLoad, 'served'>;
+}
+
 export interface ServedRanges {
-  lookup(range: RangeId): { readonly endpoint: RangeEndpoint } | undefined;
+  lookup(range: RangeId): ServedRange | undefined;
 }
 
 export class Gateway {

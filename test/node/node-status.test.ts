@@ -217,6 +217,22 @@ describe('what nodes can do', () => {
     all.take(report(2, 2, { capacity: 50_000 }));
     expect(capacities()).toEqual([50_000, 50_000, 50_000]);
     all.tell(report(1, 2, { capacity: 100_000 }));
-    expect(capacities()).toEqual([100_000, 50_000, 75_000]);
+    expect(capacities()).toEqual([100_000, 50_000, 100_000]);
+  });
+
+  it('is what is usual, unless a node clearly differs, and until it hardly does', () => {
+    const { all } = statuses();
+    let sequence = 0;
+    const third = (capacity: number): number | undefined => {
+      sequence += 1;
+      all.tell(report(1, sequence, { capacity: 100 }));
+      all.take(report(2, sequence, { capacity: 100 }));
+      all.take(report(3, sequence, { capacity }));
+      return all.views().find(({ node }) => node === 3)?.capacity;
+    };
+    expect([100, 140, 70, 155].map(third)).toEqual([100, 100, 100, 100]);
+    expect([170, 140, 135].map(third)).toEqual([170, 140, 135]);
+    expect([125, 140].map(third)).toEqual([100, 100]);
+    expect([50, 75, 80].map(third)).toEqual([50, 75, 100]);
   });
 });

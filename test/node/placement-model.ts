@@ -116,6 +116,8 @@ export class ModelCluster {
   readonly world: World;
   readonly random: SeededRandom;
   readonly nodes: Map<number, ModelNode> = new Map();
+  /** What a node learns of itself varies by up to this share. */
+  capacityNoise = 0;
   records: readonly NodeRecord[] = [];
   ranges: ModelRange[] = [];
   readonly settings: Map<SettingName, number> = new Map();
@@ -130,6 +132,11 @@ export class ModelCluster {
 
   setting(name: SettingName): number {
     return this.settings.get(name) ?? SETTINGS[name].defaultValue;
+  }
+
+  private capacityShown(): number {
+    if (this.capacityNoise === 0) return 1;
+    return 1 + this.capacityNoise * (this.random.below(2001) / 1000 - 1);
   }
 
   addNode(node: number, options: { capacity?: number; locality?: string } = {}): ModelNode {
@@ -222,7 +229,7 @@ export class ModelCluster {
       bootId: 1,
       sequence: one.sequence,
       isDraining: one.isDraining,
-      capacity: one.capacity,
+      capacity: one.capacity * this.capacityShown(),
       leadLoad,
       followLoad,
       leases,

@@ -47,6 +47,18 @@ describe('placement in virtual time', () => {
   });
 
   it.each(seeds(4))(
+    'settles though what nodes learn of themselves varies all the time (seed %i)',
+    async (seed) => {
+      const cluster = plain(4, 40, seed);
+      cluster.capacityNoise = 0.2;
+      load(cluster, 0.4, 0.5);
+      await cluster.run(240);
+      expect(cluster.movesSince(160 * SECOND)).toEqual([]);
+      requireEven(cluster);
+    },
+  );
+
+  it.each(seeds(4))(
     'settles when a few ranges have nearly all of the load (seed %i)',
     async (seed) => {
       const cluster = random(seed, 1.2);

@@ -89,7 +89,7 @@ class FakeNode {
     const { world } = cluster;
     this.id = id;
     const { time, timers, log } = world;
-    this.keeper = new LoadKeeper({ time, timers, statements: () => 0 });
+    this.keeper = new LoadKeeper({ time, timers, statements: () => 0, asked: () => 0 });
     this.queue = new SplitQueue({
       self: id,
       time,

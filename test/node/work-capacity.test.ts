@@ -17,6 +17,27 @@ test('one that is busy for longer can do less, which shows within seconds', () =
   expect(after(20, 0.8, 80_000)).toBeCloseTo(100_000, -3);
 });
 
+test('what it showed before an idle time soon counts for nothing', () => {
+  const capacity = new WorkCapacity();
+  let at = 0;
+  let busy = 0;
+  let work = 0;
+  const second = (share: number, capacityThen: number): void => {
+    at += 1e6;
+    busy += share * 1e6;
+    work += share * capacityThen;
+    capacity.learn(at, busy, work);
+  };
+  for (let i = 0; i < 30; i++) second(0.8, 200_000);
+  for (let i = 0; i < 20; i++) second(0.01, 200_000);
+  for (let i = 0; i < 2; i++) second(0.8, 100_000);
+  expect(capacity.microsPerSecond).toBeLessThan(110_000);
+  // A moment in which something else ran is no reason to think otherwise.
+  for (let i = 0; i < 20; i++) second(0.8, 100_000);
+  second(0.8, 50_000);
+  expect(capacity.microsPerSecond).toBeGreaterThan(85_000);
+});
+
 test('what little it does when it is nearly idle says nothing', () => {
   expect(after(20, 0.05, 10_000)).toBeCloseTo(1_000_000);
   expect(after(20, 0.9, 500)).toBeCloseTo(1_000_000);

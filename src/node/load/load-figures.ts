@@ -22,6 +22,18 @@ export function loadGauges(keeper: LoadKeeper, queue: SplitQueue): Gauge[] {
       counts.requestsCounted,
     ),
     one(
+      'counter',
+      'main_thread_busy_seconds_total',
+      'For how long the main thread was busy.',
+      (keeper.busyMicros ?? 0) / 1e6,
+    ),
+    one(
+      'gauge',
+      'work_capacity',
+      'Microseconds of work that the node believes it can do in a second.',
+      capacity,
+    ),
+    one(
       'gauge',
       'lead_load',
       'Share of what the node can do, for ranges that it leads.',

@@ -3,7 +3,7 @@
 import { LoadBook } from '../../ranges/load/load-book.ts';
 import type { RangeLoad } from '../../ranges/load/range-load.ts';
 import type { Time, Timers } from '../../runtime/runtime.ts';
-import { STATEMENT_WORK, WorkCapacity } from './work-capacity.ts';
+import { ASKED_WORK, STATEMENT_WORK, WorkCapacity } from './work-capacity.ts';
 
 const SWEEP_MICROS = 500_000;
 /** Ranges are sampled that take at least this share of what the node can do: the least that is ever split. */
@@ -14,6 +14,8 @@ export interface LoadKeeperParts {
   readonly timers: Timers;
   /** Executed by this node's sessions since the start. */
   statements(): number;
+  /** Requests that this node has made of others' ranges since the start. */
+  asked(): number;
 }
 
 /** For who compares nodes. */
@@ -56,6 +58,11 @@ export class LoadKeeper {
     return load.work / this.capacity;
   }
 
+  /** For how long the main thread has been busy since the start; undefined: nobody can tell. */
+  get busyMicros(): number | undefined {
+    return this.#parts.time.busyMicros?.();
+  }
+
   nodeLoad(): NodeLoad {
     return { capacity: this.capacity, ...this.book.totals() };
   }
@@ -71,7 +78,8 @@ export class LoadKeeper {
     const { time } = this.#parts;
     const now = time.monotonicMicros();
     this.book.sweep(now, WARM_SHARE * this.capacity);
-    const work = this.book.counts.workCounted + this.#parts.statements() * STATEMENT_WORK;
+    const beside = this.#parts.statements() * STATEMENT_WORK + this.#parts.asked() * ASKED_WORK;
+    const work = this.book.counts.workCounted + beside;
     this.#capacity.learn(now, time.busyMicros?.(), work);
   }
 }

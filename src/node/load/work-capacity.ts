@@ -6,6 +6,8 @@
 
 /** What the sessions of this node cost it for each statement, beside the ranges: protocol, plan, transaction. */
 export const STATEMENT_WORK = 9;
+/** What each request that they ask of another node's ranges costs them: its message, the answer, and the wait. */
+export const ASKED_WORK = 22;
 
 const INITIAL = 1_000_000;
 /** A node that is fifty times slower than reckoned is not slow, but busy with something that is not counted. */
@@ -14,16 +16,19 @@ const MOST = 4_000_000;
 /** Below these, what a node does beside its ranges (timers, garbage) counts for too much. */
 const BUSY_MIN = 0.2;
 const WORK_MIN = 2_000;
-/** What is learned counts as much as what was believed after so long: a hot spot must be judged within seconds. */
-const LEARNING_SECONDS = 2;
+/** What was learned so long ago counts a third of what shows now. Long enough for nodes that are alike to look alike,
+ * whatever else runs for a moment; short enough for a hot spot to be judged within seconds, since what showed before an
+ * idle time soon counts for nothing. */
+const MEMORY_SECONDS = 6;
 
 export class WorkCapacity {
   #log = Math.log(INITIAL);
-  /** How often it has shown. */
-  #times = 0;
+  /** Seconds of being busy that it has been learned from, the older ones counting less. */
+  #weight = 0;
   #last:
     | { readonly atMicros: number; readonly busyMicros: number; readonly work: number }
     | undefined;
+  #isLearned = false;
 
   get microsPerSecond(): number {
     return Math.exp(this.#log);
@@ -31,7 +36,7 @@ export class WorkCapacity {
 
   /** The node has been busy enough to show it. */
   get isLearned(): boolean {
-    return this.#times > 0;
+    return this.#isLearned;
   }
 
   /** `busyMicros` and `work`: all since the start. Undefined: nobody can tell how busy it is. */
@@ -41,13 +46,13 @@ export class WorkCapacity {
     this.#last = { atMicros, busyMicros, work };
     if (last === undefined || atMicros <= last.atMicros) return;
     const seconds = (atMicros - last.atMicros) / 1e6;
-    const busy = Math.min(1, (busyMicros - last.busyMicros) / (atMicros - last.atMicros));
+    this.#weight *= Math.exp(-seconds / MEMORY_SECONDS);
+    const busySeconds = Math.min(seconds, (busyMicros - last.busyMicros) / 1e6);
     const rate = (work - last.work) / seconds;
-    if (busy < BUSY_MIN || rate < WORK_MIN) return;
-    const shown = Math.log(Math.min(MOST, Math.max(LEAST, rate / busy)));
-    // What was believed at first counts for nothing.
-    this.#times += 1;
-    const weight = Math.max(1 / this.#times, 1 - Math.exp(-seconds / LEARNING_SECONDS));
-    this.#log += (shown - this.#log) * weight;
+    if (busySeconds < BUSY_MIN * seconds || rate < WORK_MIN) return;
+    const shown = Math.log(Math.min(MOST, Math.max(LEAST, (work - last.work) / busySeconds)));
+    this.#weight += busySeconds;
+    this.#log += ((shown - this.#log) * busySeconds) / this.#weight;
+    this.#isLearned = true;
   }
 }

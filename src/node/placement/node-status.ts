@@ -14,6 +14,9 @@ const RATE_SECONDS = 3;
 const GIVEN_MICROS_MAX = 10_000_000;
 /** Until something is known of any node. */
 const CAPACITY = 1_000_000;
+/** Of what a node can do, to what is usual: so much apart they differ, and as little they are alike again. */
+const DIFFERENT = 1.6;
+const ALIKE = 1.3;
 
 interface Heard {
   report: NodeReport;
@@ -33,6 +36,8 @@ export class NodeStatuses {
   private readonly parts: NodeStatusParts;
   private readonly heard = new Map<NodeId, Heard>();
   private readonly startedMicros: number;
+  /** Nodes that can do more or less than is usual. */
+  private readonly different = new Set<NodeId>();
   private own: NodeReport | undefined = undefined;
 
   constructor(parts: NodeStatusParts) {
@@ -87,8 +92,7 @@ export class NodeStatuses {
       liveness: isGone ? 'dead' : this.liveness(nodeId),
       isDraining: report?.isDraining ?? false,
       isDecommissioning: state !== 'active',
-      capacity:
-        report === undefined || report.capacity === 0 ? this.usualCapacity() : report.capacity,
+      capacity: this.capacityOf(nodeId, report?.capacity ?? 0),
       leadLoad: (report?.leadLoad ?? 0) + this.givenTo(nodeId),
       followLoad: report?.followLoad ?? 0,
       leases: report?.leases ?? 0,
@@ -98,17 +102,23 @@ export class NodeStatuses {
     };
   }
 
-  /** Of a node that has not been busy yet: what those can do that have been. Else it would seem to have room without
-   * end, only because nobody has asked it for anything. */
+  /** Nodes of a cluster are mostly alike, and what each learns of itself varies with what it was asked for lately: unless
+   * one clearly differs, it is taken to be able to do what is usual. Who has not been busy yet is usual, too: else it
+   * would seem to have room without end, only because nobody has asked it for anything. */
+  private capacityOf(node: NodeId, reported: number): number {
+    const usual = this.usualCapacity();
+    if (reported === 0) return usual;
+    const ratio = Math.max(reported / usual, usual / reported);
+    if (ratio >= DIFFERENT) this.different.add(node);
+    else if (ratio <= ALIKE) this.different.delete(node);
+    return this.different.has(node) ? reported : usual;
+  }
+
   private usualCapacity(): number {
-    let sum = 0;
-    let count = 0;
-    for (const { report } of this.all()) {
-      if (report.capacity === 0) continue;
-      sum += report.capacity;
-      count += 1;
-    }
-    return count === 0 ? CAPACITY : sum / count;
+    const known: number[] = [];
+    for (const { report } of this.all()) if (report.capacity > 0) known.push(report.capacity);
+    known.sort((a, b) => a - b);
+    return known[known.length >> 1] ?? CAPACITY;
   }
 
   /** Nobody has heard of it for so long. */

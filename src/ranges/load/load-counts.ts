@@ -15,7 +15,9 @@ export const WRITTEN_BYTES = 6;
 /** Entries of other leaders that this replica follows. */
 export const FOLLOWED = 7;
 export const FOLLOWED_BYTES = 8;
-const COUNTS = 9;
+/** Requests that came from another node. */
+export const SERVED = 9;
+const COUNTS = 10;
 const FAST = COUNTS;
 const SLOW = 2 * COUNTS;
 /** Numbers that a range takes. */
@@ -157,6 +159,7 @@ export class LoadCounts {
       values[at + LOADED] as number,
       values[at + SCANS] as number,
       values[at + COMMITS] as number,
+      values[at + SERVED] as number,
       values[at + WRITTEN] as number,
       values[at + READ_BYTES] as number,
       values[at + WRITTEN_BYTES] as number,

@@ -14,6 +14,7 @@ import {
   READ_BYTES,
   READS,
   SCANS,
+  SERVED,
   WRITTEN,
   WRITTEN_BYTES,
 } from './load-counts.ts';
@@ -77,6 +78,11 @@ export class RangeLoad {
     this.add(WRITTEN, writes.length);
     this.add(WRITTEN_BYTES, bytes);
     if (this.sample !== undefined && --this.untilSample <= 0) this.takeWrites(writes, bytes);
+  }
+
+  /** A request, counted beside, that another node has sent. */
+  served(): void {
+    this.add(SERVED, 1);
   }
 
   /** Entries that another node's leader has made of its requests. */

@@ -150,11 +150,13 @@ class ServedStream {
 
   private ask(id: number, request: RangeRequest): void {
     const { range } = request.head;
-    const endpoint = this.parts.ranges.lookup(range)?.endpoint;
-    if (endpoint === undefined) {
+    const found = this.parts.ranges.lookup(range);
+    if (found === undefined) {
       this.answer(id, { kind: 'wrongRange', known: [] });
       return;
     }
+    const { endpoint, load } = found;
+    load?.served();
     if (this.running >= REQUESTS_MAX) {
       this.answer(id, { kind: 'notServing', message: 'too many requests are being carried out' });
       return;

@@ -36,6 +36,7 @@ export class RemoteLink {
   readonly node: NodeId;
   private readonly runtime: Pick<Runtime, 'network' | 'timers' | 'log'>;
   private connection: Connection | undefined = undefined;
+  /** Each has the next number. */
   private lastId = 0;
   private timer: Disposable | undefined = undefined;
   private silentBeats = 0;
@@ -50,6 +51,11 @@ export class RemoteLink {
 
   get unanswered(): number {
     return this.connection?.asked.size ?? 0;
+  }
+
+  /** Since the start. */
+  get requests(): number {
+    return this.lastId;
   }
 
   /** The request is written down before this returns. Answers its id, for tell(); 0 when it was lost at once. */

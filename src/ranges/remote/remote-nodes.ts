@@ -22,6 +22,13 @@ export class RemoteRangeNodes implements RemoteNodes {
     return remote;
   }
 
+  /** That this node has asked others for since the start. */
+  get requests(): number {
+    let requests = 0;
+    for (const remote of this.nodes.values()) requests += remote.requests;
+    return requests;
+  }
+
   close(): void {
     for (const remote of this.nodes.values()) remote.close();
   }

@@ -46,6 +46,11 @@ export class RemoteRanges implements RangeEndpoint, TwoPhaseEndpoint {
     return this;
   }
 
+  /** Asked since the start. */
+  get requests(): number {
+    return this.link.requests;
+  }
+
   close(): void {
     this.link.close();
   }

@@ -289,6 +289,10 @@ export async function openDatabase(
           const host = hosts.get(range);
           return host && { endpoint: host.replica, load: host.load };
         },
+        holder: (range) => {
+          const host = hosts.holder(range);
+          return host && { endpoint: host.replica };
+        },
       },
       timers,
       log,

@@ -72,16 +72,24 @@ export class Appends {
     const { telling } = this;
     if (telling.length === 0) return;
     this.telling = [];
-    for (const group of telling) {
-      const { commitsToTell, core, groupId, isRemoved } = group;
-      group.commitsToTell = undefined;
-      if (commitsToTell === undefined) continue;
-      for (const message of commitsToTell.values()) {
-        if (isRemoved || core.role !== 'leader' || core.term !== message.term) continue;
-        this.parts.sender.add(groupId, message);
-      }
-    }
+    for (const group of telling) this.letGo(group);
     this.parts.sender.flush();
+  }
+
+  /** Of one group, at once: somebody waits for what the others make of it. */
+  tellNow(group: RaftGroup): void {
+    this.letGo(group);
+    this.parts.sender.flush();
+  }
+
+  private letGo(group: RaftGroup): void {
+    const { commitsToTell, core, groupId, isRemoved } = group;
+    group.commitsToTell = undefined;
+    if (commitsToTell === undefined) return;
+    for (const message of commitsToTell.values()) {
+      if (isRemoved || core.role !== 'leader' || core.term !== message.term) continue;
+      this.parts.sender.add(groupId, message);
+    }
   }
 
   private put(group: RaftGroup, message: OutgoingAppend, entries: readonly Entry[]): void {

@@ -79,6 +79,7 @@ export class RaftScheduler {
   private readonly watch: Watch;
   private readonly installs: Installs;
   private readonly reads: ReadRequests;
+  private readonly appends: Appends;
   private readonly births: Births;
   /** Why nothing is taken any more. */
   private stopped: string | undefined;
@@ -160,6 +161,7 @@ export class RaftScheduler {
       },
     });
     const appends = new Appends({ log, sender, readsMax: options.logReadsMax, failed });
+    this.appends = appends;
     this.watch = new Watch({
       timers,
       timing,
@@ -375,6 +377,15 @@ export class RaftScheduler {
     this.intake.noteFresh();
     this.rounds.enqueue(group);
     return new Promise((resolve) => group.proposals.push(proposed.index, 0, resolve));
+  }
+
+  /** The others learn now, not with the next tick, what has committed. */
+  tellCommits(group: RaftGroup): void {
+    if (this.stopped !== undefined || group.isRemoved) return;
+    this.appends.tellNow(group);
+    // What the core has not said yet.
+    group.tellsNow = true;
+    this.rounds.enqueue(group);
   }
 
   /** Hands leadership over (P3). Resolves once another leads, or when it can't be expected any more; whatever comes of

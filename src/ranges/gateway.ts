@@ -14,6 +14,8 @@ export interface ServedRange {
 
 export interface ServedRanges {
   lookup(range: RangeId): ServedRange | undefined;
+  /** Who has what was locked in a range, also after that was merged into another. */
+  holder(range: RangeId): ServedRange | undefined;
 }
 
 export class Gateway {
@@ -58,6 +60,6 @@ export class Gateway {
   }
 
   private release(txn: RangeTxn, range: RangeId, isForsaken = false): void {
-    this.ranges.lookup(range)?.endpoint.release({ range, generation: 0 }, txn, isForsaken);
+    this.ranges.holder(range)?.endpoint.release({ range, generation: 0 }, txn, isForsaken);
   }
 }

@@ -107,6 +107,56 @@ describe('a transaction that has locked rows of the right range', () => {
   });
 });
 
+describe('requests of the right range', () => {
+  it.each([1, 2, 3])(
+    'wait for no longer than the merge of what lines up takes (seed %i)',
+    async (seed) => {
+      const { cluster, leader } = await withTable({ seed });
+      await splitAt(cluster, 50);
+      await cluster.pass(SECOND);
+      const left = await serving(cluster, rowKey(40));
+      const waits: number[] = [];
+      let isOver = false;
+      const client = async (id: number): Promise<void> => {
+        const own = cluster.session(leader);
+        while (!isOver) {
+          const began = cluster.world.nowMicros;
+          await own.query(`UPDATE t SET v = v + 1 WHERE id = ${id}`);
+          waits.push(cluster.world.nowMicros - began);
+        }
+      };
+      const clients = [5, 45, 55, 95].map(client);
+      await cluster.pass(100_000);
+      await cluster.until(left.merge());
+      await cluster.pass(100_000);
+      isOver = true;
+      await cluster.until(Promise.all(clients));
+      expect(waits.length).toBeGreaterThan(400);
+      // Simulated time.
+      expect(Math.max(...waits)).toBeLessThan(20_000);
+    },
+  );
+});
+
+describe('what a gateway elsewhere has locked in the right range', () => {
+  it.each(['ROLLBACK', 'COMMIT', 'crash'])('is let go of after the merge (%s)', async (end) => {
+    const { cluster, session, leader } = await withTable();
+    await splitAt(cluster, 50);
+    await cluster.pass(SECOND);
+    const [other] = cluster.followersOf(leader) as [ClusterNode];
+    const far = cluster.session(other);
+    await cluster.query(far, 'BEGIN');
+    await cluster.query(far, 'SELECT v FROM t WHERE id = 80 FOR UPDATE');
+    await mergeAt(cluster, 50);
+    if (end === 'crash') cluster.crash(other);
+    else await cluster.query(far, end);
+    await cluster.pass(10 * SECOND);
+    await cluster.query(session, 'SELECT v FROM t WHERE id = 80 FOR UPDATE NOWAIT');
+    const host = await serving(cluster, rowKey(80));
+    expect(host.replica.stats().sessions).toBe(0);
+  });
+});
+
 describe('a range whose right neighbour is led by another node', () => {
   it('takes its lease first', async () => {
     const { cluster, session } = await withTable();

@@ -65,19 +65,18 @@ class Pair {
     this.gateway = one;
     this.server = two;
     const released = (id: string): void => void this.released.push(id);
+    const find = (range: number): { readonly endpoint: RangeEndpoint } | undefined =>
+      range === HEAD.range
+        ? {
+            endpoint: {
+              ...ABSENT_RANGE,
+              release: (_head, { id }) => released(id),
+              ...this.range,
+            },
+          }
+        : undefined;
     this.service = new RangeService({
-      ranges: {
-        lookup: (range) =>
-          range === HEAD.range
-            ? {
-                endpoint: {
-                  ...ABSENT_RANGE,
-                  release: (_head, { id }) => released(id),
-                  ...this.range,
-                },
-              }
-            : undefined,
-      },
+      ranges: { lookup: find, holder: find },
       timers: two.timers,
       log: two.log,
     });

@@ -247,6 +247,11 @@ export class RangeHost {
     return this.replica.appliedIndex;
   }
 
+  /** Followers learn at once what has committed. */
+  tellCommits(): void {
+    this.node.scheduler.tellCommits(this.group);
+  }
+
   bytesBetween(after: number, last: number): number {
     return this.group.bytesBetween(after, last);
   }

@@ -28,6 +28,8 @@ const ANSWER_MICROS = 10_000_000;
 /** While nothing is served: then the freeze is taken back. */
 const FROZEN_ANSWER_MICROS = 1_000_000;
 const LOOK_MICROS = 5_000;
+/** While nothing is served. */
+const APPLIED_LOOK_MICROS = 1_000;
 /** For the right range to be led here. */
 const LEADING_MICROS_MAX = 3_000_000;
 /** After this long a freeze is looked into. */
@@ -128,6 +130,7 @@ export class RangeMerges {
     await this.askAll(right, left.range, READY, ANSWER_MICROS);
     const { generation } = left.descriptor;
     demand(await right.replica.changes.freeze(left.range, generation), right.range);
+    right.tellCommits();
     try {
       // Its outcome is told where it is prepared.
       if (right.replica.twoPhase.preparedCount > 0) {
@@ -257,10 +260,10 @@ export class RangeMerges {
 
   private async onceApplied(host: RangeHost, index: number): Promise<void> {
     const { runtime } = this.parts;
-    for (let waited = 0; host.appliedIndex < index; waited += LOOK_MICROS) {
+    for (let waited = 0; host.appliedIndex < index; waited += APPLIED_LOOK_MICROS) {
       if (waited > ANSWER_MICROS) throw new Error('it has not come so far');
       host.replica.flushApplies();
-      await pause(runtime.timers, LOOK_MICROS);
+      await pause(runtime.timers, APPLIED_LOOK_MICROS);
     }
   }
 }

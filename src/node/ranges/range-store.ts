@@ -37,6 +37,8 @@ export type RangeChanged = (host: RangeHost) => void;
 export class RangeStore implements HostSiblings {
   private readonly parts: RangeStoreParts;
   private readonly hosts = new Map<RangeId, RangeHost>();
+  /** Ranges that were merged into others here since the node began, and into which: sessions live no longer. */
+  private readonly absorbedBy = new Map<RangeId, RangeId>();
   /** Being removed: they still have data. */
   private readonly leaving = new Set<RangeHost>();
   /** Of ranges that are known, in the order of their keys. */
@@ -81,6 +83,12 @@ export class RangeStore implements HostSiblings {
   get(range: RangeId): RangeHost | undefined {
     const host = this.hosts.get(range);
     return host?.isKnown === true ? host : undefined;
+  }
+
+  /** The range itself, or the one that has taken it over. */
+  holder(range: RangeId): RangeHost | undefined {
+    const by = this.absorbedBy.get(range);
+    return by === undefined ? this.get(range) : this.holder(by);
   }
 
   /** In the order of their keys. */
@@ -179,6 +187,11 @@ export class RangeStore implements HostSiblings {
         this.unplace(host);
         this.leaving.add(host);
         const absorption = host.replica.absorbed();
+        this.absorbedBy.set(right, left.range);
+        if (this.absorbedBy.size > ABSORBED_MAX) {
+          const [oldest] = this.absorbedBy.keys();
+          this.absorbedBy.delete(oldest as RangeId);
+        }
         host.stop('its range was merged into another');
         // P27, P32: its log is needed until the other has taken it over durably; what does is posted in this turn.
         this.forgetGroup(
@@ -441,6 +454,8 @@ export class RangeStore implements HostSiblings {
   }
 }
 
+/** What was locked in ranges that were merged before so many others is let go of by now. */
+const ABSORBED_MAX = 10_000;
 /** Descriptors told to who asked for keys that are not here. */
 const KNOWN_MAX = 16;
 

@@ -136,6 +136,7 @@ export class Sessions {
         // They don't end with the right range.
         before.heirs = undefined;
       }
+      before.movedTo = { sessions: this, session };
       this.locks.adopt(session.owner, locks);
       if (session.owner.state === 'active') session.owner.state = state;
     }
@@ -158,7 +159,8 @@ export class Sessions {
       session.owner.state = 'active';
       this.locks.woundIfInTheWay(session.owner);
     }
-    for (const heir of session.heirs ?? []) heir.sessions.relax(heir.session);
+    if (session.heirs === undefined) return;
+    for (const heir of session.heirsNow()) heir.sessions.relax(heir.session);
   }
 
   endAll(): void {
@@ -172,7 +174,8 @@ export class Sessions {
   }
 
   private releaseHeirs(session: Session): void {
-    for (const heir of session.heirs ?? []) {
+    if (session.heirs === undefined) return;
+    for (const heir of session.heirsNow()) {
       const { state } = heir.session.owner;
       if (state === 'active' || state === 'confirmed') heir.sessions.release(heir.session);
     }

@@ -19,6 +19,7 @@ import { Availability } from './chaos/availability.ts';
 import { Clients, KEY_VALUE_PART, pause } from './chaos/clients.ts';
 import { Faults } from './chaos/faults.ts';
 import { Fleet } from './chaos/fleet.ts';
+import { Journal } from './chaos/journal.ts';
 import { type LossFigures, loseMajority } from './chaos/majority-loss.ts';
 import { Operators } from './chaos/operators.ts';
 import { proveCuts } from './chaos/proof.ts';
@@ -101,7 +102,7 @@ async function run(settings: Settings): Promise<boolean> {
     const half = Math.floor(settings.clients / 2);
     const clients = new Clients(fleet, history, availability, half, random.fork('clients'));
     const sqlClients = new SqlClients(
-      { fleet, history, availability, violations },
+      { fleet, history, availability, violations, journal: new Journal(directory) },
       settings.clients - half,
       random.fork('sql'),
     );

@@ -8,6 +8,7 @@ import type { SeededRandom } from '../../src/sim/random.ts';
 import type { Availability } from './availability.ts';
 import { Figures, nextNode, type Outcome, pause } from './clients.ts';
 import type { Fleet } from './fleet.ts';
+import type { Journal } from './journal.ts';
 import { codeOf, isRefusal, SqlConnection } from './sql-connection.ts';
 import { ACCOUNTS, BALANCE, partOf, REGISTERS, SPREAD } from './sql-tables.ts';
 import type { Violations } from './violations.ts';
@@ -37,6 +38,7 @@ export interface SqlParts {
   readonly history: RegisterHistory;
   readonly availability: Availability;
   readonly violations: Violations;
+  readonly journal: Journal;
 }
 
 export class SqlClients {
@@ -68,7 +70,7 @@ export class SqlClients {
   }
 
   async #run(name: string, random: SeededRandom): Promise<void> {
-    const { fleet } = this.#parts;
+    const { fleet, journal } = this.#parts;
     let node = this.#anyNode(random);
     let connection: SqlConnection | undefined;
     while (!this.#isStopped) {
@@ -76,13 +78,15 @@ export class SqlClients {
         connection.destroy();
         connection = undefined;
       }
+      const startedAt = performance.now();
       try {
         connection ??= await SqlConnection.open(node, fleet.url(node), DEADLINE_MILLIS);
         await this.#operate(name, connection, random);
       } catch (error) {
+        this.#count(error);
+        journal.failed(name, node, connection?.last ?? 'to connect', startedAt, error);
         // Whatever it was in the middle of is over then.
         if (connection?.isBroken === false) await leaveBlock(connection);
-        this.#count(error);
         await pause(AFTER_FAILURE_MILLIS);
         node = nextNode(fleet.ids, node);
       }

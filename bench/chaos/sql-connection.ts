@@ -21,6 +21,8 @@ export class SqlConnection {
   readonly #client: pg.Client;
   /** Nothing can be asked here any more. */
   isBroken = false;
+  /** What was asked last. */
+  last = 'nothing yet';
 
   private constructor(node: number, client: pg.Client) {
     this.node = node;
@@ -48,6 +50,7 @@ export class SqlConnection {
 
   /** After an error without a code the connection is of no more use. */
   async query(text: string, values: readonly unknown[] = []): Promise<readonly SqlRow[]> {
+    this.last = `${text} ${values.map((value) => String(value).trim()).join(', ')}`;
     try {
       const { rows } = await this.#client.query<SqlRow>(text, [...values]);
       return rows;
@@ -70,7 +73,7 @@ export class SqlConnection {
 /** SQLSTATE; undefined: nothing was answered. */
 export function codeOf(error: unknown): string | undefined {
   const { code } = error as { code?: unknown };
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  return typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 export function isRefusal(error: unknown): boolean {

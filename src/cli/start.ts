@@ -183,7 +183,8 @@ Ctrl-C stops it.
 }
 
 function membersText(nodeId: number, members: number): string {
-  return members > 1 ? `\nNode ${nodeId} of ${members}. Each of them serves SQL.\n` : '';
+  if (members <= 1) return '';
+  return `\nNode ${nodeId} of a cluster of ${members} nodes. Each of them serves SQL.\n`;
 }
 
 function localityOf(options: ParsedOptions): string {

@@ -46,6 +46,7 @@ import { Closing } from './closing.ts';
 import type { NodeConfig } from './config.ts';
 import { gaugesOf } from './figures.ts';
 import { loadIdentity, type Member } from './identity.ts';
+import { membersAfter } from './members.ts';
 import { loadGauges } from './load/load-figures.ts';
 import { LoadKeeper } from './load/load-keeper.ts';
 import { nodeAdmin } from './placement/node-admin.ts';
@@ -103,6 +104,7 @@ export interface KeyValueAccess {
 export interface Database {
   readonly nodeId: NodeId;
   readonly clusterId: string;
+  /** As far as this node knows: without those that were decommissioned. */
   readonly members: readonly Member[];
   readonly sql: SqlServer;
   readonly kv: KeyValueAccess;
@@ -326,9 +328,10 @@ export async function openDatabase(
     };
     hosts.onChange(told);
     for (const host of hosts.all()) told(host);
+    /** Of the registry, once that was read. */
+    let currentMembers = (): readonly Member[] => members;
     const leaderElsewhere = (): Member | undefined =>
-      members.find((member) => member.nodeId === home()?.leaderElsewhere);
-    let nodes = (): readonly { readonly nodeId: NodeId }[] => members;
+      currentMembers().find((member) => member.nodeId === home()?.leaderElsewhere);
     schema = new SchemaServing({
       nodeId,
       runtime,
@@ -342,7 +345,7 @@ export async function openDatabase(
         return lease.isAlone || lease.isHeld();
       },
       leader: () => home()?.leaderElsewhere,
-      others: () => nodes().map((node) => node.nodeId),
+      others: () => currentMembers().map((node) => node.nodeId),
       onFailure: broken,
     });
     closing.add(() => schema?.cease('the node is stopping'));
@@ -438,10 +441,14 @@ export async function openDatabase(
       followLoad: () => keeper.nodeLoad().followWork,
       // A node that is given replicas up to its mark would refuse writes at once.
       roomBytes: () => Math.max(0, guard.freeBytes - 2 * config.minFreeBytes),
-      onNodes: options.onNodes ?? (() => {}),
+      onNodes: (records) => {
+        schema?.departed(goneOf(records));
+        options.onNodes?.(records);
+      },
     });
     settings = placement.settings;
-    nodes = () => (placement.nodes.length > 0 ? placement.nodes : members);
+    currentMembers = () =>
+      placement.nodes.length > 0 ? membersAfter(members, placement.nodes) : members;
     closing.add(() => placement.stop());
     const control: RangeControl = new RangeControl({
       nodeId,
@@ -467,7 +474,9 @@ export async function openDatabase(
     return {
       nodeId,
       clusterId,
-      members,
+      get members() {
+        return currentMembers();
+      },
       sql: sqlServing.guard(sql.server),
       kv: { ranges, transactions: system, clock, leader: leaderElsewhere },
       clock,
@@ -506,7 +515,7 @@ export async function openDatabase(
       status: () => ({
         nodeId,
         clusterId,
-        members,
+        members: currentMembers(),
         isServing: sqlServing.isServing,
         reason: brokenBy ?? whyBroken() ?? clock.suspended ?? 'ok',
         ranges: [...hosts.hosted()].map((host) => host.status()),
@@ -561,6 +570,10 @@ async function checkAll(hosts: readonly RangeHost[], nodeId: NodeId): Promise<Co
     rows += answer.rows;
   }
   return { kind: 'consistent', replicas, rows };
+}
+
+function goneOf(records: readonly NodeRecord[]): readonly NodeId[] {
+  return records.filter(({ state }) => state === 'decommissioned').map(({ nodeId }) => nodeId);
 }
 
 function notServing(

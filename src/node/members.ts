@@ -132,7 +132,7 @@ export class Members {
   }
 }
 
-/** Exported for its test. */
+/** Those known and those registered: who was decommissioned is out. */
 export function membersAfter(
   known: readonly Member[],
   records: readonly NodeRecord[],

@@ -3,6 +3,8 @@
 
 import { describe, expect, it } from 'vitest';
 import type { DbError } from '../../src/base/errors.ts';
+import { inOwnTransaction } from '../../src/sql/catalog/attempts.ts';
+import { clearRecord, gatewayKey, pendingClearKey } from '../../src/sql/catalog/keys.ts';
 import { SCHEMA_LEASE_MICROS } from '../../src/sql/catalog/schema-links.ts';
 import { name } from '../sql/fakes/sessions.ts';
 import { SchemaCluster, SECOND } from './schema-fixture.ts';
@@ -270,6 +272,36 @@ describe('a home that moves', () => {
     const before = versionOn(cluster, 2) as number;
     await cluster.until(cluster.node(3).session().run('TRUNCATE t'));
     expect([2, 3].map((id) => versionOn(cluster, id))).toEqual([before + 1, before + 1]);
+  });
+});
+
+describe('a node that is gone for good', () => {
+  const isKept = (cluster: SchemaCluster, key: Uint8Array): Promise<boolean> =>
+    cluster
+      .until(Promise.resolve(cluster.node(1).store.snapshot().getMany([key])))
+      .then(([value]) => value !== undefined);
+
+  it('leaves nothing in the catalog once its lease has ended, and may come after all', async () => {
+    const cluster = await withTable();
+    const left = pendingClearKey(777);
+    await cluster.until(
+      inOwnTransaction(cluster.node(3).store, async (txn) => txn.put(left, clearRecord(3))),
+    );
+    cluster.crash(3);
+    const home = cluster.node(1).serving;
+    home.departed([3]);
+    await cluster.pass(SECOND / 10);
+    expect(await isKept(cluster, gatewayKey(3))).toBe(true);
+    expect(await isKept(cluster, left)).toBe(true);
+    await cluster.pass(SCHEMA_LEASE_MICROS * 2);
+    home.departed([3]);
+    await cluster.pass(SECOND);
+    expect(await isKept(cluster, gatewayKey(3))).toBe(false);
+    expect(await isKept(cluster, left)).toBe(false);
+    expect(await isKept(cluster, gatewayKey(2))).toBe(true);
+    cluster.open(3);
+    await cluster.allServe();
+    expect(await isKept(cluster, gatewayKey(3))).toBe(true);
   });
 });
 

@@ -186,6 +186,11 @@ export class Placement {
     const { log } = this.parts.runtime;
     await this.settings.refresh();
     await this.refresh();
+    // Whoever is told twice is gone already.
+    const isGone = this.records.some(
+      ({ nodeId, state }) => nodeId === node && state === 'decommissioned',
+    );
+    if (isGone && !undo) return;
     const factor = this.settings.get('replication.factor');
     await this.registry.setState(node, undo ? 'active' : 'decommissioning', (records) => {
       const before = records.find(({ nodeId }) => nodeId === node);

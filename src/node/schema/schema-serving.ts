@@ -55,6 +55,11 @@ export class SchemaServing implements SchemaHomes {
     home?.stop(reason);
   }
 
+  /** These were decommissioned. */
+  departed(nodes: readonly NodeId[]): void {
+    this.#home?.departed(nodes);
+  }
+
   async open(incarnation: number, events: HomeLinkEvents): Promise<HomeLink> {
     const { nodeId, runtime } = this.#parts;
     if (this.#home !== undefined) return linkLocally(this.#home, nodeId, incarnation, events);

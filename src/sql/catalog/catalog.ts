@@ -1,27 +1,15 @@
 // The catalog: which tables there are. Descriptors are rows under system keys, changed by ordinary transactions, cached
 // whole in memory of every node that serves SQL, under a lease. This room knows descriptors, their bytes, ids and leases; it knows nothing of statements or plans.
 
-import { ByteReader } from '../../base/bytes.ts';
 import type { IntervalClock } from '../../clock/interval-clock.ts';
-import { decodeKeyDatum } from '../../rows/key-codec.ts';
-import { INT8 } from '../../rows/types.ts';
 import type { Log, NodeId, Random, Time, Timers } from '../../runtime/runtime.ts';
 import type { Transactions } from '../../txn/api.ts';
 import type { Catalog, CatalogView } from './api.ts';
-import { inOwnTransaction } from './attempts.ts';
 import { IdCounter, RowIdCounter } from './counters.ts';
 import { NO_SETTINGS, type TableDescriptor, type TableSettings } from './descriptor.ts';
 import { decodeDescriptor } from './encoding.ts';
-import {
-  clearingNode,
-  clearRecord,
-  DESCRIPTOR_SPAN,
-  FIRST_INDEX_ID,
-  FIRST_TABLE_ID,
-  indexSpan,
-  PENDING_CLEAR_SPAN,
-  pendingClearKey,
-} from './keys.ts';
+import { clearRecord, DESCRIPTOR_SPAN, FIRST_INDEX_ID, FIRST_TABLE_ID } from './keys.ts';
+import { clearIndex, clearLeavings } from './leavings.ts';
 import { scanRows } from './scan.ts';
 import { SchemaGateway } from './schema-gateway.ts';
 import type { SchemaHomes } from './schema-links.ts';
@@ -85,7 +73,8 @@ class StoredCatalog implements Catalog {
 
   async #load(): Promise<readonly TableDescriptor[]> {
     if (!this.#isPrepared) {
-      await this.#clearOrphans();
+      // Other nodes clear their own.
+      await clearLeavings(this.#transactions, this.#node, this.#log);
       await this.#rowIds.start();
       this.#isPrepared = true;
     }
@@ -112,23 +101,7 @@ class StoredCatalog implements Catalog {
     return this.#rowIds.take();
   }
 
-  async clearIndex(indexId: number): Promise<void> {
-    const { start, end } = indexSpan(indexId);
-    await this.#transactions.clearSpan(start, end);
-    await inOwnTransaction(this.#transactions, async (txn) => txn.delete(pendingClearKey(indexId)));
-  }
-
-  /** A record that is still there belongs to a transaction of this node that did not commit, or to one that did and whose
-   * old keys were not cleared before the crash. Nobody sees the keys either way. Other nodes clear their own. */
-  async #clearOrphans(): Promise<void> {
-    const indexIds: number[] = [];
-    await scanRows(this.#transactions, PENDING_CLEAR_SPAN, (key, record) => {
-      if (clearingNode(record) !== this.#node) return;
-      indexIds.push(Number(decodeKeyDatum(new ByteReader(key, 4), INT8, false)));
-    });
-    for (const indexId of indexIds) {
-      this.#log.info('clearing what an unfinished schema change left', { index: indexId });
-      await this.clearIndex(indexId);
-    }
+  clearIndex(indexId: number): Promise<void> {
+    return clearIndex(this.#transactions, indexId);
   }
 }

@@ -79,6 +79,8 @@ export class SchemaHome {
   readonly #leaseMicros: number;
   readonly #id: number;
   readonly #gateways = new Map<NodeId, Gateway>();
+  /** They stand in the catalog, or will. */
+  readonly #admitting: NodeId[] = [];
   /** Processes that were replaced while their schema changes may still commit. */
   readonly #replaced = new Set<Gateway>();
   /** By table. */
@@ -121,8 +123,13 @@ export class SchemaHome {
   attach(node: NodeId, incarnation: number, link: GatewayLink): GatewayEvents {
     let gateway: Gateway | undefined;
     let isBroken = false;
+    this.#admitting.push(node);
+    const admitted = (): void => {
+      this.#admitting.splice(this.#admitting.indexOf(node), 1);
+    };
     void this.#takeover.admit(node).then(
       () => {
+        admitted();
         if (isBroken || this.#stopped !== undefined) {
           link.close();
           return;
@@ -130,7 +137,10 @@ export class SchemaHome {
         gateway = this.#record(node, incarnation, link);
         this.#welcome(gateway, link);
       },
-      () => link.close(),
+      () => {
+        admitted();
+        link.close();
+      },
     );
     return {
       message: (message) => {
@@ -141,6 +151,16 @@ export class SchemaHome {
         if (gateway?.link === link) gateway.link = undefined;
       },
     };
+  }
+
+  /** These were decommissioned. */
+  departed(nodes: readonly NodeId[]): void {
+    if (this.#takeover.hasStrangers) return;
+    for (const node of nodes) {
+      const mayCommit = [...this.#replaced].some((gateway) => gateway.node === node);
+      const isHere = this.#gateways.has(node) || this.#admitting.includes(node);
+      if (!mayCommit && !isHere) this.#takeover.forget(node);
+    }
   }
 
   #record(node: NodeId, incarnation: number, link: GatewayLink): Gateway {

@@ -5,6 +5,7 @@ import { DbError } from '../../base/errors.ts';
 import type { Log, NodeId, Time, Timers } from '../../runtime/runtime.ts';
 import type { Transactions } from '../../txn/api.ts';
 import { isPassing } from './errors.ts';
+import { clearLeavings, eraseGateway } from './leavings.ts';
 import { beginStint, lastStint, readGateways, writeGateway } from './schema-stint.ts';
 
 const RETRY_MICROS = 100_000;
@@ -25,6 +26,7 @@ export class Takeover {
   /** Stand in the catalog: may have been given a lease some time. */
   #known = new Set<NodeId>();
   #strangers = new Set<NodeId>();
+  #forgetting: Promise<void> = Promise.resolve();
   /** By then every lease has ended that an earlier home gave. */
   readonly #until: number;
   #timer: Disposable | undefined;
@@ -101,9 +103,33 @@ export class Takeover {
     return stint;
   }
 
+  /** A node that is gone for good, and whose lease has ended: no home has to wait for it any more, and what it left is
+   * cleared. Should it come after all, it is entered anew. Never rejects: it is tried again when it is asked for again. */
+  forget(node: NodeId): void {
+    if (!this.#known.delete(node)) return;
+    this.#forgetting = this.#forgetting.then(() => this.#erase(node));
+  }
+
+  async #erase(node: NodeId): Promise<void> {
+    const { transactions, log } = this.#parts;
+    try {
+      await clearLeavings(transactions, node, log);
+      await eraseGateway(transactions, node, this.stint);
+    } catch (error) {
+      this.#known.add(node);
+      if (!this.#isStopped) {
+        log.warn('what a node left in the catalog could not be cleared', {
+          node,
+          error: String(error),
+        });
+      }
+    }
+  }
+
   /** Before it is given anything, it stands in the catalog that it may have been. */
   async admit(node: NodeId): Promise<void> {
     await this.done;
+    await this.#forgetting;
     while (!this.#known.has(node)) {
       try {
         await writeGateway(this.#parts.transactions, node);

@@ -321,9 +321,10 @@ export class PlanRunner {
     if (!this.#state.open) this.#catalog.releaseAll();
   }
 
-  /** A cancelled statement fails with why it was cancelled, whatever it was waiting for. */
+  /** A cancelled statement fails with why it was cancelled, whatever it was waiting for; unless it may have committed. */
   #reason(error: unknown): unknown {
-    return this.#cancelled ?? error;
+    const isUnknown = error instanceof DbError && error.code === '40003';
+    return isUnknown ? error : (this.#cancelled ?? error);
   }
 
   #stop(reason: DbError): void {

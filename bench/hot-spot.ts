@@ -11,11 +11,14 @@ import {
   within,
 } from './heat/run-phase.ts';
 import type { HeatFigure } from './heat/recording.ts';
+import { splitsAndMerges, type StallEvent, stallFigures } from './heat/stalls.ts';
 import { startCluster } from './lib/cluster.ts';
 import { type BenchOptions, chosenPhases } from './lib/options.ts';
 import { workDirectory } from './lib/processes.ts';
 
 const CONNECTIONS = 24;
+/** A second: a small part of what the nodes can do. */
+const STALL_REQUESTS = 300;
 const WARM_SECONDS = 10;
 
 function plans(short: boolean): readonly PhasePlan[] {
@@ -97,7 +100,30 @@ function plans(short: boolean): readonly PhasePlan[] {
         }
       },
     },
+    stalls(short),
   ];
+}
+
+/** Not a hot spot, but what a client notices when ranges are split and merged. */
+function stalls(short: boolean): PhasePlan {
+  const splits = short ? 3 : 20;
+  const rows = short ? 2000 : 20_000;
+  const events: StallEvent[] = [];
+  return {
+    name: 'Splits and merges that nobody should notice',
+    story: `Rows are read at random, ${STALL_REQUESTS} requests a second in all, one in ten being an update. The table is split by hand once a second, and then the nodes merge what was split. Nothing else moves.`,
+    table: 'calm',
+    rows,
+    seconds: 8 + 3 * splits,
+    connections: CONNECTIONS,
+    perSecond: STALL_REQUESTS,
+    keys: { kind: 'uniform' },
+    writeShare: 0.1,
+    isDivisible: false,
+    restSeconds: short ? 0 : 5,
+    meanwhile: splitsAndMerges('calm', rows, splits, events),
+    judge: ({ clients }) => stallFigures(clients, events),
+  };
 }
 
 /** Of each node: the mean of its three busiest seconds in the last half minute or so, compared. */

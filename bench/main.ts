@@ -1,4 +1,4 @@
-// `npm run bench -- NAME [--short] [--only WORD]`: finds the benchmark and runs it. --short shows that it runs, not how fast.
+// `npm run bench -- NAME [--short] [--only WORD,...]`: finds the benchmark and runs it. --short shows that it runs, not how fast.
 
 import { failover } from './failover.ts';
 import { hotSpot } from './hot-spot.ts';
@@ -32,14 +32,15 @@ const BENCHMARKS: Readonly<
   micro: { summary: 'the pieces of the hot paths, in nanoseconds', run: micro },
 };
 
-const USAGE = `npm run bench -- NAME [--short] [--only WORD]
+const USAGE = `npm run bench -- NAME [--short] [--only WORD,...]
 
 ${Object.entries(BENCHMARKS)
   .map(([name, { summary }]) => `  ${name.padEnd(15)} ${summary}`)
   .join('\n')}
   all             each of them
 
---short shows that it runs, not how fast. --only WORD runs the phases whose names have the word.
+--short shows that it runs, not how fast. --only WORD,... runs the phases whose names have one of
+the words.
 `;
 
 async function main(args: readonly string[]): Promise<number> {

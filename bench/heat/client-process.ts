@@ -14,6 +14,9 @@ export type ToClients =
     }
   | { readonly kind: 'stop' };
 
+/** Said once, as the first requests are sent; then FromClients, each second. */
+export const BEGAN = 'began';
+
 export interface FromClients {
   /** Seconds since they began: of the time that this tells of. A busy process is late with what it says. */
   readonly from: number;
@@ -21,6 +24,9 @@ export interface FromClients {
   readonly completed: number;
   readonly failed: number;
   readonly latencies: readonly (readonly [number, number])[];
+  /** At a fixed rate: when each should have begun, in milliseconds of this machine's time, and how many later it had its
+   * answer. */
+  readonly timed: readonly (readonly [number, number])[];
   /** Of growing keys: the greatest that was acknowledged. */
   readonly greatestId: number;
   readonly lastError: string | undefined;
@@ -37,6 +43,7 @@ class Clients {
   private readonly latencies = new Latencies();
   private readonly started = performance.now();
   private readonly loops: Promise<void>[] = [];
+  private readonly timed: (readonly [number, number])[] = [];
   private readonly timer: NodeJS.Timeout;
   private completed = 0;
   private failed = 0;
@@ -49,7 +56,7 @@ class Clients {
     this.urls = urls;
     this.workload = workload;
     this.pick = idPicker(workload, this.chance);
-    for (let i = 0; i < connections; i++) this.loops.push(this.loop(i));
+    for (let i = 0; i < connections; i++) this.loops.push(this.loop(i, connections));
     this.timer = setInterval(() => this.report(), 1000);
   }
 
@@ -59,14 +66,23 @@ class Clients {
     await Promise.all(this.loops);
   }
 
-  private async loop(first: number): Promise<void> {
+  private async loop(first: number, connections: number): Promise<void> {
     let client: pg.Client | undefined;
     let node = first % this.urls.length;
+    const { perSecond } = this.workload;
+    const everyMillis = perSecond === undefined ? 0 : (1000 * connections) / perSecond;
+    let due = performance.now() + (everyMillis * first) / connections;
     while (!this.isStopped) {
+      if (perSecond !== undefined) {
+        await pause(due - performance.now());
+        if (this.isStopped) break;
+      }
       const id = this.pick(this.seconds);
       const isWrite =
         this.workload.keys.kind === 'growing' || this.chance() < this.workload.writeShare;
-      const begun = performance.now();
+      // What waits for the one before it is late by that.
+      const begun = perSecond === undefined ? performance.now() : due;
+      due += everyMillis;
       for (;;) {
         try {
           client ??= await connect(this.urls[node] as string);
@@ -86,7 +102,9 @@ class Clients {
           }
         }
       }
-      this.latencies.add(performance.now() - begun);
+      const millis = performance.now() - begun;
+      this.latencies.add(millis);
+      if (perSecond !== undefined) this.timed.push([performance.timeOrigin + begun, millis]);
       this.completed++;
       if (id > this.greatestId) this.greatestId = id;
     }
@@ -123,6 +141,7 @@ class Clients {
       completed: this.completed,
       failed: this.failed,
       latencies: this.latencies.packed(),
+      timed: this.timed.splice(0),
       greatestId: this.greatestId,
       lastError: this.lastError,
     };
@@ -159,7 +178,7 @@ function isCode(error: unknown, code: string): boolean {
 }
 
 function pause(millis: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, millis));
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, millis)));
 }
 
 let clients: Clients | undefined;
@@ -167,6 +186,7 @@ let clients: Clients | undefined;
 process.on('message', (message: ToClients) => {
   if (message.kind === 'run') {
     clients = new Clients(message.urls, message.connections, message.workload);
+    process.send?.(BEGAN);
     return;
   }
   void (clients?.stop() ?? Promise.resolve()).finally(() => process.exit(0));

@@ -3,7 +3,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { FromClients, ToClients } from './client-process.ts';
+import type { BEGAN, FromClients, ToClients } from './client-process.ts';
 import { Latencies, type Workload } from './workloads.ts';
 
 const PROGRAM = fileURLToPath(new URL('./client-process.js', import.meta.url));
@@ -11,15 +11,30 @@ const PROGRAM = fileURLToPath(new URL('./client-process.js', import.meta.url));
 export class ClientLoad {
   readonly seconds: FromClients[] = [];
   /** performance.now() of when they began. */
-  readonly started: number = performance.now();
+  readonly started: number;
   private readonly child: ChildProcess;
 
-  constructor(urls: readonly string[], connections: number, workload: Workload) {
-    this.child = fork(PROGRAM, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    process.on('exit', () => this.child.kill('SIGKILL'));
-    this.child.on('message', (said: FromClients) => this.seconds.push(said));
+  private constructor(child: ChildProcess) {
+    this.child = child;
+    this.started = performance.now();
+    child.on('message', (said: FromClients) => this.seconds.push(said));
+  }
+
+  /** Resolves as they begin. */
+  static async start(
+    urls: readonly string[],
+    connections: number,
+    workload: Workload,
+  ): Promise<ClientLoad> {
+    const child = fork(PROGRAM, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    process.on('exit', () => child.kill('SIGKILL'));
+    const began = new Promise<void>((resolve) => {
+      child.once('message', (_: typeof BEGAN) => resolve());
+    });
     const run: ToClients = { kind: 'run', urls, connections, workload };
-    this.child.send(run);
+    child.send(run);
+    await began;
+    return new ClientLoad(child);
   }
 
   async stop(): Promise<void> {

@@ -42,7 +42,8 @@ function guide(): string {
 <p>A table is cut into <b>ranges</b> of neighbouring keys. Each range is kept by several nodes, and one of them
 <b>leads</b> it: reads and writes of its rows go there. A range with too much to do is split, and the pieces are led by
 different nodes; so a busy table ends up on all of them. The pictures have time from left to right and the table's keys
-from bottom to top; thin lines are the bounds of ranges.</p>
+from bottom to top; thin lines are the bounds of ranges. A range that is split becomes paler, for each piece has only a
+part of its work: a table that is busy everywhere ends up evenly pale, led by all nodes alike.</p>
 <ul>
 <li>${shape('split')} a range was split at this key</li>
 <li>${shape('lease')} another node leads the range from here on</li>

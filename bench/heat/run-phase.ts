@@ -28,6 +28,8 @@ export interface PhasePlan {
   readonly connections: number;
   readonly keys: Workload['keys'];
   readonly writeShare: number;
+  /** Of all connections together; left out: as fast as they get answers. */
+  readonly perSecond?: number;
   /** What is done to the cluster meanwhile; resolves when it is done. */
   readonly meanwhile?: (phase: RunningPhase) => Promise<void>;
   /** What counts here; the figures of every phase are there already. */
@@ -45,6 +47,7 @@ export interface RunningPhase {
   readonly mark: (text: string) => void;
   /** Resolves when the load has run for so long. */
   readonly until: (second: number) => Promise<void>;
+  readonly sql: (text: string) => Promise<void>;
   readonly watchAlso: (node: ClusterNode) => void;
 }
 
@@ -68,7 +71,7 @@ const LOAD_ROWS = 1000;
 const WARM_ROWS = 3000;
 const ATTEMPTS_MAX = 60;
 /** By then all nodes have a changed setting. */
-const SETTING_SECONDS = 2;
+const SETTING_SECONDS = 3;
 const MOVED_COUNTER = 'meridian_snapshot_bytes_sent_total';
 
 export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<PhaseResult> {
@@ -84,8 +87,13 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
   await persistently(nodes, 'RESET CLUSTER SETTING range.split_by_load');
   await pause(SETTING_SECONDS);
   const movedBefore = await movedBytes(nodes);
-  const { table, rows, keys, writeShare } = plan;
-  const clients = new ClientLoad(urls, plan.connections, { table, rows, keys, writeShare });
+  const { table, rows, keys, writeShare, perSecond } = plan;
+  const workload: Workload = { table, rows, keys, writeShare };
+  const clients = await ClientLoad.start(
+    urls,
+    plan.connections,
+    perSecond === undefined ? workload : { ...workload, perSecond },
+  );
   const watch = new Watch(table, nodes, clients.started);
   const moments: HeatMoment[] = [];
   const now = (): number => (performance.now() - clients.started) / 1000;
@@ -93,6 +101,7 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
     cluster,
     mark: (text) => moments.push({ at: now(), text }),
     until: (second) => pause(second - now()),
+    sql: (text) => persistently(nodes, text),
     watchAlso: (node) => watch.watchAlso(node),
   };
   try {
@@ -169,7 +178,7 @@ function commonFigures(plan: PhasePlan, result: PhaseResult): HeatFigure[] {
   }
   figures.push(
     {
-      label: 'requests/s before → after',
+      label: 'requests/s before the first split → at the end',
       value: `${shortNumber(result.before)} → ${shortNumber(result.after)}`,
     },
     { label: 'p99 from the first split on', value: `${shortNumber(result.p99During)} ms` },
@@ -194,7 +203,7 @@ export async function warmUp({ nodes }: Cluster, seconds: number): Promise<void>
   await Promise.all(urls.map(untilServing));
   await persistently(nodes, 'SET CLUSTER SETTING range.split_by_load = off');
   await createTable(nodes, 'warm', WARM_ROWS);
-  const clients = new ClientLoad(urls, 4 * nodes.length, {
+  const clients = await ClientLoad.start(urls, 4 * nodes.length, {
     table: 'warm',
     rows: WARM_ROWS,
     keys: { kind: 'uniform' },

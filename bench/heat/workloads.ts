@@ -15,6 +15,9 @@ export interface Workload {
     | { readonly kind: 'growing' };
   /** Of the requests: the others read. Growing keys are all inserts. */
   readonly writeShare: number;
+  /** Requests a second of all clients together, each begun at its time whether or not others are answered by then. Left
+   * out: each connection asks again as soon as it has its answer. */
+  readonly perSecond?: number;
 }
 
 export type Chance = () => number;

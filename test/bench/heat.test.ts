@@ -8,6 +8,8 @@ import {
   type HeatSecond,
   marksBetween,
 } from '../../bench/heat/recording.ts';
+import { type StallEvent, stallFigures } from '../../bench/heat/stalls.ts';
+import { chosenPhases } from '../../bench/lib/options.ts';
 import { syntheticPhase } from './synthetic.ts';
 
 function range(
@@ -103,4 +105,41 @@ describe('the report', () => {
     const page = heatReport({ title: 'x', subtitle: 'y', phases: [empty] });
     expect(page).not.toMatch(/NaN|Infinity|undefined/);
   });
+});
+
+describe('what clients notice of a split', () => {
+  const timed = (millis: (at: number) => number): { seconds: never[] } => {
+    const all = Array.from({ length: 2000 }, (_, i) => [10 * i, millis(10 * i)] as const);
+    return { seconds: [{ timed: all } as never] };
+  };
+  const events: StallEvent[] = [
+    { kind: 'split', from: 5000, to: 5020 },
+    { kind: 'split', from: 9000, to: 9030 },
+  ];
+  const shown = (millis: (at: number) => number): string[] =>
+    stallFigures(timed(millis), events).map(({ value, isReached }) => `${value} ${isReached}`);
+
+  test('is nothing where latencies are what they were', () => {
+    expect(shown(() => 5)).toEqual(['5.0 ms true', 'none false']);
+  });
+
+  test('is what began around it and took longer', () => {
+    expect(shown((at) => (at >= 5000 && at < 5100 ? 40 : 5))).toEqual([
+      '40.0 ms false',
+      'none false',
+    ]);
+    expect(shown((at) => (at >= 5400 && at < 8600 ? 40 : 5))).toEqual([
+      '5.0 ms true',
+      'none false',
+    ]);
+  });
+});
+
+test('phases are chosen by words of their names', () => {
+  const phases = [{ name: 'Evenly busy' }, { name: 'One hot row' }, { name: 'A hot spot' }];
+  const chosen = (only: string | undefined): string[] =>
+    chosenPhases(phases, { short: false, only }).map(({ name }) => name);
+  expect(chosen(undefined)).toHaveLength(3);
+  expect(chosen('one,evenly')).toEqual(['Evenly busy', 'One hot row']);
+  expect(() => chosen('cold')).toThrow('no phase is called "cold"');
 });

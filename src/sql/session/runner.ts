@@ -25,7 +25,8 @@ const ATTEMPTS_MAX = 1000;
 
 interface Attempt {
   readonly txn: Transaction;
-  readonly running: Maybe<ExecResult>;
+  /** Undefined: to be executed. */
+  readonly running: Maybe<ExecResult> | undefined;
 }
 
 export class PlanRunner {
@@ -121,6 +122,36 @@ export class PlanRunner {
     this.#state.adopt(txn);
     this.#over();
     return running;
+  }
+
+  /** What runFirst() ran and the end of its block aborted with `reason`. Its tag stands in the answer already: where it
+   * would be another one now, nothing is changed and the client has to try again. */
+  async runAgain(
+    plan: CompiledPlan,
+    params: readonly Datum[],
+    sink: ResultSink,
+    before: Transaction,
+    tag: string,
+    reason: DbError,
+  ): Promise<void> {
+    this.#begins(true);
+    this.#pin(plan);
+    let isSame = true;
+    const settle = (txn: Transaction, result: ExecResult): Promise<unknown> | undefined => {
+      isSame = result === tag;
+      if (isSame) return txn.commit();
+      txn.rollback();
+      return undefined;
+    };
+    try {
+      const txn = this.#beginAttempt(before);
+      await this.#attempts(plan, params, sink, settle, 0, { txn, running: undefined });
+    } catch (error) {
+      throw this.#reason(error);
+    } finally {
+      this.#release();
+    }
+    if (!isSame) throw reason;
   }
 
   async #firstLater(
@@ -230,7 +261,7 @@ export class PlanRunner {
     plan: CompiledPlan,
     params: readonly Datum[],
     sink: ResultSink,
-    settle: (txn: Transaction) => Promise<void> | undefined,
+    settle: (txn: Transaction, result: ExecResult) => Promise<unknown> | undefined,
     maxRows: number,
     begun: Attempt | undefined,
   ): Promise<ExecResult> {
@@ -242,7 +273,7 @@ export class PlanRunner {
       try {
         running ??= plan.execute(this.context(txn, txn), params, counting ?? sink, maxRows);
         const result = isPromise(running) ? await running : running;
-        const settled = settle(txn);
+        const settled = settle(txn, result);
         if (settled !== undefined) await settled;
         return result;
       } catch (error) {

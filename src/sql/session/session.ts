@@ -3,7 +3,6 @@
 
 import { DbError } from '../../base/errors.ts';
 import { isPromise, type Maybe } from '../../base/maybe.ts';
-import type { Datum } from '../../rows/datum.ts';
 import type { ColumnType } from '../../rows/types.ts';
 import type {
   BindRequest,
@@ -31,7 +30,7 @@ import { PlanRunner } from './runner.ts';
 import { whenSchemaFree } from './busy.ts';
 import type { SessionServices } from './services.ts';
 import { type ParsedText, type PlannedText, StatementCompiler } from './compiler.ts';
-import { TransactionState } from './transaction-state.ts';
+import { type CommitAgain, TransactionState } from './transaction-state.ts';
 import { runUtility, type UtilityHost, type UtilityOutcome, utilityFields } from './utility.ts';
 import type { LiveValues } from './values.ts';
 import { CopySession } from './copy-session.ts';
@@ -49,6 +48,9 @@ export class SqlSession implements Session {
   readonly #portals = new Portals();
   /** Statements of a simple text that wait for a COPY to end. */
   #remaining: readonly ParsedText[] = [];
+  /** All that the batch has done so far: one statement that gives no rows. Its client has not been told yet. */
+  #lone: Portal | undefined;
+  #loneSink: ResultSink | undefined;
   #closed = false;
 
   constructor(services: SessionServices, values: LiveValues) {
@@ -269,7 +271,10 @@ export class SqlSession implements Session {
       sink.emptyQuery();
       return DONE;
     }
-    if (prepared.kind === 'utility') return this.#runUtility(prepared.statement, sink, false);
+    if (prepared.kind === 'utility') {
+      this.#lone = undefined;
+      return this.#runUtility(prepared.statement, sink, false);
+    }
     const { plan } = prepared;
     if (portal.finished !== undefined) {
       if (prepared.fields === undefined) {
@@ -290,7 +295,7 @@ export class SqlSession implements Session {
       portal.suspended !== undefined
         ? this.#runner.resume(portal.suspended, sink, maxRows)
         : this.#state.open || maxRows > 0 || !plan.readOnly
-          ? this.#runInBatch(plan, portal.parameters, sink, maxRows)
+          ? this.#runInBatch(portal, plan, sink, maxRows)
           : this.#runner.runAlone(plan, portal.parameters, sink, maxRows);
     if (isPromise(result)) return result.then((done) => this.#executed(portal, done, sink));
     return this.#executed(portal, result, sink);
@@ -298,15 +303,19 @@ export class SqlSession implements Session {
 
   /** Writes and cursors of the extended protocol live until Sync, together. */
   #runInBatch(
+    portal: Portal,
     plan: CompiledPlan,
-    parameters: readonly Datum[],
     sink: ResultSink,
     maxRows: number,
   ): Maybe<string | NonNullable<Portal['suspended']>> {
+    const { parameters } = portal;
     if (!this.#state.open) {
+      this.#lone = plan.fields === undefined ? portal : undefined;
+      this.#loneSink = sink;
       this.#state.beginImplicit();
       return this.#runner.runFirst(plan, parameters, sink, maxRows);
     }
+    this.#lone = undefined;
     return this.#runner.runInBlock(plan, parameters, sink, maxRows);
   }
 
@@ -336,11 +345,26 @@ export class SqlSession implements Session {
 
   sync(): Maybe<void> {
     if (this.#state.status !== 'T') this.#portals.closeAll();
-    if (this.#state.open && this.#state.status === 'I') return this.#state.commit();
+    if (this.#state.open && this.#state.status === 'I') return this.#state.commit(this.#again);
     return undefined;
   }
 
+  /** The batch was aborted as it was committed: what was one statement, and is as good as alone, is tried again. */
+  readonly #again: CommitAgain = (error, txn) => {
+    const lone = this.#lone;
+    const sink = this.#loneSink;
+    this.#lone = undefined;
+    if (lone === undefined || sink === undefined) return undefined;
+    if (!(error instanceof DbError) || error.code !== '40001') return undefined;
+    const { prepared, parameters, finished } = lone;
+    if (prepared.kind !== 'plan' || typeof finished !== 'string') return undefined;
+    const isStale: boolean = this.#isStale(prepared);
+    if (isStale) return undefined;
+    return this.#runner.runAgain(prepared.plan, parameters, sink, txn, finished, error);
+  };
+
   failed(): void {
+    this.#lone = undefined;
     this.#portals.closeAll();
     this.#state.fail();
     this.#runner.statementOver();

@@ -22,6 +22,9 @@ export interface BlockListener {
   transactionEnded(committed: boolean): void;
 }
 
+/** Of a block that was aborted at its end, and by what; `txn`: its transaction, whose age the next one keeps. */
+export type CommitAgain = (error: unknown, txn: Transaction) => Promise<void> | undefined;
+
 type Block = 'none' | 'implicit' | 'explicit' | 'failed';
 
 export class TransactionState {
@@ -32,6 +35,7 @@ export class TransactionState {
   #readOnly = false;
   #txn: Transaction | undefined;
   #snapshot: Snapshot | undefined;
+  #again: CommitAgain | undefined;
   #savepoints: Savepoint[] = [];
   /** Schema changes of this transaction so far. */
   #schemaChanges = 0;
@@ -155,9 +159,11 @@ export class TransactionState {
     this.#block = 'explicit';
   }
 
-  /** Throws what the transaction's commit throws; the block is over either way. */
-  commit(): Maybe<void> {
+  /** Throws what the transaction's commit throws; the block is over either way. `again`: may carry all that the block
+   * did out anew, and says undefined when it may not. */
+  commit(again?: CommitAgain): Maybe<void> {
     const txn = this.#txn;
+    this.#again = again;
     if (txn === undefined) return this.#end(true, false);
     if (this.#schemaChanges > 0) {
       try {
@@ -172,10 +178,13 @@ export class TransactionState {
 
   readonly #committed = (): Maybe<void> => this.#end(true, false);
 
-  readonly #notCommitted = (error: unknown): never => {
-    this.#txn?.rollback();
+  readonly #notCommitted = (error: unknown): Promise<void> => {
+    const txn = this.#txn;
+    txn?.rollback();
     void this.#end(false, error instanceof DbError && error.code === '40003');
-    throw error;
+    const trying = txn === undefined ? undefined : this.#again?.(error, txn);
+    if (trying === undefined) throw error;
+    return trying;
   };
 
   rollback(): void {

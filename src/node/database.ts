@@ -243,6 +243,7 @@ export async function openDatabase(
           resolve: (request) => outcomes.resolve(request),
         },
         newRangeId: () => rangeIds.next(),
+        published: (before) => ranges.directory.before(before),
         onFailure: broken,
       },
       applied,

@@ -3,7 +3,7 @@
 // (P13), so that no check at that time can come too late. One change at a time.
 
 import { assert } from '../base/assert.ts';
-import { compareBytes, EMPTY_BYTES } from '../base/bytes.ts';
+import { compareBytes, EMPTY_BYTES, equalBytes } from '../base/bytes.ts';
 import { laterOf, type Timestamp } from '../clock/timestamp.ts';
 import {
   applyChange,
@@ -323,6 +323,9 @@ export class RangeChanges {
     const { descriptor } = state;
     const absorbed = this.replica.takeRight(right, rightGeneration);
     const { state: other } = absorbed;
+    const { end } = descriptor.span;
+    const isNext = end !== undefined && equalBytes(end, other.descriptor.span.start);
+    assert(isNext, `P27: range ${right} is not the next one after range ${descriptor.range}`);
     const generation = Math.max(descriptor.generation, rightGeneration) + 1;
     const span: Span = { start: descriptor.span.start, end: other.descriptor.span.end };
     const steps = new RecordSteps();

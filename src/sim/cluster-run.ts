@@ -110,6 +110,7 @@ async function runSubject<Node extends ClusterNode>(
   try {
     return await run.run();
   } catch (error) {
+    options.onLog?.(0, 'state', subject.tell());
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     throw new SimulationFailure(`seed ${options.seed}, ${run.whereabouts}: ${text}`);
   }

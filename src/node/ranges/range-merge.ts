@@ -9,9 +9,10 @@
 //
 // Whoever leads the right range and finds it frozen for long asks the left one's leader what became of that: only the
 // left range's log decides. One that has changed since can't carry a merge out any more, so that the freeze may go; one
-// that did carry it out knows that for good, however it came to its state.
+// that did carry it out knows that for good, however it came to its state. Of one that was itself taken over since, what
+// lies there now tells by its generation.
 
-import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { ByteReader, ByteWriter, equalBytes } from '../../base/bytes.ts';
 import { DbError } from '../../base/errors.ts';
 import { isJoint } from '../../raft/configuration.ts';
 import { nodesOf, type RangeDescriptor } from '../../ranges/descriptor.ts';
@@ -57,6 +58,8 @@ export interface MergeParts {
   readonly streams: Streams;
   readonly get: (range: RangeId) => RangeHost | undefined;
   readonly find: (key: Uint8Array) => RangeHost | undefined;
+  /** Of the ranges before that key, as far as is known here, or elsewhere. */
+  readonly before: (start: Uint8Array) => Promise<readonly RangeDescriptor[]>;
 }
 
 export class RangeMerges {
@@ -80,6 +83,9 @@ export class RangeMerges {
   async merge(left: RangeHost): Promise<void> {
     const right = this.rightOf(left);
     if (this.running.has(left.range)) throw refused(left.range, 'it is being merged already');
+    // A frozen one among others: nobody could tell the next what became of its freeze.
+    const busy = left.replica.changes.whyBusy();
+    if (busy !== undefined) throw refused(left.range, busy);
     this.running.add(left.range);
     left.replica.changes.reserve();
     try {
@@ -128,6 +134,8 @@ export class RangeMerges {
 
   private async carryOut(left: RangeHost, right: RangeHost): Promise<void> {
     await this.askAll(right, left.range, READY, ANSWER_MICROS);
+    // It may have been divided meanwhile.
+    if (this.rightOf(left) !== right) throw refused(left.range, 'it has changed');
     const { generation } = left.descriptor;
     demand(await right.replica.changes.freeze(left.range, generation), right.range);
     right.tellCommits();
@@ -186,8 +194,10 @@ export class RangeMerges {
     const left = get(by);
     const leader = left?.isServing === true ? nodeId : left?.leaderElsewhere;
     try {
-      if (leader === undefined) throw new Error(`nobody leads range ${by}`);
-      await this.ask(leader, { kind: UNDO, left: by, right: host.range, number: generation });
+      if (!(await this.wasPassedOver(host, generation))) {
+        if (leader === undefined) throw new Error(`nobody leads range ${by}`);
+        await this.ask(leader, { kind: UNDO, left: by, right: host.range, number: generation });
+      }
       await host.replica.changes.thaw();
     } catch (error) {
       const fields = { range: host.range, left: by, error: String(error) };
@@ -196,13 +206,31 @@ export class RangeMerges {
     this.changed(host);
   }
 
+  /** Whether what lies to the left, by whatever name, is of a later generation than could take the range over, and ends
+   * where it begins: the one that was to do it has become another's since, or has been divided. */
+  private async wasPassedOver({ descriptor }: RangeHost, generation: number): Promise<boolean> {
+    const { start } = descriptor.span;
+    const known = await this.parts.before(start);
+    return known.some(
+      ({ span, generation: later }) =>
+        later > generation && span.end !== undefined && equalBytes(span.end, start),
+    );
+  }
+
+  /** Rejects with a DbError. */
   private async ask(node: NodeId, question: Question, micros = ANSWER_MICROS): Promise<void> {
-    const { runtime, nodeId } = this.parts;
-    if (node === nodeId) {
-      await this.answer(node, question);
-      return;
+    try {
+      if (node === this.parts.nodeId) await this.answer(node, question);
+      else await this.askThere(node, question, micros);
+    } catch (error) {
+      if (error instanceof DbError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw refused(question.left, `node ${node}: ${reason}`);
     }
-    const { timers, network } = runtime;
+  }
+
+  private async askThere(node: NodeId, question: Question, micros: number): Promise<void> {
+    const { timers, network } = this.parts.runtime;
     const opening = network.openStream(node, `${PURPOSE}/${question.right}`);
     const stream = await within(timers, micros, `node ${node}`, opening);
     try {
@@ -210,7 +238,7 @@ export class RangeMerges {
       const answer = await within(timers, micros, `node ${node}`, stream.read());
       stream.end();
       const refusal = answer === undefined ? 'it does not answer' : new ByteReader(answer).text();
-      if (refusal !== '') throw refused(question.left, `node ${node}: ${refusal}`);
+      if (refusal !== '') throw new Error(refusal);
     } catch (error) {
       stream.abort();
       throw error;

@@ -29,6 +29,8 @@ export interface RangeStoreParts extends NodeParts {
   /** On whose nodes the first ranges begin. */
   readonly founders: readonly NodeId[];
   readonly streams: Streams;
+  /** What the directory has of ranges that begin before that key. */
+  published(before: Uint8Array): Promise<readonly RangeDescriptor[]>;
 }
 
 /** What has become another with a range here: what it is, who leads it, or whether it is here. */
@@ -70,6 +72,10 @@ export class RangeStore implements HostSiblings {
       streams,
       get: (range) => this.get(range),
       find: (key) => this.find(key),
+      before: async (start) => [
+        ...this.sorted.map(({ descriptor }) => descriptor),
+        ...(await this.parts.published(start)),
+      ],
     });
     scheduler.onUnknownReplica((replica) => this.met(replica));
     streams.registerAll(SNAPSHOTS, (from, stream, range) =>

@@ -84,7 +84,7 @@ export class Commits {
     if (!bounds.admitsWrites(writes)) return this.commitOnce(head, txn, writes, deadline, role);
     if (!bounds.isCurrent(head)) return Promise.resolve(bounds.wrong(bounds.span));
     const session = this.sessions.admit(txn, txn.session);
-    if (!(session instanceof Session)) return Promise.resolve(session);
+    if (!(session instanceof Session)) return Promise.resolve(this.sure(session));
     const tooLarge = whyTooLarge(writes) ?? whyTooManyLocks(session, writes.length);
     if (tooLarge !== undefined) {
       this.sessions.end(session);
@@ -103,6 +103,13 @@ export class Commits {
     session.commit = commit.answered;
     this.lock(commit, 0);
     return commit.answered;
+  }
+
+  /** P20: that a session is gone says what became of the attempt only where all that was committed is known: of who surely
+   * leads. Elsewhere it may be on its way through the log. */
+  private sure(refusal: Refusal): RangeCommit {
+    const reason = this.gate.refusalNow();
+    return reason === undefined ? refusal : this.bounds.notLeader(this.gate, reason);
   }
 
   private async commitOnce(

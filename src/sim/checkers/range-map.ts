@@ -43,7 +43,7 @@ export function whatDirectoryLacks(
   for (let i = 0; i < Math.max(led.length, published.length); i++) {
     const [mine, theirs] = [led[i], published[i]];
     if (mine !== undefined && theirs !== undefined && isSame(mine, theirs)) continue;
-    return `the directory has ${told(theirs)} where there is ${told(mine)}`;
+    return `the directory has ${toldOf(theirs)} where there is ${toldOf(mine)}`;
   }
   return undefined;
 }
@@ -58,7 +58,7 @@ function gapOf(leaders: readonly SeenReplica[]): string | undefined {
     if (descriptor === undefined) return `node ${node} serves a range of which it knows nothing`;
     const { start, end } = descriptor.span;
     if (at === undefined || !equalBytes(start, at)) {
-      return `${told(descriptor)} follows upon ${at === undefined ? 'the end of all keys' : `keys up to ${toHex(at)}`}`;
+      return `${toldOf(descriptor)} follows upon ${at === undefined ? 'the end of all keys' : `keys up to ${toHex(at)}`}`;
     }
     at = end;
   }
@@ -106,7 +106,8 @@ function unlike(
   last: number,
 ): string | undefined {
   if (descriptor === undefined) return 'has no state';
-  if (!isSame(descriptor, leader)) return `is ${told(descriptor)}, for its leader ${told(leader)}`;
+  if (!isSame(descriptor, leader))
+    return `is ${toldOf(descriptor)}, for its leader ${toldOf(leader)}`;
   if (isFrozen) return 'is frozen';
   if (prepared > 0) return `has ${prepared} transactions that are prepared`;
   if (locks > 0) return `has ${locks} locks`;
@@ -117,7 +118,8 @@ function isSame(a: RangeDescriptor, b: RangeDescriptor): boolean {
   return equalBytes(encodeDescriptor(a), encodeDescriptor(b));
 }
 
-function told(descriptor: RangeDescriptor | undefined): string {
+/** For people. */
+export function toldOf(descriptor: RangeDescriptor | undefined): string {
   if (descriptor === undefined) return 'nothing';
   const { range, generation, span, configuration } = descriptor;
   const end = span.end === undefined ? '' : toHex(span.end);

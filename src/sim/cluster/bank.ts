@@ -48,6 +48,7 @@ export class Bank {
   readonly #note: (kind: string) => void;
   readonly #transfers = new Map<string, Transfer>();
   #openedAt: Timestamp | undefined;
+  #begun = 0;
   #busy = 0;
   #isOver = false;
 
@@ -138,7 +139,7 @@ export class Bank {
     const from = 1 + this.#random.below(this.#accounts);
     const to = 1 + this.#random.below(this.#accounts);
     if (from === to) return;
-    const name = `${client}-${this.#transfers.size}`;
+    const name = `${client}-${this.#begun++}`;
     await this.#ask((node) => this.#attempts(node.database.kv.transactions, name, from, to));
   }
 

@@ -115,6 +115,10 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
     return undefined;
   }
 
+  tell(): string {
+    return this.difference() ?? 'all replicas are alike';
+  }
+
   difference(): string | undefined {
     const committed = this.#invariants.committedIndex(1);
     for (const { node, machine } of this.#cluster.seats) {

@@ -113,6 +113,10 @@ export class RaftSubject implements Subject<RaftNode> {
     return isTidy ? undefined : 'a change of members could not be completed';
   }
 
+  tell(): string {
+    return this.difference() ?? 'all replicas are alike';
+  }
+
   difference(): string | undefined {
     for (let group = 1; group <= this.groups; group++) {
       const committed = this.#invariants.committedIndex(group);

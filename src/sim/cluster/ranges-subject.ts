@@ -12,8 +12,13 @@ import type { SettingName } from '../../node/placement/settings.ts';
 import { nodeOf } from '../../raft/types.ts';
 import { membersOf } from '../../raft/configuration.ts';
 import { initParser } from '../../sql/parse/grammar.ts';
-import { logView, RaftInvariants } from '../checkers/raft-invariants.ts';
-import { type SeenReplica, whatDirectoryLacks, whatIsAmiss } from '../checkers/range-map.ts';
+import { logView, nameOf, RaftInvariants } from '../checkers/raft-invariants.ts';
+import {
+  type SeenReplica,
+  toldOf,
+  whatDirectoryLacks,
+  whatIsAmiss,
+} from '../checkers/range-map.ts';
 import { ServedKeys } from '../checkers/served-keys.ts';
 import type { Machine } from '../machine.ts';
 import type { SeededRandom } from '../random.ts';
@@ -50,6 +55,7 @@ export class RangesSubject implements Subject<DatabaseNode> {
   #bank!: Bank;
   #moves!: RangeMoves;
   #isCalm = false;
+  #incomparable = '';
 
   constructor(world: World, shape: RangesShape, note: (kind: string) => void) {
     this.groups = shape.groups;
@@ -105,7 +111,7 @@ export class RangesSubject implements Subject<DatabaseNode> {
         this.#set(this.#shape.settings),
       ]),
       FURNISHING_MICROS_MAX,
-      'accounts could not be opened and ranges not be split',
+      () => 'accounts could not be opened and ranges not be split',
     );
   }
 
@@ -140,6 +146,20 @@ export class RangesSubject implements Subject<DatabaseNode> {
       : whatDirectoryLacks(published, this.#replicas());
   }
 
+  tell(): string {
+    return this.#hosts()
+      .map(({ node, host }) => {
+        const { range, term, role, committedIndex, lastIndex } = host.status();
+        const { replica, group } = host;
+        const held = group.lease.isHeld() ? ' with its lease' : '';
+        const serves = host.isServing ? ' serves' : '';
+        const changing = replica.changes.whyBusy() ?? '';
+        return `node ${node} range ${range} ${nameOf(group.core.replicaId)} ${role}${held}${serves}, term ${term}, applied ${host.appliedIndex} of ${committedIndex} of ${lastIndex}, ${JSON.stringify(replica.stats())}, ${host.isKnown ? toldOf(host.descriptor) : 'no state'}, leader ${host.leaderElsewhere}, frozen ${JSON.stringify(replica.rangeState.frozen)} ${changing}`;
+      })
+      .sort()
+      .join('\n');
+  }
+
   difference(): string | undefined {
     return whatIsAmiss(this.#replicas(), (range) => this.#invariants.committedIndex(range));
   }
@@ -148,7 +168,7 @@ export class RangesSubject implements Subject<DatabaseNode> {
     await this.#until(
       Promise.all([this.#bank.check(), this.#compareAll()]),
       COMPARING_MICROS_MAX,
-      'the replicas could not be compared',
+      () => `the replicas could not be compared: ${this.#incomparable}`,
     );
     for (const range of new Set(this.#hosts().map(({ host }) => host.range))) {
       const logs = this.#hosts().flatMap(({ host }) =>
@@ -165,17 +185,13 @@ export class RangesSubject implements Subject<DatabaseNode> {
       for (const host of this.#led()) {
         if (!waiting.has(host.range)) continue;
         const answer = await host.check().catch((error: unknown) => {
-          if (error instanceof DbError) return undefined;
+          if (error instanceof DbError) return { kind: 'refused', reason: error.message } as const;
           throw error;
         });
-        if (answer === undefined || answer.kind === 'undecided') continue;
-        const { kind } = answer;
-        demand(kind === 'consistent', `range ${host.range} differs: ${JSON.stringify(answer)}`);
+        demand(answer.kind !== 'different', `range ${host.range}: ${JSON.stringify(answer)}`);
         const all = membersOf(host.descriptor.configuration).length;
-        if (kind === 'consistent') {
-          demand(answer.replicas === all, `${answer.replicas} of ${all} replicas were compared`);
-        }
-        waiting.delete(host.range);
+        if (answer.kind === 'consistent' && answer.replicas === all) waiting.delete(host.range);
+        else this.#incomparable = `range ${host.range}: ${JSON.stringify(answer)}`;
       }
       await this.#world.sleep(20_000);
     }
@@ -242,7 +258,7 @@ export class RangesSubject implements Subject<DatabaseNode> {
     });
   }
 
-  async #until(done: Promise<unknown>, micros: number, otherwise: string): Promise<void> {
+  async #until(done: Promise<unknown>, micros: number, otherwise: () => string): Promise<void> {
     const world = this.#world;
     let isDone = false;
     done.then(
@@ -252,6 +268,6 @@ export class RangesSubject implements Subject<DatabaseNode> {
       (error: unknown) => world.fail(error),
     );
     await world.run(() => isDone, world.nowMicros + micros);
-    demand(isDone, `all was well for long, and yet ${otherwise}`);
+    demand(isDone, `all was well for long, and yet ${otherwise()}`);
   }
 }

@@ -32,6 +32,8 @@ export interface Subject<Node extends ClusterNode> {
   tidy(): Promise<string | undefined>;
   /** How replicas differ, when nobody asks anything any more; undefined when they are alike. */
   difference(): string | undefined;
+  /** How all replicas are now, for people. */
+  tell(): string;
   /** Throws Violation when the replicas, once they are alike, can't be right. */
   judge(): Promise<void>;
 }

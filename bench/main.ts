@@ -4,6 +4,7 @@ import { failover } from './failover.ts';
 import { hotSpot } from './hot-spot.ts';
 import { idleGroups } from './idle-groups.ts';
 import type { BenchOptions } from './lib/options.ts';
+import { manyRanges } from './many-ranges.ts';
 import { micro } from './micro.ts';
 import { point } from './point.ts';
 import { put } from './put.ts';
@@ -27,6 +28,7 @@ const BENCHMARKS: Readonly<
     run: rangeScan,
   },
   'idle-groups': { summary: 'what 10,000 sleeping groups cost three nodes', run: idleGroups },
+  'many-ranges': { summary: 'what 2,000 real ranges cost three nodes', run: manyRanges },
   snapshot: { summary: 'a follower that pulls 1 GB while clients write', run: snapshot },
   'shard-scan': { summary: 'scans of one shard, in nanoseconds a row', run: shardScan },
   micro: { summary: 'the pieces of the hot paths, in nanoseconds', run: micro },

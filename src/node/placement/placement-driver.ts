@@ -22,6 +22,9 @@ import type { Settings } from './settings-store.ts';
 
 const LOOK_MICROS = 1_000_000;
 const LEASES_AT_ONCE = 8;
+/** A node that leads very many gives more of them away at once, so that thousands are spread within a minute: that takes
+ * milliseconds of each. */
+const LEASES_SHARE = 1 / 32;
 /** After half as many it is told that something can't be done, and then after each so many. */
 const STUCK_LOOKS = 60;
 const RETRY_MICROS_MIN = 1_000_000;
@@ -143,6 +146,7 @@ export class PlacementDriver {
     this.forget();
     if (!parts.isReady()) return;
     const { settings } = parts;
+    const leasesAtOnce = Math.max(LEASES_AT_ONCE, Math.floor(views.length * LEASES_SHARE));
     const { actions, stuck } = plan({
       self: parts.self,
       nodes: parts.nodes(),
@@ -153,7 +157,7 @@ export class PlacementDriver {
         bytesThreshold: settings.get('rebalance.bytes_threshold'),
         countThreshold: settings.get('rebalance.count_threshold'),
       },
-      leaseMovesMax: LEASES_AT_ONCE - this.leasesRunning,
+      leaseMovesMax: leasesAtOnce - this.leasesRunning,
       replicaMovesMax: Math.max(0, settings.get('rebalance.replicas_at_once') - learners),
     });
     this.stuckNow = stuck;

@@ -2,6 +2,7 @@
 
 import { toHex } from '../../base/bytes.ts';
 import type { IntervalClock } from '../../clock/interval-clock.ts';
+import { MIN_TIMESTAMP } from '../../clock/timestamp.ts';
 import type { RangeDescriptor } from '../../ranges/descriptor.ts';
 import type { NodeId, Runtime } from '../../runtime/runtime.ts';
 import type { TableSettings } from '../../sql/catalog/descriptor.ts';
@@ -95,6 +96,11 @@ export class RangeControl {
   private async neighbour(start: Uint8Array): Promise<Neighbour | undefined> {
     const leader = this.leaderOf(start);
     if (leader === undefined) return undefined;
+    // What was split by hand stays, and each question is a stream: a table divided into thousands would be asked about
+    // for ever (bench: many-ranges).
+    const { store, clock } = this.parts;
+    const known = store.find(start)?.descriptor.stickyUntil ?? MIN_TIMESTAMP;
+    if (known > clock.earliest()) return undefined;
     try {
       const [report] = await this.desk.ask(leader, { kind: 'startingAt', start: toHex(start) });
       return report;

@@ -19,8 +19,9 @@ export type Ending = Refusal;
 
 export interface Call {
   /** False: there is much on its way; onDrain tells when there is not. `written` when the transport took the message:
-   * until then it is in our memory. Not called when the call breaks first. */
-  write(message: Uint8Array, written?: () => void): boolean;
+   * until then it is in our memory. Not called when the call breaks first. `rest` is the message's end where that is large:
+   * it is not copied behind its beginning. */
+  write(message: Uint8Array, written?: () => void, rest?: Uint8Array): boolean;
   /** One handler; nothing comes before there is one. */
   onMessage(handler: (message: Buffer) => void): void;
   /** The other side sends nothing more. */
@@ -63,10 +64,10 @@ export abstract class Http2Call<S extends Http2Stream> implements Call {
     return this.ending !== undefined;
   }
 
-  write(message: Uint8Array, written?: () => void): boolean {
+  write(message: Uint8Array, written?: () => void, rest?: Uint8Array): boolean {
     const { stream } = this;
     if (this.ending !== undefined || stream.writableEnded) return true;
-    const { length } = message;
+    const length = message.length + (rest?.length ?? 0);
     if (length > MESSAGE_BYTES_MAX) {
       const reason = `a message of ${length} bytes is larger than ${MESSAGE_BYTES_MAX}`;
       this.fail({ status: 'RESOURCE_EXHAUSTED', reason });
@@ -78,10 +79,12 @@ export abstract class Http2Call<S extends Http2Stream> implements Call {
         : (error: unknown): void => {
             if (error === null || error === undefined) written();
           };
-    if (length <= COPIED_BYTES_MAX) return stream.write(prefixed(message), done);
+    if (rest === undefined && length <= COPIED_BYTES_MAX)
+      return stream.write(prefixed(message), done);
     stream.cork();
     stream.write(prefixOf(length));
-    const hasRoom = stream.write(message, done);
+    let hasRoom = stream.write(message, rest === undefined ? done : undefined);
+    if (rest !== undefined) hasRoom = stream.write(rest, done);
     stream.uncork();
     return hasRoom;
   }

@@ -112,9 +112,9 @@ export class ServerCall extends Http2Call<ServerHttp2Stream> {
     });
   }
 
-  override write(message: Uint8Array, written?: () => void): boolean {
+  override write(message: Uint8Array, written?: () => void, rest?: Uint8Array): boolean {
     this.respond();
-    return super.write(message, written);
+    return super.write(message, written, rest);
   }
 
   override end(): void {

@@ -106,8 +106,9 @@ export interface Network {
 }
 
 export interface ByteStream {
-  /** Resolves when the other side has room for more; rejects when the stream is broken. */
-  write(chunk: Uint8Array): Promise<void>;
+  /** Resolves when the other side has room for more; rejects when the stream is broken. `isGiven`: the writer will not
+   * touch it again, so that it need not be copied. */
+  write(chunk: Uint8Array, isGiven?: boolean): Promise<void>;
   /** The next chunk; undefined at the end; rejects when the stream is broken. */
   read(): Promise<Uint8Array | undefined>;
   /** Nothing more from this side. A stream is over when both sides ended it. */

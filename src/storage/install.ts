@@ -63,8 +63,7 @@ export class Installs {
     const install = this.expect(range);
     let contents: ChunkContents;
     try {
-      // A copy begins where typed arrays may, as a view into a message does not.
-      contents = readChunk(chunk.slice(), range, install.span, WRITE_BYTES);
+      contents = readChunk(chunk, range, install.span, WRITE_BYTES);
     } catch (error) {
       install.broken = error instanceof Error ? error : new Error(String(error));
       throw install.broken;

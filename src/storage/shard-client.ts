@@ -139,7 +139,7 @@ class ShardClient implements Shard {
     this.packing.expectRows();
     return this.request(protocol.REQUEST_INSTALL_CHUNK, (out) => {
       out.u32(range);
-      out.block(chunk);
+      protocol.writeChunk(out, chunk);
     });
   }
 

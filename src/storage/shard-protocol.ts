@@ -27,7 +27,7 @@ export const REQUEST_USAGE = 8;
 export const REQUEST_SNAPSHOT = 9;
 /** u32 range, a span. */
 export const REQUEST_INSTALL_BEGIN = 10;
-/** u32 range, block chunk. */
+/** u32 range, writeChunk(). */
 export const REQUEST_INSTALL_CHUNK = 11;
 /** u32 range, u53 applied index, block state. */
 export const REQUEST_INSTALL_FINISH = 12;
@@ -112,6 +112,19 @@ export function readRanges(reader: ByteReader): AppliedRange[] {
 }
 
 /** Block start, u8 whether there is an end, [block end]. */
+/** [u8 count, as many zeros] and the chunk as a block, which so begins in the message where typed arrays may. */
+export function writeChunk(out: ByteWriter, chunk: Uint8Array): void {
+  const zeros = -(out.length + 5) & 7;
+  out.u8(zeros);
+  for (let i = 0; i < zeros; i++) out.u8(0);
+  out.block(chunk);
+}
+
+export function readChunk(reader: ByteReader): Uint8Array {
+  reader.raw(reader.u8());
+  return reader.block();
+}
+
 export function writeSpan(writer: ByteWriter, span: Span): void {
   writer.block(span.start);
   writer.u8(span.end === undefined ? 0 : 1);

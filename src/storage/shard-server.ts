@@ -355,7 +355,7 @@ class ShardServer {
         this.answers.begin(protocol.ANSWER_DONE, id);
       });
     } else if (kind === protocol.REQUEST_INSTALL_CHUNK) {
-      const chunk = reader.block();
+      const chunk = protocol.readChunk(reader);
       this.work(id, async () => {
         await this.installs.chunk(range, chunk);
         this.answers.begin(protocol.ANSWER_DONE, id);

@@ -112,15 +112,17 @@ export interface ChunkContents {
 }
 
 /**
- * What is in a chunk; views into it, which must begin where typed arrays may. Throws when anything in it is not the
+ * What is in a chunk; views into it. Throws when anything in it is not the
  * range's: whatever a chunk says, nothing but the range's rows and records is touched by it.
  */
 export function readChunk(
-  chunk: Uint8Array,
+  message: Uint8Array,
   range: RangeId,
   span: Span,
   pieceBytes: number,
 ): ChunkContents {
+  // Where it begins as typed arrays must, which it does in all but small messages, it is not copied.
+  const chunk = message.byteOffset % 8 === 0 ? message : message.slice();
   const version = chunk[0];
   if (version !== CHUNK_VERSION) {
     throw new DbError(

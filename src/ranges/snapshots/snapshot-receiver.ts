@@ -152,10 +152,11 @@ export class SnapshotReceiver {
         break;
       }
       messages++;
-      const payload = reader.raw(reader.remaining);
-      if (kind === format.SNAPSHOT_TRANSACTIONS) target.unpackTransactions(payload);
-      else if (kind === format.SNAPSHOT_ROWS) await shard.installChunk(range, payload);
-      else throw new Error(`message ${kind} within a snapshot`);
+      if (kind === format.SNAPSHOT_TRANSACTIONS) {
+        target.unpackTransactions(reader.raw(reader.remaining));
+      } else if (kind === format.SNAPSHOT_ROWS) {
+        await shard.installChunk(range, await this.message(stream));
+      } else throw new Error(`message ${kind} within a snapshot`);
     }
     const floor = laterOf(head.state.floor, head.greatest);
     const state: RangeState = { ...head.state, mark: head.mark, floor };
@@ -166,11 +167,15 @@ export class SnapshotReceiver {
     runtime.log.info('installed a snapshot', { range, from, index });
   }
 
-  private async next(stream: ByteStream): Promise<format.SnapshotMessage> {
+  private async message(stream: ByteStream): Promise<Uint8Array> {
     const message = await this.within('the sender of a snapshot', stream.read());
     if (message === undefined) throw new Error('the stream ended before the snapshot did');
     if (this.isStopped) throw new Error('the node is stopping');
-    const opened = format.openSnapshotMessage(message);
+    return message;
+  }
+
+  private async next(stream: ByteStream): Promise<format.SnapshotMessage> {
+    const opened = format.openSnapshotMessage(await this.message(stream));
     if (opened.kind === format.SNAPSHOT_REFUSED) {
       throw new Error(`refused: ${fromUtf8(opened.reader.raw(opened.reader.remaining))}`);
     }

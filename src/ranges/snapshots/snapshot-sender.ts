@@ -16,6 +16,8 @@ import * as format from './snapshot-format.ts';
 
 /** Smaller ones would be more hand-overs between threads, larger ones would hold the event loop up. */
 const CHUNK_BYTES = 512 * 1024;
+const NO_PAYLOAD = new Uint8Array(0);
+const RECEIVER = 'the receiver of a snapshot';
 /** Without a step of the receiver. */
 export const SNAPSHOT_IDLE_MICROS = 30_000_000;
 
@@ -122,7 +124,8 @@ export class SnapshotSender {
       }
       let bytes = 0;
       for (let chunk = await snapshot.next(); chunk !== undefined; chunk = await snapshot.next()) {
-        await this.write(stream, format.SNAPSHOT_ROWS, chunk);
+        await this.write(stream, format.SNAPSHOT_ROWS, NO_PAYLOAD);
+        await this.within(RECEIVER, stream.write(chunk, true));
         messages++;
         bytes += chunk.length;
         this.parts.load.sent(chunk.length);
@@ -140,7 +143,7 @@ export class SnapshotSender {
 
   private write(stream: ByteStream, kind: number, payload: Uint8Array): Promise<void> {
     const message = format.snapshotMessage(kind, payload);
-    return this.within('the receiver of a snapshot', stream.write(message));
+    return this.within(RECEIVER, stream.write(message));
   }
 
   private within<T>(what: string, promise: Promise<T>): Promise<T> {

@@ -108,6 +108,27 @@ describe('a replica that loses its leadership', () => {
     expect(await rig.readNow('b')).toBe('1');
   });
 
+  it('P20: does not say that a session is gone while what it proposed may commit', async () => {
+    const rig = await Rig.serving();
+    rig.log.isHeld = true;
+    const txn = rig.txn();
+    const request = rig.lock(txn, undefined);
+    await rig.until(rig.ranges.lockedRead(request, utf8('a'), newRowSlice()));
+    const session = request.standing.first?.session;
+    const write = [put('a', 'mine')];
+    const first = rig.commit(txn, write, session);
+    rig.replica.follow(undefined);
+    const second = rig.commit(txn, write, session);
+    expect(await rig.settledWithin(50_000, second)).toBe(false);
+    rig.log.refuseNext({ kind: 'unknown', message: 'not decided for long' });
+    expect(kindOf(await rig.until(first))).toBe('ambiguous');
+    expect(kindOf(await rig.until(second))).toBe('ambiguous');
+    // Only who leads can say.
+    expect(kindOf(await rig.until(rig.commit(txn, write, session)))).toBe('notServing');
+    await rig.until(rig.replica.lead(3));
+    expect(kindOf(await rig.until(rig.commit(txn, write, session)))).toBe('sessionGone');
+  });
+
   it('P15: ends every session', async () => {
     const rig = await Rig.serving();
     const txn = rig.txn();

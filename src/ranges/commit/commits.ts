@@ -84,7 +84,11 @@ export class Commits {
     if (!bounds.admitsWrites(writes)) return this.commitOnce(head, txn, writes, deadline, role);
     if (!bounds.isCurrent(head)) return Promise.resolve(bounds.wrong(bounds.span));
     const session = this.sessions.admit(txn, txn.session);
-    if (!(session instanceof Session)) return Promise.resolve(this.sure(session));
+    if (!(session instanceof Session)) {
+      const sure = this.whetherSure(txn.id);
+      if (sure === undefined) return Promise.resolve(session);
+      return sure.then((answer) => answer ?? this.commit(head, txn, writes, deadline, role));
+    }
     const tooLarge = whyTooLarge(writes) ?? whyTooManyLocks(session, writes.length);
     if (tooLarge !== undefined) {
       this.sessions.end(session);
@@ -105,11 +109,19 @@ export class Commits {
     return commit.answered;
   }
 
-  /** P20: that a session is gone says what became of the attempt only where all that was committed is known: of who surely
-   * leads. Elsewhere it may be on its way through the log. */
-  private sure(refusal: Refusal): RangeCommit {
+  /** P20: that a session is gone says that nothing of it can be committed any more, and whoever asks takes it for that. What
+   * was proposed under it may yet be: when the session ended with a leadership, only who surely leads now knows; when it
+   * ended in this one, what is in flight does. Undefined: it is so. Resolves with undefined: to be asked again. */
+  private whetherSure(txn: string): Promise<RangeCommit | undefined> | undefined {
+    for (const commit of [...this.inFlight.all(), ...this.lost]) {
+      if (commit.txn === txn) return commit.answered;
+    }
     const reason = this.gate.refusalNow();
-    return reason === undefined ? refusal : this.bounds.notLeader(this.gate, reason);
+    if (reason === undefined) return undefined;
+    const refusal = this.bounds.notLeader(this.gate, reason);
+    const renewal = this.gate.renewal();
+    if (renewal === undefined) return Promise.resolve(refusal);
+    return renewal.then((isRenewed) => (isRenewed ? undefined : refusal));
   }
 
   private async commitOnce(

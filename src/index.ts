@@ -97,7 +97,7 @@ export interface ClusterOptions {
 
 /** As `meridian cluster`: its nodes are processes that go on when this one ends. */
 export interface Cluster {
-  /** Of the node that leads now; DbError when none does. */
+  /** Of a node that serves SQL now; DbError when none does. */
   url(): Promise<string>;
   status(): Promise<readonly LocalNodeStatus[]>;
   /** SIGKILL. */
@@ -110,7 +110,7 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
-/** Resolves when all nodes run and one leads. */
+/** Resolves when all nodes serve, and every range has a leader. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const runtime = createNodeRuntime({ logLevel: 'warn' });
   const { directory, nodes = 3, basePort = 7432 } = options;
@@ -120,9 +120,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   await cluster.start(() => {});
   return {
     url: async () => {
-      const leader = (await cluster.status()).find((one) => one.status?.isServing === true);
-      if (leader !== undefined) return `postgres://root@${leader.node.sql}/defaultdb`;
-      throw new DbError('57P03', 'no node leads at the moment', { hint: 'Try again.' });
+      const serving = (await cluster.status()).find((one) => one.status?.isServing === true);
+      if (serving !== undefined) return `postgres://root@${serving.node.sql}/defaultdb`;
+      throw new DbError('57P03', 'no node serves SQL at the moment', { hint: 'Try again.' });
     },
     status: () => cluster.status(),
     kill: (node) => cluster.kill(node),

@@ -29,7 +29,7 @@ import type { NodeId, Runtime, WorkerEntry } from '../runtime/runtime.ts';
 import type { SqlServer } from '../sql/api.ts';
 import type { Catalog } from '../sql/catalog/api.ts';
 import { createCatalog } from '../sql/catalog/catalog.ts';
-import type { TableSettings } from '../sql/catalog/descriptor.ts';
+import type { TableDescriptor, TableSettings } from '../sql/catalog/descriptor.ts';
 import type { ClusterAdmin } from '../sql/cluster-admin.ts';
 import { initParser } from '../sql/parse/grammar.ts';
 import { createSqlServer } from '../sql/session/server.ts';
@@ -54,6 +54,7 @@ import { placementGauges } from './placement/placement-figures.ts';
 import { Placement } from './placement/placement-node.ts';
 import { localRanges } from './placement/placement-ranges.ts';
 import type { NodeRecord } from './placement/registry.ts';
+import { parseSetting } from './placement/settings.ts';
 import { DEFAULT_SETTINGS, settingFor, type Settings } from './placement/settings-store.ts';
 import { createProgramRun } from './program-run.ts';
 import { ConsistencyChecks } from './ranges/consistency-checks.ts';
@@ -439,6 +440,7 @@ export async function openDatabase(
             settingFor('replication.factor', settingsOf(descriptor.span), placement.settings),
         }),
       capacity: () => keeper.learnedCapacity ?? 0,
+      tableFactor: () => greatestFactor(catalog?.tables() ?? []),
       followLoad: () => keeper.nodeLoad().followWork,
       // A node that is given replicas up to its mark would refuse writes at once.
       roomBytes: () => Math.max(0, guard.freeBytes - 2 * config.minFreeBytes),
@@ -573,6 +575,11 @@ async function checkAll(hosts: readonly RangeHost[], nodeId: NodeId): Promise<Co
   return { kind: 'consistent', replicas, rows };
 }
 
+function greatestFactor(tables: readonly TableDescriptor[]): number {
+  const factors = tables.flatMap(({ settings }) => settings.get('replication.factor') ?? []);
+  return Math.max(0, ...factors.map((text) => parseSetting('replication.factor', text)));
+}
+
 function goneOf(records: readonly NodeRecord[]): readonly NodeId[] {
   return records.filter(({ state }) => state === 'decommissioned').map(({ nodeId }) => nodeId);
 }
@@ -588,11 +595,17 @@ function notServing(
     });
   }
   if (leader === undefined) {
-    return new DbError('57P03', `node ${nodeId} does not serve SQL: no leader is known`, {
-      hint: 'Try again in a moment.',
-    });
+    return new DbError(
+      '57P03',
+      `node ${nodeId} does not serve SQL: nobody is known who leads the schema`,
+      {
+        hint: 'Try again in a moment.',
+      },
+    );
   }
-  return new DbError('57P03', `node ${nodeId} does not serve SQL: node ${leader.nodeId} leads`, {
-    hint: `Connect to ${leader.sql}.`,
-  });
+  return new DbError(
+    '57P03',
+    `node ${nodeId} does not serve SQL now: it waits for a lease on the schema from node ${leader.nodeId}`,
+    { hint: `Try again in a moment, or connect to ${leader.sql}.` },
+  );
 }

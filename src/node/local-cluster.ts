@@ -126,7 +126,7 @@ export class LocalCluster {
     );
   }
 
-  /** All nodes that don't run; resolves when all serve and one leads. A start that fails leaves no new process. */
+  /** All nodes that don't run; resolves when all serve and every range has a leader. A start that fails leaves no new process. */
   async start(tell: (text: string) => void): Promise<void> {
     try {
       for (const node of this.nodes) {
@@ -230,9 +230,9 @@ export class LocalCluster {
       const answers = await this.askAll();
       const notRunning = missing(answers.map((status) => status?.reason === 'ok'));
       if (notRunning !== undefined) return notRunning;
-      return leaderless(answers) ?? (isServed(answers) ? undefined : 'a node that serves SQL');
+      return leaderless(answers) ?? notServing(answers);
     };
-    await this.until('all nodes run and every range has a leader', look, tell);
+    await this.until('all nodes serve and every range has a leader', look, tell);
   }
 
   private async spawn(node: LocalNode): Promise<void> {
@@ -362,8 +362,9 @@ function leaderless(answers: Answers): string | undefined {
   return missing.length === 0 ? undefined : `leaders of ${missing.length} of ${led.size} ranges`;
 }
 
-function isServed(answers: Answers): boolean {
-  return answers.some((status) => status?.isServing === true);
+function notServing(answers: Answers): string | undefined {
+  const nodes = missing(answers.map((status) => status?.isServing === true));
+  return nodes === undefined ? undefined : `SQL at ${nodes}`;
 }
 
 function parseRecord(path: string, bytes: Uint8Array): ClusterRecord {

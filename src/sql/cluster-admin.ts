@@ -24,7 +24,8 @@ export interface RangeAdmin {
   unsplit(keys: readonly Uint8Array[]): AsyncIterable<SplitInfo>;
   /** The same for all ranges that start in the span. */
   unsplitAll(span: Span): AsyncIterable<SplitInfo>;
-  /** Gives replicas and leases of the span's ranges to nodes by chance, once; where they belong they go by themselves.
+  /** Gives the leases of the span's ranges to nodes that have replicas, by chance, once; where they belong they go by
+   * themselves.
    * Answers each range when it is done. */
   scatter(span: Span): AsyncIterable<RangeInfo>;
 }

@@ -116,6 +116,20 @@ describe('nodes of a cluster', () => {
     expect(await count(cluster)).toBe(200);
   });
 
+  it('stay as many as a table wants replicas', async () => {
+    const cluster = await Cluster.start({ nodes: 5 });
+    const leader = await cluster.leader();
+    await fill(cluster, leader, 1);
+    await cluster.pass(5 * SECOND);
+    const session = cluster.session(leader);
+    await cluster.query(session, 'ALTER TABLE t SET (replication.factor = 5)');
+    await expect(cluster.until(leader.open.placement.decommission(2, false))).rejects.toThrow(
+      '4 nodes would be left, and each range has 5 replicas',
+    );
+    await cluster.query(session, 'ALTER TABLE t RESET (replication.factor)');
+    await cluster.until(leader.open.placement.decommission(2, false));
+  });
+
   it('go on when all founders are gone, also after a restart', async () => {
     const cluster = await Cluster.start({ nodes: 6, founders: 3 });
     await fill(cluster, await cluster.leader(), 50);

@@ -45,6 +45,8 @@ export interface PlacementParts {
   ranges(): Iterable<LocalRange>;
   /** Microseconds of work in a second. */
   capacity(): number;
+  /** The greatest replication factor that a table has for itself; 0: none has. */
+  tableFactor(): number;
   followLoad(): number;
   /** On the disk, beyond what is kept free. */
   roomBytes(): number;
@@ -191,7 +193,7 @@ export class Placement {
       ({ nodeId, state }) => nodeId === node && state === 'decommissioned',
     );
     if (isGone && !undo) return;
-    const factor = this.settings.get('replication.factor');
+    const factor = Math.max(this.settings.get('replication.factor'), this.parts.tableFactor());
     await this.registry.setState(node, undo ? 'active' : 'decommissioning', (records) => {
       const before = records.find(({ nodeId }) => nodeId === node);
       if (before?.state === 'decommissioned') throw goneForGood(node);

@@ -5,6 +5,7 @@
 
 import { ByteReader } from '../../base/bytes.ts';
 import type { ByteStream, NodeId, Runtime } from '../../runtime/runtime.ts';
+import { LimitedLog } from '../../rpc/limited-log.ts';
 import type { TxnId } from '../requests.ts';
 import { readAnswer, type WireAnswer } from './wire-answers.ts';
 import { FrameReceiver, FrameSender, MESSAGE_BYTES_MAX } from './wire-frames.ts';
@@ -14,6 +15,7 @@ export const BEAT_MICROS = 1_000_000;
 /** So many beats without a word from the other side, and it is gone. */
 export const SILENT_BEATS_MAX = 3;
 const UNANSWERED_MAX = 20_000;
+const IN_VAIN = 'asked in vain of another node';
 /** Of requests that the stream does not take yet. */
 const WAITING_BYTES_MAX: number = 256 * 1024 * 1024;
 
@@ -29,12 +31,16 @@ interface Connection {
   readonly sender: FrameSender;
   readonly asked: Map<number, Asker>;
   stream: ByteStream | undefined;
+  /** Something came back. */
+  isHeard: boolean;
   isOver: boolean;
 }
 
 export class RemoteLink {
   readonly node: NodeId;
-  private readonly runtime: Pick<Runtime, 'network' | 'timers' | 'log'>;
+  private readonly runtime: Pick<Runtime, 'network' | 'time' | 'timers' | 'log'>;
+  /** While a node is away, every request is one in vain. */
+  private readonly warnings: LimitedLog;
   private connection: Connection | undefined = undefined;
   /** Each has the next number. */
   private lastId = 0;
@@ -44,9 +50,10 @@ export class RemoteLink {
   /** Transactions whose locks there last for as long as this node is heard from. */
   private readonly holding = new Set<TxnId>();
 
-  constructor(node: NodeId, runtime: Pick<Runtime, 'network' | 'timers' | 'log'>) {
+  constructor(node: NodeId, runtime: Pick<Runtime, 'network' | 'time' | 'timers' | 'log'>) {
     this.node = node;
     this.runtime = runtime;
+    this.warnings = new LimitedLog(runtime.log, runtime.time);
   }
 
   get unanswered(): number {
@@ -116,6 +123,7 @@ export class RemoteLink {
       sender: new FrameSender(timers, broken),
       asked: new Map(),
       stream: undefined,
+      isHeard: false,
       isOver: false,
     };
     this.connection = connection;
@@ -141,6 +149,8 @@ export class RemoteLink {
       if (connection.isOver) return;
       if (chunk === undefined) throw new Error('the other side ended the stream');
       this.silentBeats = 0;
+      if (!connection.isHeard) this.warnings.forget(IN_VAIN);
+      connection.isHeard = true;
       frames.push(chunk);
     }
   }
@@ -163,7 +173,7 @@ export class RemoteLink {
     // Its other end lets go of all that was locked through it.
     this.holding.clear();
     if (connection.asked.size > 0) {
-      this.runtime.log.warn('asked in vain of another node', {
+      this.warnings.warn(IN_VAIN, IN_VAIN, {
         node: this.node,
         requests: connection.asked.size,
         reason,

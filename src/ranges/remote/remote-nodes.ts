@@ -6,10 +6,10 @@ import type { RemoteNodes } from '../routing/route-table.ts';
 import { RemoteRanges } from './remote-range.ts';
 
 export class RemoteRangeNodes implements RemoteNodes {
-  private readonly runtime: Pick<Runtime, 'network' | 'timers' | 'log'>;
+  private readonly runtime: Pick<Runtime, 'network' | 'time' | 'timers' | 'log'>;
   private readonly nodes = new Map<NodeId, RemoteRanges>();
 
-  constructor(runtime: Pick<Runtime, 'network' | 'timers' | 'log'>) {
+  constructor(runtime: Pick<Runtime, 'network' | 'time' | 'timers' | 'log'>) {
     this.runtime = runtime;
   }
 

@@ -38,7 +38,7 @@ type Ambiguous = { readonly kind: 'ambiguous'; readonly message: string };
 export class RemoteRanges implements RangeEndpoint, TwoPhaseEndpoint {
   private readonly link: RemoteLink;
 
-  constructor(node: NodeId, runtime: Pick<Runtime, 'network' | 'timers' | 'log'>) {
+  constructor(node: NodeId, runtime: Pick<Runtime, 'network' | 'time' | 'timers' | 'log'>) {
     this.link = new RemoteLink(node, runtime);
   }
 

@@ -62,6 +62,8 @@ const SETUP_MILLIS = 30_000;
 const RECOVERY_MILLIS_MAX = 60_000;
 /** Shares of the run after which all nodes but one are killed. */
 const MAJORITY_LOST_AT = [0.35, 0.75];
+/** In a shorter run it is done once: it takes a good part of a minute. */
+const MAJORITY_LOST_TWICE_MILLIS = 120_000;
 
 interface Settings {
   readonly millis: number;
@@ -166,7 +168,9 @@ async function breakThings(run: Run, random: SeededRandom): Promise<void> {
   const { faults, availability, violations } = run;
   const { millis } = run.settings;
   const begun = performance.now();
-  const losses = MAJORITY_LOST_AT.map((share) => begun + share * millis);
+  const isLong = millis >= MAJORITY_LOST_TWICE_MILLIS;
+  const shares = isLong ? MAJORITY_LOST_AT : MAJORITY_LOST_AT.slice(0, 1);
+  const losses = shares.map((share) => begun + share * millis);
   const end = begun + millis;
   let nextAbsence = begun + ABSENCE_AFTER_MILLIS;
   let absence: Promise<void> = Promise.resolve();

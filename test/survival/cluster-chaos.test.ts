@@ -1,4 +1,4 @@
-// Three processes under kills, pauses and cuts: a short run of `npm run chaos`, which says what it checks.
+// A cluster under kills, pauses, cuts, splits and changes of its nodes: a short run of `npm run chaos`, which says what it checks.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -50,5 +50,5 @@ describe('a cluster of processes', () => {
     } finally {
       directory.remove();
     }
-  }, 240_000);
+  }, 400_000);
 });

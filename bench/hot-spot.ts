@@ -3,6 +3,9 @@
 
 import { writeReport } from './heat/publish.ts';
 import {
+  BALANCE_GOAL,
+  EVEN_SECONDS,
+  EVEN_TOLERANCE,
   FIRST_SPLIT_GOAL,
   type PhasePlan,
   type PhaseResult,
@@ -10,8 +13,8 @@ import {
   warmUp,
   within,
 } from './heat/run-phase.ts';
-import type { HeatFigure } from './heat/recording.ts';
-import { splitsAndMerges, type StallEvent, stallFigures } from './heat/stalls.ts';
+import { balancedSince, type HeatFigure } from './heat/recording.ts';
+import { secondsFor, splitsAndMerges, type StallEvent, stallFigures } from './heat/stalls.ts';
 import { startCluster } from './lib/cluster.ts';
 import { type BenchOptions, chosenPhases } from './lib/options.ts';
 import { workDirectory } from './lib/processes.ts';
@@ -46,8 +49,9 @@ function plans(short: boolean): readonly PhasePlan[] {
       ...common,
       name: 'Some rows far busier than others (Zipf)',
       story:
-        'The same, but row 0 is asked for twice as often as row 1, three times as often as row 2, and so on. Ranges become narrow where the work is.',
+        'The same, but row 0 is asked for twice as often as row 1, three times as often as row 2, and so on. Ranges become narrow where the work is, so these pictures show keys on a logarithmic scale.',
       table: 'zipf',
+      keyScale: 'logarithmic',
       keys: { kind: 'zipf' },
     },
     {
@@ -99,6 +103,7 @@ function plans(short: boolean): readonly PhasePlan[] {
           mark('the hot spot moves');
         }
       },
+      judge: (result) => evenAgain(result, moves),
     },
     stalls(short),
   ];
@@ -114,7 +119,7 @@ function stalls(short: boolean): PhasePlan {
     story: `Rows are read at random, ${STALL_REQUESTS} requests a second in all, one in ten being an update. The table is split by hand once a second, and then the nodes merge what was split. Nothing else moves.`,
     table: 'calm',
     rows,
-    seconds: 8 + 3 * splits,
+    seconds: secondsFor(splits),
     connections: CONNECTIONS,
     perSecond: STALL_REQUESTS,
     keys: { kind: 'uniform' },
@@ -124,6 +129,21 @@ function stalls(short: boolean): PhasePlan {
     meanwhile: splitsAndMerges('calm', rows, splits, events),
     judge: ({ clients }) => stallFigures(clients, events),
   };
+}
+
+/** After each move, the seconds until the nodes were even. */
+function evenAgain(
+  { phase }: PhaseResult,
+  moves: { readonly every: number; readonly seconds: number },
+): readonly HeatFigure[] {
+  const figures: HeatFigure[] = [];
+  for (let from = moves.every; from < moves.seconds; from += moves.every) {
+    const series = phase.series.filter(({ at }) => at < from + moves.every);
+    const at = balancedSince(series, phase.nodes, EVEN_TOLERANCE, EVEN_SECONDS, from);
+    const label = `even again after the move at ${from} s`;
+    figures.push(within(label, at === undefined ? undefined : at - from, BALANCE_GOAL));
+  }
+  return figures;
 }
 
 /** Of each node: the mean of its three busiest seconds in the last half minute or so, compared. */

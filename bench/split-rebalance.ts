@@ -17,10 +17,10 @@ const SILENCE_GOAL = 5;
 const RECOVERED_SHARE = 0.7;
 
 function plans(short: boolean): readonly PhasePlan[] {
-  const changeAt = short ? 3 : 40;
+  const changeAt = short ? 3 : 30;
   const common = {
     rows: short ? 5000 : 100_000,
-    seconds: short ? 10 : 120,
+    seconds: short ? 10 : 90,
     restSeconds: short ? 0 : 10,
     connections: CONNECTIONS,
     writeShare: 0.1,

@@ -14,6 +14,7 @@ import {
   type HeatPhase,
   type HeatSample,
   type HeatSecond,
+  type HeatTick,
   marksBetween,
 } from './recording.ts';
 import { counterAt, Watch } from './watch.ts';
@@ -28,6 +29,8 @@ export interface PhasePlan {
   readonly connections: number;
   readonly keys: Workload['keys'];
   readonly writeShare: number;
+  /** Of the pictures; left out: linear. */
+  readonly keyScale?: 'logarithmic';
   /** Of all connections together; left out: as fast as they get answers. */
   readonly perSecond?: number;
   /** What is done to the cluster meanwhile; resolves when it is done. */
@@ -63,10 +66,10 @@ export interface PhaseResult {
 }
 
 export const FIRST_SPLIT_GOAL = 5;
-const BALANCE_GOAL = 30;
-const EVEN_TOLERANCE = 0.2;
+export const BALANCE_GOAL = 30;
+export const EVEN_TOLERANCE = 0.2;
 /** For so long must it be even to count. */
-const EVEN_SECONDS = 5;
+export const EVEN_SECONDS = 5;
 const LOAD_ROWS = 1000;
 const WARM_ROWS = 3000;
 const ATTEMPTS_MAX = 60;
@@ -112,7 +115,8 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
   const movedAfter = await movedBytes(nodes);
   const grown = Math.max(0, ...clients.seconds.map(({ greatestId }) => greatestId + 1));
   const most = Math.max(plan.rows, grown);
-  const samples = watch.samples(0, most);
+  const { positionOf, ticks } = keyScale(plan, most);
+  const samples = watch.samples(positionOf);
   const marks = samples.flatMap((sample, i) =>
     i === 0 ? [] : marksBetween(samples[i - 1] as HeatSample, sample),
   );
@@ -135,10 +139,7 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
     moments,
     series,
     figures: [],
-    ticks: [0, 0.25, 0.5, 0.75, 1].map((position) => ({
-      position,
-      label: shortNumber(position * most),
-    })),
+    ticks,
     nodes: watch.nodeIds.toSorted((a, b) => a - b),
   };
   const split = firstSplit(marks);
@@ -166,6 +167,27 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
   const { lastError, failed } = clients;
   if (failed > 0) progress(`  ${failed} attempts failed, the last with ${lastError}`);
   return { ...result, phase: { ...phase, figures } };
+}
+
+/** Where ids below `most` lie along the pictures' axis of keys. */
+function keyScale(
+  { keyScale: kind }: PhasePlan,
+  most: number,
+): { positionOf: (id: number) => number; ticks: readonly HeatTick[] } {
+  if (kind === undefined) {
+    const ticks = [0, 0.25, 0.5, 0.75, 1].map((position) => ({
+      position,
+      label: shortNumber(position * most),
+    }));
+    return { positionOf: (id) => id / most, ticks };
+  }
+  const positionOf = (id: number): number => Math.log(id + 1) / Math.log(most + 1);
+  const ids = [0];
+  for (let id = 10; id <= most; id *= 10) ids.push(id);
+  return {
+    positionOf,
+    ticks: ids.map((id) => ({ position: positionOf(id), label: shortNumber(id) })),
+  };
 }
 
 function commonFigures(plan: PhasePlan, result: PhaseResult): HeatFigure[] {

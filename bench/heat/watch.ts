@@ -73,10 +73,9 @@ export class Watch {
     return this.nodes.map(({ id }) => id);
   }
 
-  /** `least` and `most`: ids at positions 0 and 1. */
-  samples(least: number, most: number): HeatSample[] {
+  samples(positionOf: (id: number) => number): HeatSample[] {
     const position = (id: number | undefined, otherwise: number): number =>
-      id === undefined ? otherwise : Math.max(0, Math.min(1, (id - least) / (most - least)));
+      id === undefined ? otherwise : Math.max(0, Math.min(1, positionOf(Math.max(0, id))));
     return this.looks.map(({ at, rows }) => ({
       at,
       ranges: rows.map(

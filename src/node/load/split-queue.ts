@@ -87,6 +87,16 @@ export class SplitQueue {
     return this.#histories.tell(range);
   }
 
+  /** By hand, at a key: each half has what is asked of it from now on, as far as is known. */
+  wasSplit(left: LedRange, right: LedRange): void {
+    const { keeper, time } = this.#parts;
+    const { span } = right.descriptor;
+    const whole = { start: left.descriptor.span.start, end: span.end };
+    const since = time.monotonicMicros() - SAMPLE_MICROS;
+    const share = left.load.sample?.shareFrom(span.start, whole, since) ?? 0.5;
+    keeper.book.divide(left.load, right.load, share);
+  }
+
   /** Unless that was done before. */
   async measure(range: LedRange): Promise<void> {
     const history = this.#histories.of(range);

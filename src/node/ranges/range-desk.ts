@@ -149,6 +149,7 @@ export class RangeDesk {
           return [this.#report(range)];
         }
         const right = await range.split({ at, stickyUntil });
+        queue.wasSplit(range, right);
         return [this.#report(right as DeskRange)];
       }
       case 'stick': {

@@ -35,6 +35,19 @@ export class RequestSample {
     return copy;
   }
 
+  /** Of the work within the span, how much lies at or after a key in it; half of what crosses it. Undefined: nothing was
+   * sampled. */
+  shareFrom(at: Uint8Array, span: Span, sinceMicros: number): number | undefined {
+    let total = 0;
+    let right = 0;
+    for (const { start, end, work } of this.within(span, sinceMicros)) {
+      total += work;
+      if (compareBytes(start, at) >= 0) right += work;
+      else if (end === null || (end !== undefined && compareBytes(end, at) > 0)) right += work / 2;
+    }
+    return total === 0 ? undefined : right / total;
+  }
+
   /** In the order in which they came; those of long ago left out, and those beside the span (the range was split). */
   within(span: Span, sinceMicros: number): SampledRequest[] {
     const { ring, next } = this;

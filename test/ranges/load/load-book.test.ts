@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { LoadBook } from '../../../src/ranges/load/load-book.ts';
-import { rowKey, SWEEP_MICROS, Traffic, write } from './traffic.ts';
+import { chance, rowKey, SWEEP_MICROS, Traffic, WHOLE_TABLE, write } from './traffic.ts';
 
 describe('rates of a range', () => {
   test('follow what is asked within seconds, and forget it', () => {
@@ -49,6 +49,21 @@ describe('rates of a range', () => {
     expect(traffic.load.rates().requests).toBeCloseTo(requests, 6);
     expect(right.rates().requests).toBe(0);
   });
+});
+
+test('of a split anywhere, what was sampled tells which half is asked how much', () => {
+  const traffic = new Traffic();
+  const random = chance(1);
+  const share = (id: number): number | undefined =>
+    traffic.load.sample?.shareFrom(rowKey(id), WHOLE_TABLE, 0);
+  expect(share(500)).toBeUndefined();
+  traffic.run(10, 1000, (load) => load.read(rowKey(random(1000)), 80));
+  expect(share(0)).toBe(1);
+  expect(share(250)).toBeCloseTo(0.75, 1);
+  expect(share(900)).toBeCloseTo(0.1, 1);
+  const writes = new Traffic();
+  writes.run(10, 1000, (load) => write(load, 1, 700));
+  expect(writes.load.sample?.shareFrom(rowKey(500), WHOLE_TABLE, 0)).toBe(0.5);
 });
 
 describe('the book of a node', () => {

@@ -7,7 +7,6 @@
 // A node that is alone leads its ranges from the start. In a cluster each range has replicas on some nodes; the one that
 // leads serves, the others apply and say who does.
 
-import { ByteReader } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
 import { type OwnedClock, openIntervalClock } from '../clock/clock.ts';
 import type { RetentionBounds } from '../raft/retention.ts';
@@ -35,6 +34,7 @@ import { initParser } from '../sql/parse/grammar.ts';
 import { createSqlServer } from '../sql/session/server.ts';
 import type { Span } from '../storage/engine.ts';
 import { RowCache } from '../storage/row-cache.ts';
+import { indexIdOf } from '../storage/page-index.ts';
 import type { RangeId, Shard } from '../storage/shard.ts';
 import { startShard } from '../storage/shard-client.ts';
 import type { Fence } from '../txn/fence.ts';
@@ -419,7 +419,7 @@ export async function openDatabase(
 
     /** Of the table that the range begins with. */
     const settingsOf = ({ start }: Span): TableSettings | undefined =>
-      start.length < 4 ? undefined : catalog?.settingsOf(new ByteReader(start).u32be());
+      start.length < 4 ? undefined : catalog?.settingsOf(indexIdOf(start, 0));
     const own = members.find((member) => member.nodeId === nodeId);
     const placement: Placement = new Placement({
       runtime,

@@ -30,9 +30,9 @@ export class Merging {
   }
 
   /** Looks at a few neighbours; merges the first two that should be one. */
-  async mergeOne(): Promise<void> {
+  async mergeOne(led: readonly LedRange[]): Promise<void> {
     const { ranges, keeper, clock } = this.#parts;
-    const candidates = [...ranges.led()]
+    const candidates = led
       .filter((range) => this.#isCandidate(range))
       .sort((a, b) => a.descriptor.range - b.descriptor.range);
     const from = candidates.findIndex(({ descriptor }) => descriptor.range >= this.#next);

@@ -116,20 +116,23 @@ export class SplitQueue {
   }
 
   async #look(): Promise<void> {
-    const led = [...this.#parts.ranges.led()];
+    let led = [...this.#parts.ranges.led()];
     this.#histories.refresh(led);
-    await this.#measure(led);
+    // Leases may have moved meanwhile. Where nothing was waited for, the list is good (bench: many-ranges).
+    if (await this.#measure(led)) led = [...this.#parts.ranges.led()];
     let split = 0;
     // Halves of what was split are looked at again at once, and so is what was split meanwhile by others.
     for (; split < SPLITS_PER_LOOK_MAX && !this.#stopped; split++) {
-      const next = this.#busiest() ?? this.#largest();
+      const next = this.#busiest(led) ?? this.#largest(led);
       if (next === undefined) break;
       await this.#split(next.range, next.split);
+      led = [...this.#parts.ranges.led()];
     }
-    if (split === 0 && !this.#stopped) await this.#merging.mergeOne();
+    if (split === 0 && !this.#stopped) await this.#merging.mergeOne(led);
   }
 
-  async #measure(led: readonly LedRange[]): Promise<void> {
+  /** Whether anything was measured. */
+  async #measure(led: readonly LedRange[]): Promise<boolean> {
     const { time } = this.#parts;
     const now = time.monotonicMicros();
     const stale: LedRange[] = [];
@@ -146,14 +149,17 @@ export class SplitQueue {
         this.#histories.of(range).measured(bytes, now);
       }),
     );
+    return stale.length > 0;
   }
 
-  #busiest(): { readonly range: LedRange; readonly split: Split } | undefined {
-    const { ranges, keeper, cluster } = this.#parts;
+  #busiest(
+    led: readonly LedRange[],
+  ): { readonly range: LedRange; readonly split: Split } | undefined {
+    const { keeper, cluster } = this.#parts;
     const now = this.#parts.time.monotonicMicros();
     const picture = pictureOf(cluster.views());
     const busy: { readonly range: LedRange; readonly share: number }[] = [];
-    for (const range of ranges.led()) {
+    for (const range of led) {
       const share = keeper.shareOf(range.load);
       const most = shareMax(this.#parts.limits(range.descriptor.span), picture);
       const history = this.#histories.of(range);
@@ -208,9 +214,11 @@ export class SplitQueue {
     }
   }
 
-  #largest(): { readonly range: LedRange; readonly split: Split } | undefined {
+  #largest(
+    led: readonly LedRange[],
+  ): { readonly range: LedRange; readonly split: Split } | undefined {
     const now = this.#parts.time.monotonicMicros();
-    for (const range of this.#parts.ranges.led()) {
+    for (const range of led) {
       const { bytes, restsUntilMicros } = this.#histories.of(range);
       const { span } = range.descriptor;
       if (bytes === undefined || bytes <= this.#parts.limits(span).maxBytes) continue;

@@ -3,7 +3,7 @@
 // keeps moves apart; what has to be done is found anew each time, so that a new leader goes on where another stopped.
 
 import { DbError } from '../../base/errors.ts';
-import { isJoint, membersOf } from '../../raft/configuration.ts';
+import { type Configuration, isJoint, membersOf } from '../../raft/configuration.ts';
 import { nodeOf } from '../../raft/types.ts';
 import type { RangeDescriptor } from '../../ranges/descriptor.ts';
 import type { Log, NodeId, Time, Timers } from '../../runtime/runtime.ts';
@@ -73,6 +73,7 @@ interface History {
   leaseMovedMicros: number;
   /** When its replicas last changed under this leader. */
   replicasMovedMicros: number;
+  configuration: Configuration;
   members: string;
   intent: ReplicaSwap | undefined;
   isRunning: boolean;
@@ -233,14 +234,15 @@ export class PlacementDriver {
 
   private remember(range: PlacedRange, now: number): History {
     let history = this.histories.get(range.range);
-    const members = membersOf(range.descriptor.configuration).join();
+    const { configuration } = range.descriptor;
     if (history === undefined) {
       // New here: by a split, or a start. It may be moved at once: whoever splits for load wants the half elsewhere.
       history = {
         isLeading: range.isLeading,
         leaseMovedMicros: Number.NEGATIVE_INFINITY,
         replicasMovedMicros: Number.NEGATIVE_INFINITY,
-        members,
+        configuration,
+        members: membersOf(configuration).join(),
         intent: undefined,
         isRunning: false,
         failures: 0,
@@ -255,9 +257,13 @@ export class PlacementDriver {
       history.failures = 0;
       history.retryMicros = 0;
     }
-    if (history.members !== members) history.replicasMovedMicros = now;
     history.isLeading = range.isLeading;
-    history.members = members;
+    if (history.configuration !== configuration) {
+      const members = membersOf(configuration).join();
+      if (history.members !== members) history.replicasMovedMicros = now;
+      history.configuration = configuration;
+      history.members = members;
+    }
     history.look = this.looks;
     return history;
   }

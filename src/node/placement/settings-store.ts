@@ -52,6 +52,11 @@ export class SettingsStore implements Settings, SettingAdmin {
     this.log = log;
   }
 
+  /** Another object whenever anything may have changed. */
+  get state(): object {
+    return this.values;
+  }
+
   get(name: SettingName): number {
     return this.values.get(name) ?? SETTINGS[name].defaultValue;
   }

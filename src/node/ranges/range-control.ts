@@ -9,7 +9,7 @@ import type { TableSettings } from '../../sql/catalog/descriptor.ts';
 import type { Span } from '../../storage/engine.ts';
 import type { LoadKeeper } from '../load/load-keeper.ts';
 import { SplitQueue } from '../load/split-queue.ts';
-import type { Neighbour } from '../load/split-queue-range.ts';
+import type { Neighbour, SplitLimits } from '../load/split-queue-range.ts';
 import { limitsFrom } from '../load/split-queue-rules.ts';
 import type { Placement } from '../placement/placement-node.ts';
 import type { Streams } from '../streams.ts';
@@ -37,6 +37,10 @@ export class RangeControl {
   private readonly desk: RangeDesk;
   private readonly parts: RangeControlParts;
 
+  /** The settings that these are of. */
+  private limitsOf: object | undefined;
+  private readonly limitsByTable = new Map<TableSettings | undefined, SplitLimits>();
+
   constructor(parts: RangeControlParts) {
     const { nodeId, runtime, clock, streams, keeper, placement } = parts;
     const { time, timers, log, random } = runtime;
@@ -51,7 +55,7 @@ export class RangeControl {
       keeper,
       ranges: { led: () => led.all(), neighbour: (start) => this.neighbour(start) },
       cluster: placement,
-      limits: (span) => limitsFrom(placement.settings, parts.settingsOf(span)),
+      limits: (span) => this.limits(span),
     });
     this.desk = new RangeDesk({
       self: nodeId,
@@ -84,6 +88,23 @@ export class RangeControl {
       .filter(({ liveness }) => liveness !== 'dead')
       .map(({ node }) => node);
     return live.includes(nodeId) ? live : [nodeId, ...live];
+  }
+
+  /** Asked for each range several times a second; most tables have no settings of their own (bench: many-ranges). */
+  private limits(span: Span): SplitLimits {
+    const { placement, settingsOf } = this.parts;
+    const { settings } = placement;
+    if (settings.state !== this.limitsOf) {
+      this.limitsOf = settings.state;
+      this.limitsByTable.clear();
+    }
+    const table = settingsOf(span);
+    let limits = this.limitsByTable.get(table);
+    if (limits === undefined) {
+      limits = limitsFrom(settings, table);
+      this.limitsByTable.set(table, limits);
+    }
+    return limits;
   }
 
   private leaderOf(key: Uint8Array): NodeId | undefined {

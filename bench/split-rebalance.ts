@@ -66,7 +66,7 @@ function lossFigures({ clients }: PhaseResult, lostAt: number): readonly HeatFig
   return [
     {
       label: 'longest without any answer',
-      value: `${silence.toFixed(1)} s`,
+      value: silence === 0 ? 'under 1 s' : `${silence.toFixed(1)} s`,
       goal: `at most ${SILENCE_GOAL} s`,
       isReached: silence <= SILENCE_GOAL,
     },

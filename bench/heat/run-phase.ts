@@ -97,7 +97,7 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
     plan.connections,
     perSecond === undefined ? workload : { ...workload, perSecond },
   );
-  const watch = new Watch(table, nodes, clients.started);
+  const watch = new Watch(table, [...nodes], clients.started);
   const moments: HeatMoment[] = [];
   const now = (): number => (performance.now() - clients.started) / 1000;
   const running: RunningPhase = {

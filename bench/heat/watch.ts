@@ -59,7 +59,7 @@ export class Watch {
 
   /** One has come. */
   watchAlso(node: WatchedNode): void {
-    this.nodes = [...this.nodes, node];
+    if (this.nodes.every(({ id }) => id !== node.id)) this.nodes = [...this.nodes, node];
   }
 
   async stop(): Promise<void> {

@@ -230,9 +230,9 @@ describe('what nodes can do', () => {
       all.take(report(3, sequence, { capacity }));
       return all.views().find(({ node }) => node === 3)?.capacity;
     };
-    expect([100, 140, 70, 155].map(third)).toEqual([100, 100, 100, 100]);
-    expect([170, 140, 135].map(third)).toEqual([170, 140, 135]);
-    expect([125, 140].map(third)).toEqual([100, 100]);
-    expect([50, 75, 80].map(third)).toEqual([50, 75, 100]);
+    expect([100, 140, 70, 190].map(third)).toEqual([100, 100, 100, 100]);
+    expect([210, 160, 155].map(third)).toEqual([210, 160, 155]);
+    expect([145, 160].map(third)).toEqual([100, 100]);
+    expect([50, 60, 70].map(third)).toEqual([50, 60, 100]);
   });
 });

@@ -7,7 +7,7 @@
 /** What the sessions of this node cost it for each statement, beside the ranges: protocol, plan, transaction. */
 export const STATEMENT_WORK = 9;
 /** What each request that they ask of another node's ranges costs them: its message, the answer, and the wait. */
-export const ASKED_WORK = 22;
+export const ASKED_WORK = 24;
 
 const INITIAL = 1_000_000;
 /** A node that is fifty times slower than reckoned is not slow, but busy with something that is not counted. */

@@ -15,8 +15,8 @@ const GIVEN_MICROS_MAX = 10_000_000;
 /** Until something is known of any node. */
 const CAPACITY = 1_000_000;
 /** Of what a node can do, to what is usual: so much apart they differ, and as little they are alike again. */
-const DIFFERENT = 1.6;
-const ALIKE = 1.3;
+const DIFFERENT = 2;
+const ALIKE = 1.5;
 
 interface Heard {
   report: NodeReport;

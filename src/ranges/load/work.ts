@@ -7,16 +7,16 @@ export const READ_WORK = 4;
 /** On top, when the row cache had it not. */
 export const LOADED_ROW_WORK = 4;
 export const SCAN_WORK = 30;
-export const COMMIT_WORK = 50;
+export const COMMIT_WORK = 60;
 /** On top, when another node asks: its message, and the answer to it. */
-export const SERVED_WORK = 12;
+export const SERVED_WORK = 16;
 export const WRITTEN_ROW_WORK = 4;
 export const READ_BYTE_WORK = 0.003;
 /** Logged, sent to followers, applied. */
 export const WRITTEN_BYTE_WORK = 0.006;
 
 /** Of a follower: it logs and applies what is written, and takes part in nothing else. */
-const FOLLOWED_COMMIT_WORK = 22;
+const FOLLOWED_COMMIT_WORK = 34;
 const FOLLOWED_ROW_WORK = 1;
 const FOLLOWED_BYTE_WORK = 0.004;
 

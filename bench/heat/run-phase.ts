@@ -75,6 +75,7 @@ const WARM_ROWS = 3000;
 const ATTEMPTS_MAX = 60;
 /** By then all nodes have a changed setting. */
 const SETTING_SECONDS = 3;
+const FAILURE_COUNTERS = ['meridian_split_failures_total', 'meridian_placement_failures_total'];
 const MOVED_COUNTER = 'meridian_snapshot_bytes_sent_total';
 
 export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<PhaseResult> {
@@ -89,7 +90,7 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
   await pause(plan.restSeconds);
   await persistently(nodes, 'RESET CLUSTER SETTING range.split_by_load');
   await pause(SETTING_SECONDS);
-  const movedBefore = await movedBytes(nodes);
+  const movedBefore = await sumOf(nodes, MOVED_COUNTER);
   const { table, rows, keys, writeShare, perSecond } = plan;
   const workload: Workload = { table, rows, keys, writeShare };
   const clients = await ClientLoad.start(
@@ -112,7 +113,7 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
   } finally {
     await Promise.all([watch.stop(), clients.stop()]);
   }
-  const movedAfter = await movedBytes(nodes);
+  const movedAfter = await sumOf(nodes, MOVED_COUNTER);
   const grown = Math.max(0, ...clients.seconds.map(({ greatestId }) => greatestId + 1));
   const most = Math.max(plan.rows, grown);
   const { positionOf, ticks } = keyScale(plan, most);
@@ -162,6 +163,10 @@ export async function runPhase(cluster: Cluster, plan: PhasePlan): Promise<Phase
   const figures = [...commonFigures(plan, result), ...(plan.judge?.(result) ?? [])];
   for (const { label, value, goal } of figures) {
     progress(`  ${label}: ${value}${goal === undefined ? '' : ` (${goal})`}`);
+  }
+  for (const counter of FAILURE_COUNTERS) {
+    const count = await sumOf(nodes, counter);
+    if (count > 0) progress(`  ${counter}: ${count} so far`);
   }
   for (const said of watch.whatNodesCanDo()) progress(`  ${said}`);
   const { lastError, failed } = clients;
@@ -276,8 +281,8 @@ async function persistently(nodes: readonly ClusterNode[], text: string): Promis
   }
 }
 
-async function movedBytes(nodes: readonly ClusterNode[]): Promise<number> {
-  const counts = await Promise.all(nodes.map(({ http }) => counterAt(http, MOVED_COUNTER)));
+async function sumOf(nodes: readonly ClusterNode[], counter: string): Promise<number> {
+  const counts = await Promise.all(nodes.map(({ http }) => counterAt(http, counter)));
   return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
 }
 

@@ -91,8 +91,8 @@ export interface RangeAddress {
 
 /** What a commit has to do with one range (P16, P18): every range is in it where the transaction stands or writes. */
 export interface CommitPart extends RangeAddress {
-  /** Of the transaction there; undefined: it only writes there. */
-  readonly session: LockSession | undefined;
+  /** Of the transaction there; none: it only writes there. Several: splits and merges have made one of them. */
+  readonly sessions: readonly LockSession[];
   /** Empty: it was only read. */
   readonly writes: readonly Write[];
 }
@@ -120,8 +120,7 @@ export interface Ranges {
   commit(request: CommitRequest): Promise<CommitAnswer | Divided>;
   /** Ends a transaction without writes, or abandons one: its locks go. Never fails. */
   release(txn: TxnRef, standing: Standing): void;
-  /** The ranges that a commit has to do with, as they are now. Throws DbError when they can't be found out. A standing
-   * whose locks were lost in a split or merge throws 40001. */
+  /** The ranges that a commit has to do with, as they are now. Throws DbError when they can't be found out. */
   plan(standing: Standing, writes: readonly Write[]): Maybe<CommitPlan>;
   /** The ranges that hold a span now, in the order of their keys. */
   locate(span: Span): Maybe<readonly RangeAddress[]>;

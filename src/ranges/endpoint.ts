@@ -43,11 +43,12 @@ export type Elsewhere =
 export type RangeRefusal = Refusal | Elsewhere;
 
 /** Who asks under locks, as plain data. `age` decides wound-wait (P21); `session`: quoted, when the asker has one there
- * (P15). */
+ * (P15); `also`: of a commit, others whose locks may be there, which must be one with that by now. */
 export interface RangeTxn {
   readonly id: TxnId;
   readonly age: Timestamp;
   readonly session: LockSession | undefined;
+  readonly also?: readonly LockSession[];
 }
 
 export interface RangeLocking {

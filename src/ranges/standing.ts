@@ -1,59 +1,129 @@
 // Where a transaction stands: for each range that it has locked something in, the session that its locks belong to
-// (P15), and between which keys they are. Kept by the transaction, filled by the router. A transaction that works in one
+// (P15), and which keys they are on. Kept by the transaction, filled by the router. A transaction that works in one
 // range, as most do, has no list.
 
 import { compareBytes, keyAfter } from '../base/bytes.ts';
 import type { RangeEndpoint, RangeHead } from './endpoint.ts';
 import type { LockSession, Span } from './requests.ts';
 
-export class Stand {
-  session: LockSession;
-  /** Hull of what was asked for under locks there; undefined end: to the end of the keyspace. P18: participants are
-   * found by it, wherever its keys have gone meanwhile. */
+/** More pieces are taken for larger ones: then ranges may be asked that a transaction has nothing to do with. */
+const PIECES_MAX = 16;
+
+/** Keys that are known to be locked, or asked for: a single one, or a span. */
+interface Piece {
   start: Uint8Array;
+  /** Undefined: to the end of the keyspace. */
   end: Uint8Array | undefined;
   /** `end` itself belongs to it: it is a key that was read. */
   endsWithKey: boolean;
+}
+
+export class Stand {
+  session: LockSession;
   /** Whoever has granted it: there the locks are let go. */
   endpoint: RangeEndpoint | undefined = undefined;
-  /** Of the stand whose session this one took over when its range was divided (P15). */
-  inherited: LockSession | undefined = undefined;
+  /** What was asked for under locks there, in the order of the keys, none of which overlap. P18: participants are found
+   * by it, wherever its keys have gone meanwhile; what lies between, and was divided off, has nothing of it. */
+  private readonly pieces: Piece[];
 
-  constructor(session: LockSession, span: Span, endsWithKey: boolean) {
+  constructor(session: LockSession, { start, end }: Span, endsWithKey: boolean) {
     this.session = session;
-    this.start = span.start;
-    this.end = span.end;
-    this.endsWithKey = endsWithKey;
+    this.pieces = [{ start, end, endsWithKey }];
   }
 
+  get start(): Uint8Array {
+    return (this.pieces[0] as Piece).start;
+  }
+
+  /** Of the hull. */
+  get end(): Uint8Array | undefined {
+    return (this.pieces[this.pieces.length - 1] as Piece).end;
+  }
+
+  get endsWithKey(): boolean {
+    return (this.pieces[this.pieces.length - 1] as Piece).endsWithKey;
+  }
+
+  /** The hull. */
   get span(): Span {
-    const { start, end } = this;
-    return { start, end: end === undefined || !this.endsWithKey ? end : keyAfter(end) };
+    const { start, end, endsWithKey } = this;
+    return { start, end: end === undefined || !endsWithKey ? end : keyAfter(end) };
   }
 
-  holds(key: Uint8Array): boolean {
-    if (compareBytes(key, this.start) < 0) return false;
-    if (this.end === undefined) return true;
-    const order = compareBytes(key, this.end);
-    return order < 0 || (order === 0 && this.endsWithKey);
+  get spans(): readonly Span[] {
+    return this.pieces.map(({ start, end, endsWithKey }) => {
+      return { start, end: end === undefined || !endsWithKey ? end : keyAfter(end) };
+    });
   }
 
   coverKey(key: Uint8Array): void {
-    if (compareBytes(key, this.start) < 0) this.start = key.slice();
-    if (this.end === undefined) return;
-    const order = compareBytes(key, this.end);
-    if (order < 0 || (order === 0 && this.endsWithKey)) return;
-    this.end = key.slice();
-    this.endsWithKey = true;
+    const { pieces } = this;
+    const at = this.lastAtOrBefore(key);
+    const before = pieces[at];
+    if (before !== undefined && holds(before, key)) return;
+    const own = key.slice();
+    if (pieces.length < PIECES_MAX) {
+      pieces.splice(at + 1, 0, { start: own, end: own, endsWithKey: true });
+    } else if (before === undefined) {
+      (pieces[0] as Piece).start = own;
+    } else {
+      before.end = own;
+      before.endsWithKey = true;
+    }
   }
 
-  coverSpan(span: Span): void {
-    if (compareBytes(span.start, this.start) < 0) this.start = span.start;
-    if (this.end === undefined) return;
-    if (span.end !== undefined && compareBytes(span.end, this.end) <= 0) return;
-    this.end = span.end;
-    this.endsWithKey = false;
+  coverSpan({ start, end }: Span): void {
+    const { pieces } = this;
+    let from = this.lastAtOrBefore(start);
+    if (from < 0 || !reaches(pieces[from] as Piece, start)) from++;
+    let to = from;
+    while (to < pieces.length && isBefore((pieces[to] as Piece).start, end)) to++;
+    if (to === from && pieces.length === PIECES_MAX) {
+      if (from === 0) to++;
+      else from--;
+    }
+    const merged: Piece = { start, end, endsWithKey: false };
+    for (const piece of pieces.slice(from, to)) {
+      if (compareBytes(piece.start, merged.start) < 0) merged.start = piece.start;
+      if (merged.end === undefined) continue;
+      const isMore = piece.end === undefined || compareBytes(piece.end, merged.end) > 0;
+      const isSame = piece.end !== undefined && compareBytes(piece.end, merged.end) === 0;
+      if (isMore || (isSame && piece.endsWithKey)) {
+        merged.end = piece.end;
+        merged.endsWithKey = piece.endsWithKey;
+      }
+    }
+    pieces.splice(from, to - from, merged);
   }
+
+  /** -1: all begin after it. */
+  private lastAtOrBefore(key: Uint8Array): number {
+    const { pieces } = this;
+    let low = 0;
+    let high = pieces.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compareBytes((pieces[middle] as Piece).start, key) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+}
+
+/** Of a key at or after its start. */
+function holds({ end, endsWithKey }: Piece, key: Uint8Array): boolean {
+  if (end === undefined) return true;
+  const order = compareBytes(key, end);
+  return order < 0 || (order === 0 && endsWithKey);
+}
+
+/** Whether it holds the key, which is at or after its start, or ends there. */
+function reaches({ end }: Piece, key: Uint8Array): boolean {
+  return end === undefined || compareBytes(key, end) <= 0;
+}
+
+function isBefore(key: Uint8Array, end: Uint8Array | undefined): boolean {
+  return end === undefined || compareBytes(key, end) < 0;
 }
 
 export interface Asked {
@@ -68,6 +138,8 @@ export class Standing {
   lost: string | undefined = undefined;
   /** Asked for locks, and not answered yet. */
   asked: Asked[] | undefined = undefined;
+  /** Asked to commit, or for locks in vain: something may be left there. */
+  visited: Asked[] | undefined = undefined;
   /** It was let go of: locks that are granted later go at once. */
   isOver = false;
 
@@ -80,6 +152,14 @@ export class Standing {
   add(stand: Stand): void {
     if (this.first === undefined) this.first = stand;
     else (this.more ??= []).push(stand);
+  }
+
+  visit(asked: Asked): void {
+    this.visited ??= [];
+    const { range } = asked.head;
+    const isKnown = (other: Asked): boolean =>
+      other.head.range === range && other.endpoint === asked.endpoint;
+    if (!this.visited.some(isKnown)) this.visited.push(asked);
   }
 
   all(): readonly Stand[] {

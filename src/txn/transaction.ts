@@ -342,8 +342,10 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
   }
 
   private decided(answer: CommitAnswer): Timestamp {
+    // Where nothing is left of it nobody need hear of its end.
+    this.isKnownToRanges &&= answer.kind !== 'committed';
+    if (this.request.visited !== undefined) this.isKnownToRanges = true;
     if (answer.kind === 'committed') {
-      this.isKnownToRanges = false;
       this.end();
       return answer.timestamp;
     }

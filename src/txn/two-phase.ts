@@ -250,8 +250,8 @@ class Attempt {
     });
   }
 
-  private txnAt({ session }: CommitPart): RangeTxn {
-    return { id: this.txn.id, age: this.txn.age, session };
+  private txnAt({ sessions: [session, ...also] }: CommitPart): RangeTxn {
+    return { id: this.txn.id, age: this.txn.age, session, also };
   }
 
   private sent(span: Span): void {

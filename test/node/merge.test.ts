@@ -107,6 +107,45 @@ describe('a transaction that has locked rows of the right range', () => {
   });
 });
 
+describe('a transaction that has locked rows of both', () => {
+  it.each(['here', 'elsewhere'])(
+    'has them in one range after the merge (gateway %s)',
+    async (where) => {
+      const { cluster, session, leader } = await withTable();
+      await splitAt(cluster, 50);
+      await cluster.pass(SECOND);
+      const gateway = where === 'here' ? leader : (cluster.followersOf(leader)[0] as ClusterNode);
+      const open = cluster.session(gateway);
+      await cluster.query(open, 'BEGIN');
+      await cluster.query(open, 'UPDATE t SET v = 5 WHERE id IN (10, 80)');
+      await mergeAt(cluster, 50);
+      await expect(
+        cluster.query(session, 'SELECT v FROM t WHERE id = 80 FOR UPDATE NOWAIT'),
+      ).rejects.toMatchObject({ code: '55P03' });
+      await cluster.query(open, 'UPDATE t SET v = 5 WHERE id = 60');
+      await cluster.query(open, 'COMMIT');
+      expect(await sum(cluster, session)).toEqual({ n: 100, s: 15 });
+      await cluster.pass(SECOND);
+      expect((await serving(cluster, rowKey(80))).replica.stats().sessions).toBe(0);
+    },
+  );
+
+  it('P15: ends when those of the right half were lost before', async () => {
+    const { cluster, session, leader } = await withTable();
+    await splitAt(cluster, 50);
+    await cluster.pass(SECOND);
+    await cluster.query(session, 'BEGIN');
+    await cluster.query(session, 'UPDATE t SET v = 5 WHERE id IN (10, 80)');
+    const right = await serving(cluster, rowKey(80));
+    const [other] = cluster.followersOf(leader) as [ClusterNode];
+    await cluster.until(right.transferTo(other.nodeId));
+    await mergeAt(cluster, 50);
+    await expect(cluster.query(session, 'COMMIT')).rejects.toMatchObject({ code: '40001' });
+    await cluster.query(session, 'ROLLBACK');
+    expect(await sum(cluster, session)).toEqual({ n: 100, s: 0 });
+  });
+});
+
 describe('requests of the right range', () => {
   it.each([1, 2, 3])(
     'wait for no longer than the merge of what lines up takes (seed %i)',

@@ -138,3 +138,23 @@ describe('when nodes die at any moment of a split', () => {
     },
   );
 });
+
+describe('a transaction that has locked two rows far apart', () => {
+  it('goes on when a range comes between them', async () => {
+    const { cluster, session } = await withTable();
+    await cluster.pass(SECOND);
+    await cluster.query(session, 'BEGIN');
+    await cluster.query(session, 'UPDATE t SET v = 5 WHERE id IN (5, 95)');
+    await splitAt(cluster, 70);
+    await splitAt(cluster, 30);
+    await cluster.pass(SECOND);
+    // It has nothing there: neither to confirm, nor to quote.
+    await cluster.query(session, 'UPDATE t SET v = 5 WHERE id = 50');
+    await cluster.query(session, 'COMMIT');
+    expect(await sum(cluster, session)).toEqual({ n: 100, s: 15 });
+    for (const id of [5, 50, 95]) {
+      const { replica } = await serving(cluster, rowKey(id));
+      await cluster.when(() => replica.stats().sessions === 0, 'the end of its sessions');
+    }
+  });
+});

@@ -516,7 +516,7 @@ class RigRanges implements Ranges {
     const { parts } = this.plan(standing ?? new Standing(), writes);
     const only = parts[0] as CommitPart;
     if (parts.length > 1) return { kind: 'divided' };
-    const { session } = only;
+    const [session] = only.sessions;
     const range = this.byId(only.head);
     const answer = await this.rig
       .call(range, 'commit', (replica) =>
@@ -546,7 +546,11 @@ class RigRanges implements Ranges {
       const own = session?.range === range.descriptor.range ? session : undefined;
       const here = writes.filter(({ key }) => holdsKey(range.descriptor, key));
       if (own === undefined && here.length === 0) continue;
-      parts.push({ ...this.address(range), session: own, writes: here });
+      parts.push({
+        ...this.address(range),
+        sessions: own === undefined ? [] : [own],
+        writes: here,
+      });
     }
     return { parts };
   }

@@ -35,7 +35,15 @@ const session: fc.Arbitrary<LockSession> = record({
 const txnId = fc
   .uint8Array({ minLength: 16, maxLength: 16 })
   .map((id) => Buffer.from(id).toString('hex'));
-const txn: fc.Arbitrary<RangeTxn> = record({ id: txnId, age: time, session: maybe(session) });
+const txn: fc.Arbitrary<RangeTxn> = fc.oneof(
+  record({ id: txnId, age: time, session: maybe(session) }),
+  record({
+    id: txnId,
+    age: time,
+    session,
+    also: fc.array(session, { minLength: 1, maxLength: 3 }),
+  }),
+);
 const locking: fc.Arbitrary<RangeLocking> = record({
   mode: fc.constantFrom('shared', 'exclusive'),
   wait: fc.constantFrom('block', 'nowait', 'skip'),

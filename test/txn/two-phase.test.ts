@@ -69,7 +69,8 @@ class FakeRanges {
       const own = writes.filter(({ key }) => isIn(span, key));
       const session = standing.all().find((stand) => isIn(span, stand.start))?.session;
       if (own.length === 0 && session === undefined) return;
-      parts.push({ ...this.address(i, span), session, writes: own });
+      const sessions = session === undefined ? [] : [session];
+      parts.push({ ...this.address(i, span), sessions, writes: own });
     });
     return { parts };
   }
@@ -86,7 +87,7 @@ class FakeRanges {
     return starts.map((start, i) => ({ start, end: starts[i + 1] }));
   }
 
-  private address(i: number, span: Span): Omit<CommitPart, 'session' | 'writes'> {
+  private address(i: number, span: Span): Omit<CommitPart, 'sessions' | 'writes'> {
     const answer = (what: keyof TwoPhaseEndpoint, otherwise: unknown): Promise<never> => {
       this.asked.push(`${what} ${i}`);
       const told = this.answers[what]?.(i) ?? otherwise;

@@ -83,7 +83,7 @@ export class Commits {
     const { bounds } = this;
     if (!bounds.admitsWrites(writes)) return this.commitOnce(head, txn, writes, deadline, role);
     if (!bounds.isCurrent(head)) return Promise.resolve(bounds.wrong(bounds.span));
-    const session = this.sessions.admit(txn, txn.session);
+    const session = this.sessions.admitAll(txn);
     if (!(session instanceof Session)) {
       const sure = this.whetherSure(txn.id);
       if (sure === undefined) return Promise.resolve(session);
@@ -126,13 +126,13 @@ export class Commits {
 
   private async commitOnce(
     head: RangeHead,
-    { id, age, session }: RangeTxn,
+    { id, age, session, also = [] }: RangeTxn,
     writes: readonly Write[],
     deadline: Timestamp,
     role: PendingRole | undefined,
   ): Promise<RangeCommit> {
     const elsewhere = await this.whyNotAdmitted(writes, undefined);
-    return elsewhere ?? this.commit(head, { id, age, session }, writes, deadline, role);
+    return elsewhere ?? this.commit(head, { id, age, session, also }, writes, deadline, role);
   }
 
   bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<RangeCommit> {

@@ -88,7 +88,7 @@ export class Participant {
         return bounds.notLeader(gate, reason);
       }
       if (txn.session === undefined) return NOT_READ;
-      const session = this.sessions.admit(txn, txn.session);
+      const session = this.sessions.admitAll(txn);
       if (!(session instanceof Session)) {
         // A bug on purpose, for the simulator to find: P15 turned off.
         if (!this.hasFault('ranges.forget-lock-session')) return session;
@@ -330,7 +330,7 @@ export class Participant {
   private quoted(txn: RangeTxn): RangeTxn {
     const isKnown = txn.session === undefined || this.sessions.find(txn.id) !== undefined;
     if (isKnown || !this.hasFault('ranges.forget-lock-session')) return txn;
-    return { ...txn, session: undefined };
+    return { ...txn, session: undefined, also: [] };
   }
 
   private hasFault(point: string): boolean {

@@ -3,6 +3,7 @@
 // refused. A split hands what is locked in the right half over: there it is another session, which goes by both names.
 
 import { EMPTY_BYTES } from '../../base/bytes.ts';
+import type { RangeTxn } from '../endpoint.ts';
 import { SESSIONS_MAX } from '../limits.ts';
 import type { LockSession, Refusal, TxnRef } from '../requests.ts';
 import type { HandedLocks, LockTable } from './lock-table.ts';
@@ -58,6 +59,14 @@ export class Sessions {
       return { kind: 'sessionGone', message: `session ${token.session} has ended` };
     }
     return this.whyNotLive(session) ?? session;
+  }
+
+  /** As admit(), of a commit: all that it has locked here must be one session's (P15). */
+  admitAll(txn: RangeTxn): Session | Refusal {
+    const session = this.admit(txn, txn.session);
+    const lost = txn.also?.find((token) => session instanceof Session && !isOf(session, token));
+    if (lost === undefined) return session;
+    return { kind: 'sessionGone', message: `session ${lost.session} is not known here` };
   }
 
   whyNotLive(session: Session): Refusal | undefined {

@@ -38,7 +38,7 @@ export function sessionIn(standing: Standing, route: Route): LockSession | undef
   const own = standing.in(route.range);
   if (own !== undefined) return own.session;
   for (const stand of standing.all()) {
-    if (overlaps(stand.span, route.span)) return stand.session;
+    if (stand.spans.some((span) => overlaps(span, route.span))) return stand.session;
   }
   return undefined;
 }
@@ -51,14 +51,12 @@ export type Locked = Uint8Array | readonly Uint8Array[] | Span;
 export function stands(
   standing: Standing,
   session: LockSession,
-  quoted: LockSession | undefined,
   endpoint: RangeEndpoint,
   locked: Locked,
 ): boolean {
   let stand = standing.in(session.range);
   if (stand === undefined) {
     stand = new Stand(session, ...firstOf(locked));
-    if (quoted !== undefined && quoted.range !== session.range) stand.inherited = quoted;
     standing.add(stand);
   } else if (stand.session !== session) {
     const { session: known } = stand;
@@ -80,30 +78,4 @@ function firstOf(locked: Locked): [Span, boolean] {
   // The caller's key may be a buffer that he uses again.
   const key = (locked instanceof Uint8Array ? locked : (locked[0] as Uint8Array)).slice();
   return [{ start: key, end: key }, true];
-}
-
-/** The session to commit with in a range: all of `stands` have locks there, or may have. Undefined: they are sessions
- * that nobody has united, so that some of them are lost. */
-export function unitedSession(
-  standing: Standing,
-  range: number,
-  stands: readonly Stand[],
-): LockSession | undefined {
-  const [only] = stands;
-  if (stands.length === 1 && only !== undefined) return only.session;
-  const heirs = stands.filter(
-    (heir) =>
-      (heir.session.range === range || standing.in(range) === undefined) &&
-      stands.every((stand) => stand === heir || descends(standing, heir, stand.session)),
-  );
-  return heirs[0]?.session;
-}
-
-function descends(standing: Standing, heir: Stand, from: LockSession): boolean {
-  let stand: Stand | undefined = heir;
-  for (let i = 0; i < standing.all().length && stand?.inherited !== undefined; i++) {
-    if (stand.inherited.range === from.range) return true;
-    stand = standing.in(stand.inherited.range);
-  }
-  return false;
 }

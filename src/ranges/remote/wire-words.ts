@@ -85,16 +85,18 @@ export function readTxnId(reader: ByteReader): TxnId {
 export function writeTxn(writer: ByteWriter, txn: RangeTxn): void {
   writeTxnId(writer, txn.id);
   writer.u53(txn.age);
-  writer.u8(txn.session === undefined ? 0 : 1);
-  if (txn.session !== undefined) writeSession(writer, txn.session);
+  const { session, also = [] } = txn;
+  writer.varint(session === undefined ? 0 : 1 + also.length);
+  if (session === undefined) return;
+  writeSession(writer, session);
+  for (let i = 0; i < also.length; i++) writeSession(writer, also[i] as LockSession);
 }
 
 export function readTxn(reader: ByteReader): RangeTxn {
-  return {
-    id: readTxnId(reader),
-    age: reader.u53() as Timestamp,
-    session: reader.u8() === 0 ? undefined : readSession(reader),
-  };
+  const id = readTxnId(reader);
+  const age = reader.u53() as Timestamp;
+  const sessions = readMany(reader, readSession);
+  return { id, age, session: sessions[0], ...(sessions.length > 1 && { also: sessions.slice(1) }) };
 }
 
 export function writeSession(writer: ByteWriter, session: LockSession): void {

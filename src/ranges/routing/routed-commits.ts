@@ -5,10 +5,10 @@ import { compareBytes } from '../../base/bytes.ts';
 import type { Maybe } from '../../base/maybe.ts';
 import type { CommitPart, CommitPlan, CommitRequest, Divided, RangeAddress } from '../api.ts';
 import type { Elsewhere, RangeCommit, RangeEndpoint, RangeHead } from '../endpoint.ts';
-import { Asking, LOST, sessionIn, unitedSession } from '../locks/standings.ts';
+import { Asking, LOST, sessionIn } from '../locks/standings.ts';
 import { serializationFailure } from '../refusals.ts';
 import type { CommitAnswer, LockSession, Span, Write } from '../requests.ts';
-import type { Stand, Standing } from '../standing.ts';
+import type { Standing } from '../standing.ts';
 import type { Route } from './route.ts';
 import type { RouteTable } from './route-table.ts';
 import { givenUp, isElsewhere, type Routing } from './routing.ts';
@@ -58,6 +58,8 @@ export class RoutedCommits {
     let perhaps: Extract<CommitAnswer, { kind: 'ambiguous' }> | undefined;
     for (;;) {
       if (last !== undefined && at !== undefined) {
+        // What it had locked to commit there stays when its keys are elsewhere by now.
+        standing?.visit({ head: headOf(at), endpoint: at.endpoint as RangeEndpoint });
         if (last.kind === 'ambiguous') perhaps ??= last;
         else if (!isElsewhere(last)) return sure(perhaps, standing, last);
         const isPatient = isElsewhere(last)
@@ -107,12 +109,17 @@ export class RoutedCommits {
   private async planLater(standing: Standing, writes: readonly Write[]): Promise<CommitPlan> {
     const { routing } = this;
     const patience = routing.patience();
-    for (const stand of standing.all()) await routing.findAll(stand.span, patience);
+    const findStands = async (): Promise<void> => {
+      for (const stand of standing.all()) {
+        for (const span of stand.spans) await routing.findAll(span, patience);
+      }
+    };
+    await findStands();
     for (;;) {
       const plan = planOf(routing.table, standing, writes);
       if (plan !== undefined) return plan;
       for (const { key } of writes) await routing.find(key, patience);
-      for (const stand of standing.all()) await routing.findAll(stand.span, patience);
+      await findStands();
     }
   }
 }
@@ -145,13 +152,19 @@ function sure(
   return hadSession && isOver ? answer : perhaps;
 }
 
+function headOf({ range, generation }: Route): RangeHead {
+  return { range, generation };
+}
+
 function addressOf(route: Route): RangeAddress {
-  const { range, generation, span } = route;
-  return {
-    head: { range, generation },
-    span,
-    endpoint: (route.endpoint as RangeEndpoint).twoPhase,
-  };
+  const { twoPhase } = route.endpoint as RangeEndpoint;
+  return { head: headOf(route), span: route.span, endpoint: twoPhase };
+}
+
+/** What a commit has to do with a range. */
+interface Drafted {
+  readonly sessions: Set<LockSession>;
+  readonly writes: Write[];
 }
 
 /** Undefined: some of its ranges are not known. */
@@ -161,19 +174,21 @@ function planOf(
   writes: readonly Write[],
 ): CommitPlan | undefined {
   if (standing.lost !== undefined) throw serializationFailure(standing.lost);
-  const parts = new Map<Route, { readonly stands: Stand[]; readonly writes: Write[] }>();
-  const partOf = (route: Route): { readonly stands: Stand[]; readonly writes: Write[] } => {
+  const parts = new Map<Route, Drafted>();
+  const partOf = (route: Route): Drafted => {
     let part = parts.get(route);
     if (part === undefined) {
-      part = { stands: [], writes: [] };
+      part = { sessions: new Set(), writes: [] };
       parts.set(route, part);
     }
     return part;
   };
   for (const stand of standing.all()) {
-    const routes = table.findAll(stand.span);
-    if (routes === undefined) return undefined;
-    for (const route of routes) partOf(route).stands.push(stand);
+    for (const span of stand.spans) {
+      const routes = table.findAll(span);
+      if (routes === undefined) return undefined;
+      for (const route of routes) partOf(route).sessions.add(stand.session);
+    }
   }
   let route: Route | undefined;
   for (const write of writes) {
@@ -181,21 +196,10 @@ function planOf(
     if (route === undefined) return undefined;
     partOf(route).writes.push(write);
   }
-  const all = [...parts].map(([at, { stands, writes: own }]): CommitPart => {
-    return { ...addressOf(at), session: sessionOf(standing, at, stands), writes: own };
+  const all = [...parts].map(([at, { sessions, writes: own }]): CommitPart => {
+    if (own.length > 0)
+      standing.visit({ head: headOf(at), endpoint: at.endpoint as RangeEndpoint });
+    return { ...addressOf(at), sessions: [...sessions], writes: own };
   });
   return { parts: all.sort((a, b) => compareBytes(a.span.start, b.span.start)) };
 }
-
-function sessionOf(
-  standing: Standing,
-  route: Route,
-  stands: readonly Stand[],
-): LockSession | undefined {
-  if (stands.length === 0) return undefined;
-  const session = unitedSession(standing, route.range, stands);
-  if (session === undefined) throw serializationFailure(LOST_IN_MERGE);
-  return session;
-}
-
-const LOST_IN_MERGE = 'its locks were lost when ranges were merged';

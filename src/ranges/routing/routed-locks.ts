@@ -48,18 +48,19 @@ export class RoutedLocks {
     if (answer instanceof Promise) {
       // The caller uses its request again meanwhile.
       const kept = keptOf(request);
-      return this.awaited(kept, route, quoted, endpoint, answer, key).then((later) =>
+      return this.awaited(kept, route, endpoint, answer, key).then((later) =>
         isElsewhere(later) ? this.readElsewhere(kept, key, into, { route, answer: later }) : later,
       );
     }
     if (answer.kind !== 'row') {
+      standing.visit({ head: route, endpoint });
       if (!isElsewhere(answer)) return answer;
       return this.readElsewhere(keptOf(request), key, into, { route, answer });
     }
     // The common case, written out: it stands there already (bench: point, UPDATE).
     const { first } = standing;
     if (first !== undefined && first.session === answer.session) first.coverKey(key);
-    else if (!stands(standing, answer.session, quoted, endpoint, key)) return LOST;
+    else if (!stands(standing, answer.session, endpoint, key)) return LOST;
     return answer;
   }
 
@@ -89,6 +90,9 @@ export class RoutedLocks {
     standing.isOver = true;
     const { table } = this.routing;
     for (const { head, endpoint } of standing.asked ?? []) {
+      endpoint.release(head, this.asking.by(txn, undefined));
+    }
+    for (const { head, endpoint } of standing.visited ?? []) {
       endpoint.release(head, this.asking.by(txn, undefined));
     }
     const { first, more } = standing;
@@ -192,17 +196,19 @@ export class RoutedLocks {
     const endpoint = route.endpoint as RangeEndpoint;
     const answer = ask(endpoint, this.asking.by(txn, quoted));
     if (answer instanceof Promise) {
-      return this.awaited({ txn, standing }, route, quoted, endpoint, answer, locked);
+      return this.awaited({ txn, standing }, route, endpoint, answer, locked);
     }
-    if (!('session' in answer)) return answer;
-    return stands(standing, answer.session, quoted, endpoint, locked) ? answer : dropped(answer);
+    if (!('session' in answer)) {
+      standing.visit({ head: route, endpoint });
+      return answer;
+    }
+    return stands(standing, answer.session, endpoint, locked) ? answer : dropped(answer);
   }
 
   /** While an answer is waited for, the standing knows of it, so that whoever ends the transaction ends that too. */
   private async awaited<A extends Grant | RangeRefusal>(
     { txn, standing }: Pick<LockRequest, 'txn' | 'standing'>,
     route: Route,
-    quoted: LockSession | undefined,
     endpoint: RangeEndpoint,
     asked: Promise<A>,
     locked: Locked,
@@ -216,13 +222,17 @@ export class RoutedLocks {
     } finally {
       entries.splice(entries.indexOf(entry), 1);
     }
-    if (!('session' in answer)) return answer;
+    if (!('session' in answer)) {
+      if (standing.isOver) endpoint.release(route, this.asking.by(txn, undefined));
+      else standing.visit({ head: route, endpoint });
+      return answer;
+    }
     if (standing.isOver) {
       endpoint.release(route, this.asking.by(txn, answer.session));
       dropped(answer);
       return OVER;
     }
-    return stands(standing, answer.session, quoted, endpoint, locked) ? answer : dropped(answer);
+    return stands(standing, answer.session, endpoint, locked) ? answer : dropped(answer);
   }
 }
 

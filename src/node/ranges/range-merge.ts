@@ -18,6 +18,7 @@ import { isJoint } from '../../raft/configuration.ts';
 import { nodesOf, type RangeDescriptor } from '../../ranges/descriptor.ts';
 import { mayMergeAt } from '../../ranges/layout.ts';
 import type { ChangeOutcome } from '../../ranges/range-changes.ts';
+import type { Freeze } from '../../ranges/range-state.ts';
 import { pause, within } from '../../ranges/within.ts';
 import type { ByteStream, NodeId, Runtime } from '../../runtime/runtime.ts';
 import type { RangeId } from '../../storage/shard.ts';
@@ -194,7 +195,7 @@ export class RangeMerges {
     const left = get(by);
     const leader = left?.isServing === true ? nodeId : left?.leaderElsewhere;
     try {
-      if (!(await this.wasPassedOver(host, generation))) {
+      if (!(await this.wasPassedOver(host, frozen))) {
         if (leader === undefined) throw new Error(`nobody leads range ${by}`);
         await this.ask(leader, { kind: UNDO, left: by, right: host.range, number: generation });
       }
@@ -208,12 +209,16 @@ export class RangeMerges {
 
   /** Whether what lies to the left, by whatever name, is of a later generation than could take the range over, and ends
    * where it begins: the one that was to do it has become another's since, or has been divided. */
-  private async wasPassedOver({ descriptor }: RangeHost, generation: number): Promise<boolean> {
+  private async wasPassedOver(
+    { descriptor }: RangeHost,
+    { by, generation }: Freeze,
+  ): Promise<boolean> {
     const { start } = descriptor.span;
     const known = await this.parts.before(start);
     return known.some(
-      ({ span, generation: later }) =>
-        later > generation && span.end !== undefined && equalBytes(span.end, start),
+      ({ range, span, generation: later }) =>
+        // The one itself has to be asked: it may have taken the range over, and been divided there again.
+        range !== by && later > generation && span.end !== undefined && equalBytes(span.end, start),
     );
   }
 

@@ -26,6 +26,21 @@ describe('splits by load', () => {
     expect(ranges.length).toBeLessThanOrEqual(3 + 32);
   });
 
+  test('a range that becomes busy stays where it is until it was divided, or can not be', async () => {
+    start();
+    const below = chance(8);
+    const { queue } = cluster.node(1);
+    expect(queue.isDividing(3)).toBe(false);
+    // Half of what makes a node busy.
+    await cluster.run(5, 500, () => cluster.read(below(1_000_000)));
+    expect(cluster.ranges).toHaveLength(3);
+    expect(queue.isDividing(3)).toBe(true);
+    await cluster.run(10, 500, () => cluster.read(below(1_000_000)));
+    expect(queue.isDividing(3)).toBe(false);
+    await cluster.run(10, 2000, () => cluster.read(4711));
+    expect(queue.isDividing(3)).toBe(false);
+  });
+
   test('splits come to an end while the load stays', async () => {
     start();
     const below = chance(2);

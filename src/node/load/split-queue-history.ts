@@ -11,6 +11,8 @@ export interface HotRow {
   readonly share: number;
 }
 
+export type Busy = 'not' | 'soon' | 'busy';
+
 export class RangeHistory {
   private generation: number;
   /** Since when its bounds and its leader are what they are. */
@@ -24,7 +26,8 @@ export class RangeHistory {
   grownBytes = 0;
   /** Nothing is tried before: it was tried in vain. */
   restsUntilMicros = 0;
-  /** Since when it has been too busy. */
+  #busy: Busy = 'not';
+  /** Since when it has been too busy, or about to be. */
   busySinceMicros: number | undefined = undefined;
   hotRow: HotRow | undefined = undefined;
   /** When it was last told to the log. */
@@ -42,6 +45,14 @@ export class RangeHistory {
     this.generation = descriptor.generation;
     this.quietSinceMicros = nowMicros;
     this.bytes = undefined;
+  }
+
+  noticeBusy(busy: Busy, nowMicros: number): void {
+    if (busy === 'not') this.busySinceMicros = undefined;
+    else if (this.#busy === 'not' || (this.#busy === 'soon' && busy === 'busy')) {
+      this.busySinceMicros = nowMicros;
+    }
+    this.#busy = busy;
   }
 
   measured(bytes: number, nowMicros: number): void {

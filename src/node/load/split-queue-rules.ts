@@ -18,6 +18,8 @@ import type { Neighbour, SplitLimits } from './split-queue-range.ts';
 const PIECE_OF_MEAN = 0.2;
 /** Of what a node can do: smaller pieces would be noise. */
 const LEAST_PIECE = 0.005;
+/** Of what makes a node busy. Rates take seconds to show what has begun: a hot spot shows as this much within a moment. */
+const SOON_PART = 0.2;
 /** Merged ranges are at most half as large as what is split, so that they don't split again soon. */
 const MERGED_PART = 0.5;
 /** Of what makes a node busy: ten of them and their ranges are as nothing. */
@@ -62,8 +64,21 @@ export function pictureOf(views: readonly NodeView[]): ClusterPicture {
 /** A range that takes more than this share of a node is split. Relative both to what a node can do and to what all have
  * to do: while no node has much to do, it does not matter who does it. Undefined: a split helps nobody. */
 export function shareMax(limits: SplitLimits, cluster: ClusterPicture): number | undefined {
+  return shareMaxFrom(limits, cluster, limits.busyShare);
+}
+
+/** The same for a range that may soon be split, while the load of its node grows. */
+export function shareMaxSoon(limits: SplitLimits, cluster: ClusterPicture): number | undefined {
+  return shareMaxFrom(limits, cluster, limits.busyShare * SOON_PART);
+}
+
+function shareMaxFrom(
+  limits: SplitLimits,
+  cluster: ClusterPicture,
+  busyShare: number,
+): number | undefined {
   if (!limits.splitsByLoad || cluster.takers < 2) return undefined;
-  if (cluster.mostShare < limits.busyShare) return undefined;
+  if (cluster.mostShare < busyShare) return undefined;
   return Math.max(LEAST_PIECE, cluster.meanShare * PIECE_OF_MEAN);
 }
 

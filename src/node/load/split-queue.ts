@@ -16,7 +16,7 @@ import type {
   SplitQueueCounts,
   SplitQueueParts,
 } from './split-queue-range.ts';
-import { leastBusy, pictureOf, shareMax } from './split-queue-rules.ts';
+import { leastBusy, pictureOf, shareMax, shareMaxSoon } from './split-queue-rules.ts';
 
 const LOOK_MICROS = 500_000;
 /** A hot range falls into pieces within a look or two; then others are heard again. */
@@ -69,7 +69,8 @@ export class SplitQueue {
     return this.#histories.find(range)?.hotRow;
   }
 
-  /** It is busy, and where to split it is being found out: whoever leads it knows most of that, and should go on. */
+  /** It is busy, or becomes so, and where to split it is being found out: whoever leads it knows most of that, and should
+   * go on. */
   isDividing(range: RangeId): boolean {
     const history = this.#histories.find(range);
     if (history?.busySinceMicros === undefined) return false;
@@ -161,15 +162,15 @@ export class SplitQueue {
     const busy: { readonly range: LedRange; readonly share: number }[] = [];
     for (const range of led) {
       const share = keeper.shareOf(range.load);
-      const most = shareMax(this.#parts.limits(range.descriptor.span), picture);
+      const limits = this.#parts.limits(range.descriptor.span);
+      const most = shareMax(limits, picture);
+      const soon = shareMaxSoon(limits, picture);
       const history = this.#histories.of(range);
-      if (most === undefined || share <= most) {
-        history.busySinceMicros = undefined;
-        if (most === undefined || share <= most / 2) history.hotRow = undefined;
-      } else if (isDivisible(range)) {
-        history.busySinceMicros ??= now;
-        if (history.restsUntilMicros <= now) busy.push({ range, share });
-      }
+      const isBusy = most !== undefined && share > most && isDivisible(range);
+      const isSoon = soon !== undefined && share > soon && isDivisible(range);
+      history.noticeBusy(isBusy ? 'busy' : isSoon ? 'soon' : 'not', now);
+      if (most === undefined || share <= most / 2) history.hotRow = undefined;
+      if (isBusy && history.restsUntilMicros <= now) busy.push({ range, share });
     }
     busy.sort((a, b) => b.share - a.share);
     for (const { range } of busy) {

@@ -60,6 +60,8 @@ const BETWEEN_FAULTS_MILLIS_MAX = 4000;
 const TWO_AT_ONCE_PERCENT = 15;
 const SETUP_MILLIS = 30_000;
 const RECOVERY_MILLIS_MAX = 60_000;
+/** Elections, leases on the schema, and all nodes' starts at once: so many times as long as after one fault. */
+const RESUMPTIONS = 3;
 /** Shares of the run after which all nodes but one are killed. */
 const MAJORITY_LOST_AT = [0.35, 0.75];
 /** In a shorter run it is done once: it takes a good part of a minute. */
@@ -99,6 +101,7 @@ async function run(settings: Settings): Promise<boolean> {
       fleet,
       violations,
       recoveryMillis: settings.recoveryMillis,
+      resumptionMillis: RESUMPTIONS * settings.recoveryMillis,
       parts,
     });
     const half = Math.floor(settings.clients / 2);
@@ -242,7 +245,7 @@ function summarize(run: Run, evidence: Evidence, end: EndFigures | undefined): v
     end === undefined
       ? 'the end        was not judged'
       : `the end        ${end.replicas} replicas of ${end.ranges} ranges with ${end.rows} rows were compared`,
-    `longest time without an accepted write in a part of the keyspace while no more than one node was missing: ${Math.round(availability.longest.millis)} ms (${availability.longest.part})`,
+    `longest time without an accepted write in a part of the keyspace while no more than one node was missing: ${Math.round(availability.longest.millis)} ms (${availability.longest.part}); until one again, after more were: ${Math.round(availability.longestResumption.millis)} ms`,
     ...violations.found.map(({ text }) => `VIOLATION      ${text}`),
     violations.found.length === 0
       ? 'verdict        no invariant broken'

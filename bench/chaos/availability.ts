@@ -1,5 +1,6 @@
 // How long nobody takes writes, for each part of the keyspace: while no more than one node is missing, each must be
-// accepting again within a bound after every change, and while no two nodes hear each other, none may at all.
+// accepting again within a bound after every change; when more were missing, within a longer one after they are back; and
+// while no two nodes hear each other, none may at all. A part to which nobody wrote is missed by nobody.
 
 import type { Violations } from './violations.ts';
 
@@ -13,6 +14,8 @@ export interface Majority {
   readonly fleet: { readonly hasMajorities: boolean; readonly hasPair: boolean };
   readonly violations: Violations;
   readonly recoveryMillis: number;
+  /** After more than one node was missing. */
+  readonly resumptionMillis: number;
   /** Parts of the keyspace that clients write to all the time. */
   readonly parts: readonly string[];
 }
@@ -20,12 +23,21 @@ export interface Majority {
 interface Part {
   readonly name: string;
   acceptedAt: number;
+  /** The first attempt since; undefined: there was none. */
+  triedAt: number | undefined;
   isReported: boolean;
+}
+
+interface Gap {
+  readonly millis: number;
+  readonly part: string;
 }
 
 export class Availability {
   /** While every range had a majority; and where that was. */
-  longest: { readonly millis: number; readonly part: string } = { millis: 0, part: 'nothing' };
+  longest: Gap = { millis: 0, part: 'nothing' };
+  /** From when every range had one again. */
+  longestResumption: Gap = { millis: 0, part: 'nothing' };
   readonly #majority: Majority;
   readonly #parts: ReadonlyMap<string, Part>;
   /** Of the majorities that there are; undefined: some range may have none. */
@@ -41,7 +53,10 @@ export class Availability {
     this.#majority = majority;
     const now = performance.now();
     this.#parts = new Map(
-      majority.parts.map((name) => [name, { name, acceptedAt: now, isReported: false }]),
+      majority.parts.map((name) => [
+        name,
+        { name, acceptedAt: now, triedAt: undefined, isReported: false },
+      ]),
     );
     this.#since = now;
     this.#changedAt = now;
@@ -67,6 +82,15 @@ export class Availability {
     else this.#noneSince ??= now;
   }
 
+  /** A write that begins now. */
+  tries(parts: readonly string[]): void {
+    const now = performance.now();
+    for (const name of parts) {
+      const part = this.#parts.get(name);
+      if (part !== undefined) part.triedAt ??= now;
+    }
+  }
+
   accepted(invokedAt: number, what: string, parts: readonly string[]): void {
     const now = performance.now();
     if (this.#noneSince !== undefined && invokedAt > this.#noneSince + SLACK_MILLIS) {
@@ -80,6 +104,7 @@ export class Availability {
       if (part === undefined) continue;
       this.#measure(part, now);
       part.acceptedAt = now;
+      part.triedAt = undefined;
       part.isReported = false;
     }
   }
@@ -88,24 +113,31 @@ export class Availability {
     clearInterval(this.#timer);
   }
 
-  #measure({ name, acceptedAt }: Part, now: number): void {
-    if (this.#since === undefined) return;
-    const millis = now - Math.max(acceptedAt, this.#since);
-    if (millis > this.longest.millis) this.longest = { millis, part: name };
+  #measure({ name, acceptedAt, triedAt }: Part, now: number): void {
+    if (this.#since === undefined || triedAt === undefined) return;
+    const millis = now - Math.max(triedAt, this.#since);
+    const isResuming = acceptedAt < this.#since;
+    const longest = isResuming ? this.longestResumption : this.longest;
+    if (millis <= longest.millis) return;
+    if (isResuming) this.longestResumption = { millis, part: name };
+    else this.longest = { millis, part: name };
   }
 
   #look(): void {
     const now = performance.now();
     if (now - this.#lookedAt > LATE_MILLIS) this.#changedAt = now;
     this.#lookedAt = now;
+    const { recoveryMillis, resumptionMillis, violations } = this.#majority;
     for (const part of this.#parts.values()) {
       this.#measure(part, now);
-      if (this.#since === undefined || part.isReported) continue;
-      const gap = now - Math.max(part.acceptedAt, this.#since, this.#changedAt);
-      if (gap < this.#majority.recoveryMillis) continue;
+      const { name, acceptedAt, triedAt } = part;
+      if (this.#since === undefined || triedAt === undefined || part.isReported) continue;
+      const gap = now - Math.max(triedAt, this.#since, this.#changedAt);
+      const bound = acceptedAt < this.#since ? resumptionMillis : recoveryMillis;
+      if (gap < bound) continue;
       part.isReported = true;
-      this.#majority.violations.add(
-        `no more than one node is missing, and ${part.name} accepted no write for ${Math.round(gap)} ms`,
+      violations.add(
+        `no more than one node is missing, and ${name} accepted no write for ${Math.round(gap)} ms`,
         false,
       );
     }

@@ -153,6 +153,7 @@ export class Clients {
   > {
     const invokedAt = performance.now();
     this.figures.writes += 1;
+    this.#availability.tries([KEY_VALUE_PART]);
     try {
       await this.#fleet.channel(node).put(key, value, DEADLINE_MILLIS);
     } catch (error) {

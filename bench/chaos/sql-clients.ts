@@ -123,6 +123,8 @@ export class SqlClients {
       value,
     );
     const invokedAt = performance.now();
+    const parts = [partOf('chaos_register', key)];
+    availability.tries(parts);
     try {
       await connection.query('UPDATE chaos_register SET v = $1, filler = $2 WHERE k = $3', [
         value,
@@ -136,7 +138,7 @@ export class SqlClients {
     }
     history.done(operation);
     const what = `the write of ${value} to register ${key} at node ${connection.node}`;
-    availability.accepted(invokedAt, what, [partOf('chaos_register', key)]);
+    availability.accepted(invokedAt, what, parts);
   }
 
   async #read(name: string, connection: SqlConnection, key: number): Promise<void> {
@@ -178,7 +180,9 @@ export class SqlClients {
     const amount = 1 + random.below(AMOUNT_MAX);
     const transfer: Transfer = { source, target, amount, outcome: 'failed' };
     this.transfers.set(id, transfer);
+    const parts = [source, target].map((account) => partOf('chaos_account', account));
     const invokedAt = performance.now();
+    this.#parts.availability.tries(parts);
     await connection.query('BEGIN');
     const move = 'UPDATE chaos_account SET balance = balance + $1 WHERE id = $2';
     await connection.query(move, [-amount, source]);
@@ -195,7 +199,6 @@ export class SqlClients {
     }
     transfer.outcome = 'done';
     const what = `transfer ${id} at node ${connection.node}`;
-    const parts = [source, target].map((account) => partOf('chaos_account', account));
     this.#parts.availability.accepted(invokedAt, what, parts);
   }
 

@@ -6,7 +6,8 @@ export interface Violation {
   readonly text: string;
 }
 
-const KEPT_MAX = 20;
+/** Of those that are not fatal. */
+const KEPT_MAX = 50;
 
 export class Violations {
   readonly found: Violation[] = [];
@@ -27,7 +28,7 @@ export class Violations {
   }
 
   add(text: string, isFatal = true): void {
-    if (this.found.length >= KEPT_MAX) return;
+    if (!isFatal && this.found.length >= KEPT_MAX) return;
     this.found.push({ isFatal, text });
     this.#say(`VIOLATION ${text}`);
     if (isFatal) this.#stop();

@@ -63,10 +63,25 @@ describe('ranges by hand', () => {
     await shown(rig, "SET CLUSTER SETTING rebalance.enabled = 'off'");
     const keys = Array.from({ length: 12 }, (_, i) => `(${8 * i + 4})`);
     await shown(rig, `ALTER TABLE t SPLIT AT VALUES ${keys.join(', ')}`);
+    // Who was not heard of yet is given nothing.
+    await rig.cluster.pass(5 * SECOND);
     expect(await shown(rig, 'ALTER TABLE t SCATTER')).toHaveLength(13);
     await rig.cluster.pass(2 * SECOND);
     const leaders = (await shown(rig, 'SHOW RANGES FROM TABLE t')).map((row) => row[5]);
     expect(new Set(leaders).size).toBe(3);
+  });
+
+  it('SCATTER gives nothing to a node that is away, and does not wait for it', async () => {
+    const rig = await start();
+    await shown(rig, "SET CLUSTER SETTING rebalance.enabled = 'off'");
+    const keys = Array.from({ length: 12 }, (_, i) => `(${8 * i + 4})`);
+    await shown(rig, `ALTER TABLE t SPLIT AT VALUES ${keys.join(', ')}`);
+    rig.cluster.crash(rig.leader);
+    await rig.cluster.pass(10 * SECOND);
+    const before = rig.cluster.world.nowMicros;
+    const given = await shown(rig, 'ALTER TABLE t SCATTER');
+    expect(rig.cluster.world.nowMicros - before).toBeLessThan(2 * SECOND);
+    expect(given.map((row) => row[5])).not.toContain(rig.leader.nodeId);
   });
 
   it('SHOW RANGES tells of every range while a node is away', async () => {

@@ -28,7 +28,10 @@ const PATIENCE_MICROS = 10_000_000;
 const RETRY_MICROS = 100_000;
 /** Splits under way at once. */
 const SPLITS_MAX = 8;
-const RETRIED = new Set(['57P03', '55000', '55006']);
+const RETRIED: ReadonlySet<string> = new Set(['57P03', '55000', '55006']);
+/** Of a lease: it stays where it is then. */
+const NOT_TAKEN = '55000';
+const ASKED_AGAIN: ReadonlySet<string> = new Set(['57P03']);
 
 export interface RangeAdminParts {
   readonly self: NodeId;
@@ -37,6 +40,8 @@ export interface RangeAdminParts {
   readonly desk: RangeDesk;
   /** All that may lead something, this one included. */
   nodes(): readonly NodeId[];
+  /** It was heard of lately. */
+  isLive(node: NodeId): boolean;
   /** Who leads the range that holds the key, as far as this node's own replicas know. */
   leaderOf(key: Uint8Array): NodeId | undefined;
   /** Of what this node has replicas of. */
@@ -115,14 +120,20 @@ export class ClusterRanges implements RangeAdmin, LoadAdmin {
   }
 
   async *scatter(span: Span): AsyncGenerator<RangeInfo> {
-    const { random } = this.#parts;
-    for (const { descriptor } of await this.#known(span)) {
+    const parts = this.#parts;
+    for (const { descriptor, report } of await this.#known(span)) {
+      // Whoever does not take it keeps everybody waiting for an election timeout.
       const voters = descriptor.configuration.voters.map(nodeOf);
-      const to = voters[random.below(voters.length)];
+      const takers = voters.filter((node) => parts.isLive(node));
+      const to = takers[parts.random.below(Math.max(1, takers.length))];
       if (to === undefined || isJoint(descriptor.configuration)) continue;
       const { start } = descriptor.span;
       const question: Question = { kind: 'transfer', range: descriptor.range, to };
-      yield infoOf({ descriptor, report: await this.#askLeader(start, question) });
+      const moved = await this.#askLeader(start, question, ASKED_AGAIN).catch((error: unknown) => {
+        if (error instanceof DbError && error.code === NOT_TAKEN) return report;
+        throw error;
+      });
+      yield infoOf({ descriptor, report: moved });
     }
   }
 
@@ -167,7 +178,7 @@ export class ClusterRanges implements RangeAdmin, LoadAdmin {
     return answers.flat();
   }
 
-  async #askLeader(key: Uint8Array, question: Question): Promise<RangeReport> {
+  async #askLeader(key: Uint8Array, question: Question, retried = RETRIED): Promise<RangeReport> {
     const { desk, timers } = this.#parts;
     for (let waited = 0; ; waited += RETRY_MICROS) {
       try {
@@ -177,7 +188,7 @@ export class ClusterRanges implements RangeAdmin, LoadAdmin {
         if (report === undefined) throw new DbError('57P03', 'the range has no leader');
         return report;
       } catch (error) {
-        const isRetried = error instanceof DbError && RETRIED.has(error.code);
+        const isRetried = error instanceof DbError && retried.has(error.code);
         if (!isRetried || waited >= PATIENCE_MICROS) throw error;
         await pause(timers, RETRY_MICROS);
       }

@@ -70,6 +70,8 @@ export class RangeControl {
       random: random.fork('scatter'),
       desk: this.desk,
       nodes: () => this.nodes(),
+      isLive: (node) =>
+        placement.views().some((view) => view.node === node && view.liveness === 'live'),
       leaderOf: (key) => this.leaderOf(key),
       known: (span) => parts.store.known(span),
       directory: () => parts.directory(),

@@ -94,13 +94,13 @@ export class RangeControl {
 
   /** Asked for each range several times a second; most tables have no settings of their own (bench: many-ranges). */
   private limits(span: Span): SplitLimits {
-    const { placement, settingsOf } = this.parts;
-    const { settings } = placement;
+    const { parts } = this;
+    const { settings } = parts.placement;
     if (settings.state !== this.limitsOf) {
       this.limitsOf = settings.state;
       this.limitsByTable.clear();
     }
-    const table = settingsOf(span);
+    const table = parts.settingsOf(span);
     let limits = this.limitsByTable.get(table);
     if (limits === undefined) {
       limits = limitsFrom(settings, table);

@@ -173,6 +173,11 @@ export class RaftCore {
     return this.leadership?.transferTo(to) === true;
   }
 
+  /** P3: of a leader that serves no more in its term, though nobody was asked to lead. */
+  stepDown(): void {
+    if (this.leadership !== undefined) this.becomeFollower(this.standing.term, 0);
+  }
+
   /** Asks up to where the state machine must have applied for a read to see everything that was committed when it was
    * asked (thesis, section 6.4). Answered through Ready.readStates, unless a message is lost. False: no leader is known,
    * or it has committed nothing of its term yet, or too many reads wait. */

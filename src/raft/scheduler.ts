@@ -220,9 +220,7 @@ export class RaftScheduler {
       removedReplica: (groupId) => log.removedReplica(groupId),
       wakeUp: (group) => this.watch.wakeUp(group),
       touched,
-      onUnknown: (replica) => {
-        if (!this.awaitsReplay(replica.groupId)) this.unknownHandler(replica);
-      },
+      onUnknown: (replica) => this.unknownHandler(replica),
       failed,
     });
     network.onFrame((from, frame) => {
@@ -334,7 +332,8 @@ export class RaftScheduler {
   }
 
   /** P26: a split gave birth to the group's replica here, which does not run: its state was lost with the power, and comes
-   * again when what was split applies the split once more. Until then nothing may take its place. */
+   * again when what was split applies the split once more. Until then nothing may take its place: whoever is told of an
+   * unknown replica asks this. */
   awaitsReplay(groupId: GroupId): boolean {
     return this.births.awaitsReplay(groupId);
   }

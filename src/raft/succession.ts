@@ -135,7 +135,11 @@ export class Succession {
       return;
     }
     if (!core.transferLeadership(transfer.to)) {
+      // It has no vote any more. Nothing is served in this term: another election must come.
+      lease.giveUp();
+      core.stepDown();
       this.finish(group, 'failed');
+      this.parts.touched(group);
       return;
     }
     // In the turn in which TimeoutNow is made.

@@ -7,6 +7,7 @@ import { assert } from '../base/assert.ts';
 import { compareBytes } from '../base/bytes.ts';
 import { holdsKey, holdsSpan, type RangeDescriptor } from './descriptor.ts';
 import type { Elsewhere, RangeHead } from './endpoint.ts';
+import type { Faults } from '../runtime/runtime.ts';
 import type { Gate } from './gate.ts';
 import type { LockOwner } from './locks/lock-owner.ts';
 import type { RangeState } from './range-state.ts';
@@ -32,6 +33,7 @@ export class Bounds {
   /** Descriptors of what this node has of a span. */
   private readonly known: (span: Span) => readonly RangeDescriptor[];
   private readonly onChange: (() => void) | undefined;
+  private readonly faults: Faults;
   /** Counts changes of the state: who has waited or read across one asks again. */
   version = 0;
 
@@ -39,10 +41,12 @@ export class Bounds {
     state: RangeState,
     known: (span: Span) => readonly RangeDescriptor[],
     onChange: (() => void) | undefined,
+    faults: Faults,
   ) {
     this.current = state;
     this.known = known;
     this.onChange = onChange;
+    this.faults = faults;
     this.barFrozen();
   }
 
@@ -70,8 +74,8 @@ export class Bounds {
   /** Whether a request for the key may take effect in this turn; if not, whyNot() says what to do. */
   admitsKey(key: Uint8Array): boolean {
     const { start, end } = this.current.descriptor.span;
-    if (compareBytes(key, start) < 0) return false;
-    if (end !== undefined && compareBytes(key, end) >= 0) return false;
+    if (compareBytes(key, start) < 0) return this.believes();
+    if (end !== undefined && compareBytes(key, end) >= 0) return this.believes();
     return this.barrier === undefined || compareBytes(key, this.barrier.from) < 0;
   }
 
@@ -153,6 +157,11 @@ export class Bounds {
     return this.barrier !== undefined;
   }
 
+  /** A bug on purpose, for the simulator to find: P28 turned off, whoever asks is taken to know which range it is. */
+  private believes(): boolean {
+    return this.faults.sometimes('ranges.believe-stale-route');
+  }
+
   /** Until lift(). */
   bar(from: Uint8Array): void {
     assert(this.barrier === undefined, 'a range changes in one way at a time');
@@ -162,14 +171,20 @@ export class Bounds {
   /** Whoever waits asks again. A frozen range stays barred until it is thawed, or another's. */
   lift(): void {
     const { barrier } = this;
-    if (this.current.frozen !== undefined) return;
+    if (this.isFrozen) return;
     this.barrier = undefined;
     barrier?.lift();
   }
 
+  private get isFrozen(): boolean {
+    if (this.current.frozen === undefined) return false;
+    // A bug on purpose, for the simulator to find: P27 turned off, a frozen range serves on.
+    return !this.faults.sometimes('ranges.merge-unfrozen');
+  }
+
   /** P27: whoever leads. */
   private barFrozen(): void {
-    if (this.current.frozen === undefined) return;
+    if (!this.isFrozen) return;
     this.barrier ??= new Barrier(this.span.start);
   }
 

@@ -109,7 +109,12 @@ export class Replica {
   constructor(parts: ReplicaParts) {
     const { range, runtime, shard, cache } = parts;
     this.parts = parts;
-    this.bounds = new Bounds(parts.state, parts.known ?? nothingKnown, parts.changed);
+    this.bounds = new Bounds(
+      parts.state,
+      parts.known ?? nothingKnown,
+      parts.changed,
+      runtime.faults,
+    );
     this.gate = new Gate(parts.clock, parts.lease, runtime.timers);
     this.sessions = new Sessions(range, this.locks);
     this.pump = new ApplyPump(range, shard, runtime.timers, parts.appliedIndex, parts.onFailure);
@@ -121,7 +126,7 @@ export class Replica {
       {
         closedAt: () => parts.closedAt?.() ?? MIN_TIMESTAMP,
         oldestPrepare: () => this.twoPhase.oldestPrepare,
-        isInstalling: () => this.isInstalling,
+        lacksState: () => this.hasNoState,
       },
       bounds,
       gate,

@@ -97,6 +97,26 @@ describe('a transfer', () => {
     expect(leader.replica().events.filter((event) => event === 'transfer')).toHaveLength(1);
   });
 
+  it('to a replica that loses its vote meanwhile fails, and another election comes', async () => {
+    const cluster = await SchedulerCluster.start();
+    const leader = await cluster.leader();
+    await cluster.pass(1);
+    const replica = leader.replica();
+    const { group } = replica;
+    const { term } = group;
+    const [to] = cluster.others(leader) as [Node];
+    replica.onTransfer = async () => {
+      const steps = [{ kind: 'remove', replica: to.id }] as const;
+      const answer = await leader.scheduler.proposeChange(group, { kind: 'simple', steps });
+      expect(answer.kind).toBe('committed');
+    };
+    expect(await cluster.wait(leader.scheduler.transfer(group, to.id))).toBe('failed');
+    expect(group.lease.isHeld()).toBe(false);
+    const isLedAgain = (node: Node): boolean =>
+      node.replica().isLeading && node.replica().group.term > term;
+    await cluster.until(() => cluster.nodes.some(isLedAgain), 'another leadership');
+  });
+
   it('to a node that can’t be reached fails, and no lease is held again in that term', async () => {
     const cluster = await SchedulerCluster.start({ seed: 8 });
     const leader = await cluster.leader();

@@ -49,6 +49,10 @@ export class RangeStore implements HostSiblings {
   private last: RangeHost | undefined = undefined;
   private readonly merges: RangeMerges;
   private handlers: RangeChanged[] = [];
+  /** P26: those that may split again what they had split before this start, up to that entry. */
+  private replaying = new Map<RangeHost, number>();
+  /** What was here before has been brought to life. */
+  private isOpen = false;
   private refusal: string | undefined = undefined;
   private isStopped = false;
 
@@ -60,6 +64,7 @@ export class RangeStore implements HostSiblings {
     const store = new RangeStore(parts);
     const broken = await store.readBroken();
     await store.openAll(applied, broken);
+    store.isOpen = true;
     return store;
   }
 
@@ -366,8 +371,9 @@ export class RangeStore implements HostSiblings {
 
   /** A leader elsewhere speaks to a replica that is not here. */
   private met({ groupId, from, to }: UnknownReplica): void {
-    if (this.isStopped) return;
+    if (this.isStopped || !this.isOpen) return;
     const before = this.hosts.get(groupId);
+    if (before === undefined && this.awaitsReplay(groupId)) return;
     // An older one has to go first: it is told that it was removed.
     if (before === undefined) this.unborn(groupId, to, from);
     else if (before.group.options.replicaId < to) this.removed(before);
@@ -388,8 +394,23 @@ export class RangeStore implements HostSiblings {
     });
   }
 
+  /** P26: what was split here before this start may give birth to it again. Not once it has gone beyond that: with a
+   * snapshot, or with the replica. Then there is a log without a state, which a leader has to send (P31). */
+  private awaitsReplay(range: RangeId): boolean {
+    if (!this.parts.scheduler.awaitsReplay(range)) return false;
+    for (const [host, last] of this.replaying) {
+      const isHere = this.hosts.get(host.range) === host && !this.leaving.has(host);
+      if (!isHere || host.appliedIndex >= last) this.replaying.delete(host);
+    }
+    return this.replaying.size > 0;
+  }
+
   private host(from: ConstructorParameters<typeof RangeHost>[2]): RangeHost {
     const host = new RangeHost(this.parts, this, from);
+    // Also one that is born again, whose own log goes on.
+    if (host.group.core.lastIndex > host.appliedIndex) {
+      this.replaying.set(host, host.group.core.lastIndex);
+    }
     host.replica.refuseWrites = this.refusal;
     this.hosts.set(from.range, host);
     this.changed(host);

@@ -235,7 +235,9 @@ export class RaftLog {
     const { groupId, identity } = group;
     assert(this.groups.get(groupId) === group && identity !== undefined, 'a group of this log');
     this.groups.delete(groupId);
-    this.tombstones.set(groupId, { replicaId: identity.replicaId, segment: 0 });
+    // A bug on purpose, for the simulator to find: P32 turned off.
+    const forgets = this.faults?.sometimes('raft.drop-tombstone') === true;
+    if (!forgets) this.tombstones.set(groupId, { replicaId: identity.replicaId, segment: 0 });
     this.stageTombstone(group, identity.replicaId, FIRST_WRITTEN);
     this.removal.start();
   }

@@ -22,8 +22,8 @@ export interface ClosedReadsParts {
   closedAt(): Timestamp;
   /** As of the same entry; undefined: nothing is prepared. */
   oldestPrepare(): Timestamp | undefined;
-  /** A snapshot is taking the place of the state. */
-  isInstalling(): boolean;
+  /** A snapshot is taking the place of the state, or it goes, with the replica. */
+  lacksState(): boolean;
 }
 
 export class ClosedReads {
@@ -52,7 +52,7 @@ export class ClosedReads {
 
   get safeTime(): Timestamp {
     const { parts, gate } = this;
-    if (gate.whyBroken !== undefined || parts.isInstalling()) return MIN_TIMESTAMP;
+    if (gate.whyBroken !== undefined || parts.lacksState()) return MIN_TIMESTAMP;
     const closed = parts.closedAt();
     const oldest = parts.oldestPrepare();
     return oldest === undefined || oldest > closed ? closed : ((oldest - 1) as Timestamp);

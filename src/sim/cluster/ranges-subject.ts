@@ -184,10 +184,9 @@ export class RangesSubject implements Subject<DatabaseNode> {
     while (waiting.size > 0) {
       for (const host of this.#led()) {
         if (!waiting.has(host.range)) continue;
-        const answer = await host.check().catch((error: unknown) => {
-          if (error instanceof DbError) return { kind: 'refused', reason: error.message } as const;
-          throw error;
-        });
+        const answer = await host
+          .check()
+          .catch((error: unknown) => ({ kind: 'refused', reason: String(error) }) as const);
         demand(answer.kind !== 'different', `range ${host.range}: ${JSON.stringify(answer)}`);
         const all = membersOf(host.descriptor.configuration).length;
         if (answer.kind === 'consistent' && answer.replicas === all) waiting.delete(host.range);

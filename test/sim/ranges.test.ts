@@ -1,0 +1,67 @@
+// Whole nodes with many ranges in simulated time, while ranges are split, merged and moved and everything goes wrong:
+// fixed seeds keep every promise, and bugs that are planted on purpose are found by seeds that pass without them.
+
+import { describe, expect, it } from 'vitest';
+import {
+  type ClusterRunReport,
+  type RangesRunOptions,
+  runRanges,
+} from '../../src/sim/cluster-run.ts';
+import { SimulationFailure } from '../../src/sim/violation.ts';
+
+const SECONDS = 10;
+const seeds = [3, 6, 8];
+
+/** A run worth counting as a seed. */
+function worthCounting(report: ClusterRunReport): void {
+  const { operations, acknowledged, faults, notes } = report;
+  expect(operations).toBeGreaterThanOrEqual(200);
+  expect(acknowledged).toBeGreaterThanOrEqual(80);
+  expect(faults.length).toBeGreaterThanOrEqual(3);
+  expect(notes['split']).toBeGreaterThanOrEqual(1);
+  expect(notes['transfers']).toBeGreaterThanOrEqual(10);
+}
+
+describe('simulated ranges', () => {
+  it.each(seeds)('keep their promises: seed %i', async (seed) => {
+    worthCounting(await runRanges({ seed, seconds: SECONDS }));
+  });
+
+  it('do the same again for the same seed', async () => {
+    const options = { seed: 7, seconds: 2 };
+    expect(await runRanges(options)).toEqual(await runRanges(options));
+  });
+});
+
+interface Planted extends Pick<RangesRunOptions, 'seed' | 'plan'> {
+  readonly bug: string;
+  readonly complaint: RegExp;
+}
+
+const BUGS: readonly Planted[] = [
+  {
+    bug: 'raft.birth-overwrites-term',
+    plan: 'splits',
+    seed: 1,
+    complaint: /went back from term|election safety/,
+  },
+  {
+    bug: 'raft.drop-tombstone',
+    plan: 'replicas',
+    seed: 1,
+    complaint: /went back from term|leader completeness/,
+  },
+];
+
+describe('bugs on purpose', () => {
+  it.each(BUGS)('$bug is found', { timeout: 60_000 }, async ({ bug, complaint, ...options }) => {
+    const run = runRanges({ ...options, seconds: SECONDS, bugs: new Set([bug]) });
+    const failure = await run.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    expect(failure).toBeInstanceOf(SimulationFailure);
+    expect((failure as Error).message).toMatch(complaint);
+    await runRanges({ ...options, seconds: SECONDS });
+  });
+});

@@ -6,7 +6,7 @@ import type { Datum } from './datum.ts';
 import { writeTimestampText } from './datetime-format.ts';
 import { timestampInRange } from './datetime-parse.ts';
 import type { Decimal } from './decimal.ts';
-import { formatFloat8 } from './float-format.ts';
+import { writeFloat8 } from './float-format.ts';
 import { Interval } from './interval.ts';
 import { parseJson, parseJsonb } from './json.ts';
 import { applyModifier, padCharacters } from './modifiers.ts';
@@ -41,7 +41,7 @@ import {
   UUID,
   VARCHAR,
 } from './types.ts';
-import { writeAscii, writeInteger, writeUtf8 } from './utf8.ts';
+import { writeInteger, writeUtf8 } from './utf8.ts';
 
 const JSONB_VERSION = 1;
 const TWO_32 = 4294967296;
@@ -212,13 +212,13 @@ export function formatTextInto(type: ColumnType, value: Datum, writer: ByteWrite
       writeHex(writer, value as Uint8Array, 0, (value as Uint8Array).length);
       return;
     case FLOAT8:
-      writeAscii(writer, formatFloat8(value as number));
+      writeFloat8(writer, value as number);
       return;
     case TIMESTAMP:
-      writeTimestampText(writer, value as number | bigint, '');
+      writeTimestampText(writer, value as number | bigint, false);
       return;
     case TIMESTAMPTZ:
-      writeTimestampText(writer, value as number | bigint, '+00');
+      writeTimestampText(writer, value as number | bigint, true);
       return;
     default:
       writeUtf8(writer, formatText(type, value));

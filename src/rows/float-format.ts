@@ -1,6 +1,9 @@
 // Floats as text: the shortest digits that read back as the same value, laid out as PostgreSQL lays them out.
 
+import type { ByteWriter } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
+import { NUMBER_BYTES_MAX, putFloat8 } from './put-number.ts';
+import { writeAscii } from './utf8.ts';
 
 /** Plain notation for exponents from -4 up to the digits that the type surely holds, scientific beyond. */
 function layOut(scientific: string, plainBelow: number): string {
@@ -33,6 +36,14 @@ export function formatFloat8(value: number): string {
   // Where JavaScript and PostgreSQL write the same.
   if (size >= 1e-4 && size < 1e15) return String(value);
   return special(value) ?? layOut(value.toExponential(), 15);
+}
+
+/** Appends formatFloat8(). */
+export function writeFloat8(writer: ByteWriter, value: number): void {
+  writer.reserve(NUMBER_BYTES_MAX);
+  const end = putFloat8(writer.bytes, writer.length, value);
+  if (end < 0) writeAscii(writer, formatFloat8(value));
+  else writer.length = end;
 }
 
 /** `value` is what Math.fround gave. */

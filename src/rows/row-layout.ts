@@ -3,6 +3,7 @@
 import type { Datum } from './datum.ts';
 import {
   BOOL,
+  BPCHAR,
   BYTEA,
   type ColumnType,
   DATE,
@@ -86,9 +87,46 @@ export function storedForm(oid: number): number {
   }
 }
 
+/** What a stored column is as text. */
+export const TEXT_AS_IT_IS = 0;
+export const TEXT_INT2 = 1;
+export const TEXT_INT4 = 2;
+export const TEXT_INT8 = 3;
+export const TEXT_FLOAT8 = 4;
+export const TEXT_TIMESTAMP = 5;
+export const TEXT_TIMESTAMPTZ = 6;
+export const TEXT_BOOL = 7;
+/** Any other. */
+export const TEXT_MADE = 8;
+
+function textForm(oid: number): number {
+  switch (oid) {
+    case INT2:
+      return TEXT_INT2;
+    case INT4:
+      return TEXT_INT4;
+    case INT8:
+      return TEXT_INT8;
+    case FLOAT8:
+      return TEXT_FLOAT8;
+    case TIMESTAMP:
+      return TEXT_TIMESTAMP;
+    case TIMESTAMPTZ:
+      return TEXT_TIMESTAMPTZ;
+    case BOOL:
+      return TEXT_BOOL;
+    case BPCHAR:
+      return TEXT_MADE;
+    default:
+      return storedForm(oid) === STORED_TEXT ? TEXT_AS_IT_IS : TEXT_MADE;
+  }
+}
+
 export class LayoutPlan {
   readonly columns: number;
   readonly forms: Uint8Array;
+  /** TEXT_AS_IT_IS and its like. */
+  readonly texts: Uint8Array;
   /** Offset of a fixed-width column in the fixed area; of a variable one, its number among the variable ones. */
   readonly slots: Uint32Array;
   /** Bytes of the fixed area of a row with the first n columns. */
@@ -100,6 +138,7 @@ export class LayoutPlan {
     const count = layout.types.length;
     this.columns = count;
     this.forms = new Uint8Array(count);
+    this.texts = Uint8Array.from(layout.types, ({ oid }) => textForm(oid));
     this.slots = new Uint32Array(count);
     this.fixedBytes = new Uint32Array(count + 1);
     this.variable = new Uint32Array(count + 1);

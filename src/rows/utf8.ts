@@ -2,6 +2,7 @@
 // more than they save below some 16 characters (npm run bench -- micro).
 
 import { type ByteWriter, fromUtf8, utf8 } from '../base/bytes.ts';
+import { NUMBER_BYTES_MAX, putInteger } from './put-number.ts';
 
 const SHORT = 16;
 /** Above this, three bytes a character would be reserved for little. */
@@ -59,45 +60,12 @@ export function writeAscii(writer: ByteWriter, text: string): void {
   writer.length = at + length;
 }
 
-/** So many digits are divided as 32-bit integers, which is several times faster than as doubles. */
-const BILLION = 1_000_000_000;
-
 /** The decimal digits of an integer datum. */
 export function writeInteger(writer: ByteWriter, value: number | bigint): void {
   if (typeof value === 'bigint') {
     writeAscii(writer, value.toString());
     return;
   }
-  writer.reserve(20);
-  let rest = value;
-  if (rest < 0) {
-    writer.bytes[writer.length++] = 45;
-    rest = -rest;
-  }
-  if (rest < BILLION) {
-    writeDigits(writer, rest, digitsOf(rest));
-    return;
-  }
-  const high = Math.floor(rest / BILLION);
-  writeDigits(writer, high, digitsOf(high));
-  writeDigits(writer, rest - high * BILLION, 9);
-}
-
-function digitsOf(value: number): number {
-  let digits = 1;
-  for (let bound = 10; bound <= value; bound *= 10) digits++;
-  return digits;
-}
-
-/** The last `digits` digits of a value below 2^31, with zeros in front; there is room for them. */
-export function writeDigits(writer: ByteWriter, value: number, digits: number): void {
-  const { bytes } = writer;
-  const at = writer.length;
-  let rest = value | 0;
-  for (let i = at + digits - 1; i >= at; i--) {
-    const next = (rest / 10) | 0;
-    bytes[i] = 48 + rest - next * 10;
-    rest = next;
-  }
-  writer.length = at + digits;
+  writer.reserve(NUMBER_BYTES_MAX);
+  writer.length = putInteger(writer.bytes, writer.length, value);
 }

@@ -6,7 +6,7 @@ import type { DbError } from '../../base/errors.ts';
 import { formatBinary, formatTextInto } from '../../rows/binary-format.ts';
 import type { Datum } from '../../rows/datum.ts';
 import type { RowView } from '../../rows/row-codec.ts';
-import { storedToBinary, storedToText } from '../../rows/stored-format.ts';
+import { StoredTexts, storedToBinary, storedToText } from '../../rows/stored-format.ts';
 import { typeLength } from '../../rows/types.ts';
 import type { ResultField, ResultSink, TransactionStatus } from '../../sql/api.ts';
 
@@ -27,6 +27,7 @@ const ALL_TEXT: readonly number[] = [];
 export class WireOutput implements ResultSink {
   readonly #out = new ByteWriter(8 * 1024);
   readonly #target: OutputTarget;
+  readonly #texts = new StoredTexts();
   #fields: readonly ResultField[] = NO_FIELDS;
   #formats: readonly number[] = ALL_TEXT;
   /** Where the message that is being written began; -1 between messages. */
@@ -80,6 +81,13 @@ export class WireOutput implements ResultSink {
   stored(row: RowView, positions: readonly number[]): void {
     const out = this.#out;
     const start = this.#beginRow(positions.length);
+    if (this.#formats.length === 0) this.#texts.append(row, positions, out);
+    else this.#storedInFormats(row, positions);
+    this.#end(start);
+  }
+
+  #storedInFormats(row: RowView, positions: readonly number[]): void {
+    const out = this.#out;
     for (let i = 0; i < positions.length; i++) {
       const position = positions[i] as number;
       const at = this.#beginValue();
@@ -92,10 +100,10 @@ export class WireOutput implements ResultSink {
       else storedToText(type, row, position, out);
       out.view.setInt32(at, out.length - at - 4);
     }
-    this.#end(start);
   }
 
   complete(tag: string): void {
+    this.#texts.forget();
     const start = this.#begin(0x43);
     this.#ascii(tag);
     this.#end(start);
@@ -106,6 +114,7 @@ export class WireOutput implements ResultSink {
   }
 
   suspended(): void {
+    this.#texts.forget();
     this.#bare(0x73);
   }
 

@@ -147,6 +147,7 @@ export function* segmentsBackwards(view: PageView, span: Span): Generator<Segmen
 
 /** Where the responsibility of a page ends, when `next` is where the next page lies. */
 function segmentEnd(entry: PageEntry, next: Uint8Array | undefined): Uint8Array | undefined {
+  if (next !== undefined && sameIndex(next, entry.start, 0)) return next;
   return lesser(indexEnd(entry.start, 0), next);
 }
 

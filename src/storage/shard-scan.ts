@@ -3,7 +3,8 @@
 
 import type { Datum } from '../rows/datum.ts';
 import { PackedRowWriter } from '../rows/packed-rows.ts';
-import { decodeParameters, decodeProgram, ProgramRunner } from '../rows/program.ts';
+import { decodeParameters, ProgramRunner } from '../rows/program.ts';
+import type { DecodedPrograms } from './decoded-programs.ts';
 import { type RowSink, VersionScan } from './mvcc-scan.ts';
 import type { Page } from './page.ts';
 import type { RowStore, StoreSnapshot } from './row-store.ts';
@@ -37,7 +38,13 @@ export class RunningScan implements RowSink {
   private running = false;
 
   /** Throws when the program can't be decoded: then nothing is held. */
-  constructor(store: RowStore, request: ShardScanRequest, credits: number, output: ScanOutput) {
+  constructor(
+    store: RowStore,
+    programs: DecodedPrograms,
+    request: ShardScanRequest,
+    credits: number,
+    output: ScanOutput,
+  ) {
     this.output = output;
     this.credits = credits;
     this.batchBytes = request.batchBytes;
@@ -45,7 +52,7 @@ export class RunningScan implements RowSink {
     if (request.program !== undefined) {
       const params: readonly Datum[] =
         request.parameters === undefined ? [] : decodeParameters(request.parameters);
-      this.runner = new ProgramRunner(decodeProgram(request.program), params, this.rows);
+      this.runner = new ProgramRunner(programs.get(request.program), params, this.rows);
     }
     this.snapshot = store.snapshot();
     const wantedBytes = Math.max(READ_BYTES_MIN, this.rowsLeft * ASSUMED_ROW_BYTES);

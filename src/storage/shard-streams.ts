@@ -4,6 +4,7 @@ import type { ByteReader } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import { RunningChecksum } from './checksum.ts';
+import { DecodedPrograms } from './decoded-programs.ts';
 import type { Span } from './engine.ts';
 import type { RowStore } from './row-store.ts';
 import type { RangeId, ShardScanRequest } from './shard.ts';
@@ -25,6 +26,7 @@ export class ShardStreams {
   private readonly store: RowStore;
   private readonly answers: Answers;
   private readonly ended: () => void;
+  private readonly programs = new DecodedPrograms();
   private readonly open = new Map<number, RunningStream>();
   private isClosed = false;
 
@@ -86,7 +88,7 @@ export class ShardStreams {
 
   private startScan(id: number, request: ShardScanRequest, credits: number): void {
     this.start(id, () => {
-      const scan = new RunningScan(this.store, request, credits, {
+      const scan = new RunningScan(this.store, this.programs, request, credits, {
         batch: (rows, newest, lastKey) => {
           const out = this.answers.begin(protocol.ANSWER_SCAN_BATCH, id);
           out.u8(lastKey === undefined ? 1 : 0);

@@ -27,7 +27,7 @@ export interface RangeControlParts {
   readonly keeper: LoadKeeper;
   readonly placement: Pick<Placement, 'views' | 'gave' | 'settings'>;
   /** Of the table whose rows begin with these keys; undefined: it has none of its own. */
-  settingsOf(span: Span): TableSettings | undefined;
+  readonly settingsOf: (span: Span) => TableSettings | undefined;
   directory(): Promise<readonly RangeDescriptor[]>;
 }
 

@@ -17,6 +17,7 @@ export class PackingPace {
   private timer: Disposable | undefined;
   private isUnderWay = false;
   private isStopped = false;
+  private isResting = false;
   private requests = 0;
   private requestsSeen = 0;
   private busyLooks = 0;
@@ -35,6 +36,10 @@ export class PackingPace {
     if (this.timer === undefined && !this.isUnderWay) this.arm(IDLE_MICROS);
   }
 
+  rest(isResting: boolean): void {
+    this.isResting = isResting;
+  }
+
   stop(): void {
     this.isStopped = true;
     this.timer?.[Symbol.dispose]();
@@ -49,6 +54,10 @@ export class PackingPace {
 
   private readonly look = (): void => {
     this.timer = undefined;
+    if (this.isResting) {
+      this.arm(IDLE_MICROS);
+      return;
+    }
     const isIdle = this.requests === this.requestsSeen;
     if (isIdle || this.busyLooks >= BUSY_LOOKS) {
       this.busyLooks = 0;

@@ -113,6 +113,10 @@ class ShardClient implements Shard {
     return this.request(protocol.REQUEST_FLUSH);
   }
 
+  letPack(isAllowed: boolean): void {
+    this.packing.rest(!isAllowed);
+  }
+
   approximateBytes(span: Span): Promise<number> {
     return this.request(protocol.REQUEST_APPROXIMATE_BYTES, (out) => protocol.writeSpan(out, span));
   }

@@ -96,6 +96,8 @@ export interface Shard {
   /** Makes applied state durable; answers which index of each range surely is (P30), without its records. */
   flush(): Promise<readonly AppliedRange[]>;
   approximateBytes(span: Span): Promise<number>;
+  /** Packing takes space before it gives some back: on a disk that is nearly full it rests. */
+  letPack(isAllowed: boolean): void;
 
   /** A consistent copy of what the range holds in `span`; it sees every apply() posted before. */
   readSnapshot(range: RangeId, span: Span, chunkBytes: number): ShardSnapshot;

@@ -131,6 +131,7 @@ export class RangeStore implements HostSiblings {
   refuseWrites(reason: string | undefined): void {
     this.refusal = reason;
     for (const host of this.hosts.values()) host.replica.refuseWrites = reason;
+    for (const shard of this.parts.shards) shard.letPack(reason === undefined);
   }
 
   /** Leadership goes to others, as far as they can take it. */

@@ -12,6 +12,7 @@ import { LooseRows, type PageEntry, putOps, sameIndex } from './page-index.ts';
 import type { RowStore } from './row-store.ts';
 import type { AppliedRange, RangeId } from './shard.ts';
 import { type ChunkContents, readChunk } from './snapshot-chunk.ts';
+import { splitPageAt } from './split-page.ts';
 
 /** In one engine write: what comes between two applies of other ranges. */
 const WRITE_BYTES = 1 << 20;
@@ -137,11 +138,13 @@ export class Installs {
       renumber(page, id);
       const { count: rows, bytes: value } = page;
       const meta = { start, id, rows, bytes: value.length, lastKey };
+      for (const op of await splitPageAt(this.store, start)) ops.push(op);
       for (const op of putOps(meta, value)) ops.push(op);
       entries.push({ ...meta, isAlone: false, page: undefined, loose: new LooseRows(start) });
       index.touched(start, lastKey, 0);
     }
     await this.engine.write(ops);
+    index.settle();
     // Only now: who reads beside the span finds in the engine what the index names.
     for (const entry of entries) {
       index.put(entry);

@@ -7,8 +7,9 @@
 // Readers take a view together with a snapshot of the engine; the two must fit:
 //   - what is written into a segment is noted here before the engine has it: a reader never takes a segment for alone
 //     that is not;
-//   - a page that replaces records without changing what they say (packing) is in the index, with its bytes, before the
-//     engine has it: whichever state of the engine a reader sees, records and page agree;
+//   - a page that replaces records or another page without changing what they say (packing, split-page.ts) is in the
+//     index, with its bytes, before the engine has it: whichever state of the engine a reader sees, records and page
+//     agree;
 //   - everything else that changes pages does so while no reader can begin (applies: shard-server.ts), or in a span that
 //     nobody reads (installs).
 

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../support/node-process.ts';
 
 const CHAOS = fileURLToPath(new URL('../../dist/bench/chaos.js', import.meta.url));
-const SECONDS = 20;
+const SECONDS = 8;
 /** How fast a cluster recovers is a question of the machine, and for the long run by hand. */
 const RECOVERY_SECONDS = 600;
 

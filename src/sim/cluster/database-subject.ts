@@ -11,6 +11,7 @@ import type { Machine } from '../machine.ts';
 import type { SeededRandom } from '../random.ts';
 import { demand, Violation } from '../violation.ts';
 import type { Life, World } from '../world.ts';
+import { doneWithin, setSettings } from './asking.ts';
 import type { Cluster } from './cluster.ts';
 import { DatabaseNode, SMALL_NODE, writeIdentities } from './database-node.ts';
 import type { ClusterShape } from './plans.ts';
@@ -19,6 +20,7 @@ import { demandOneHolder, type Subject } from './subject.ts';
 const SECOND = 1_000_000;
 const CONSISTENCY_MICROS = 10 * SECOND;
 const HAND_OVER_MICROS_MAX = 8 * SECOND;
+const FURNISHING_MICROS_MAX = 30 * SECOND;
 const COMPARING_MICROS_MAX = 30 * SECOND;
 
 export class DatabaseSubject implements Subject<DatabaseNode> {
@@ -71,7 +73,15 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
     return new DatabaseNode(runtime, database);
   }
 
-  async furnish(): Promise<void> {}
+  /** A replica on each node, also where that is more than there would be by itself. */
+  async furnish(): Promise<void> {
+    const factor = String(this.#cluster.seats.length);
+    const set = setSettings(this.#world, this.#cluster, this.#random, [
+      ['replication.factor', factor],
+    ]);
+    const isDone = await doneWithin(this.#world, set, FURNISHING_MICROS_MAX);
+    demand(isDone, 'all was well for long, and yet a setting could not be changed');
+  }
 
   look(): void {
     demandOneHolder(this.#cluster, 1);

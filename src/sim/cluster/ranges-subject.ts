@@ -3,7 +3,6 @@
 // its replicas where the directory says, and alike.
 
 import { utf8 } from '../../base/bytes.ts';
-import { DbError } from '../../base/errors.ts';
 import { rowKeyOf } from '../../doors/kv/keys.ts';
 import { openDatabase } from '../../node/database.ts';
 import { allDescriptors } from '../../node/ranges/directory-rows.ts';
@@ -24,6 +23,7 @@ import type { Machine } from '../machine.ts';
 import type { SeededRandom } from '../random.ts';
 import { demand } from '../violation.ts';
 import type { Life, World } from '../world.ts';
+import { answerOf, doneWithin, setSettings } from './asking.ts';
 import { Bank } from './bank.ts';
 import type { Cluster } from './cluster.ts';
 import { DatabaseNode, SMALL_NODE, writeIdentities } from './database-node.ts';
@@ -140,7 +140,9 @@ export class RangesSubject implements Subject<DatabaseNode> {
     }
     const amiss = this.difference();
     if (amiss !== undefined) return amiss;
-    const published = await this.#answerOf((node) => allDescriptors(node.database.kv.transactions));
+    const published = await answerOf(this.#cluster, this.#random, (node) =>
+      allDescriptors(node.database.kv.transactions),
+    );
     return published === undefined
       ? 'the directory could not be read'
       : whatDirectoryLacks(published, this.#replicas());
@@ -196,30 +198,8 @@ export class RangesSubject implements Subject<DatabaseNode> {
     }
   }
 
-  async #set(settings: readonly (readonly [SettingName, string])[]): Promise<void> {
-    for (const [name, value] of settings) {
-      while (
-        (await this.#answerOf(async ({ database }) => {
-          await database.placement.settings.set(name, value);
-          return true;
-        })) !== true
-      ) {
-        await this.#world.sleep(50_000);
-      }
-    }
-  }
-
-  /** Of any node that runs; undefined: it failed as requests do. */
-  async #answerOf<T>(ask: (node: DatabaseNode) => Promise<T>): Promise<T | undefined> {
-    const { running } = this.#cluster;
-    const node = running[this.#random.below(Math.max(1, running.length))];
-    if (node === undefined) return undefined;
-    try {
-      return await ask(node);
-    } catch (error) {
-      if (error instanceof DbError) return undefined;
-      throw error;
-    }
+  #set(settings: readonly (readonly [SettingName, string])[]): Promise<void> {
+    return setSettings(this.#world, this.#cluster, this.#random, settings);
   }
 
   /** Of a register, or between registers. */
@@ -258,15 +238,7 @@ export class RangesSubject implements Subject<DatabaseNode> {
   }
 
   async #until(done: Promise<unknown>, micros: number, otherwise: () => string): Promise<void> {
-    const world = this.#world;
-    let isDone = false;
-    done.then(
-      () => {
-        isDone = true;
-      },
-      (error: unknown) => world.fail(error),
-    );
-    await world.run(() => isDone, world.nowMicros + micros);
+    const isDone = await doneWithin(this.#world, done, micros);
     demand(isDone, `all was well for long, and yet ${otherwise()}`);
   }
 }

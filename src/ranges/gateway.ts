@@ -18,6 +18,13 @@ export interface ServedRanges {
   holder(range: RangeId): ServedRange | undefined;
 }
 
+/** Whether nothing of a transaction is left in a range that has answered so. What is prepared is its coordinator's, who
+ * attends to it until it says that it has ended. Both ends of a stream keep the same account by it. */
+export function endsSession(request: 'commit' | 'decide' | 'resolve', answer: string): boolean {
+  if (answer === 'wrongRange' || answer === 'notLeader') return false;
+  return request === 'decide' ? answer !== 'notServing' : true;
+}
+
 export class Gateway {
   private readonly ranges: ServedRanges;
   private readonly standing = new Map<TxnId, { readonly txn: RangeTxn; in: Set<RangeId> }>();

@@ -131,6 +131,11 @@ export class ReplicaTwoPhase implements TwoPhaseEndpoint {
     this.recovery.watch();
   }
 
+  /** Whoever commits it has ended, or is gone. */
+  unattended(txn: TxnId): void {
+    this.participant.unattended(txn);
+  }
+
   /** Of a confirmed one: it ends, once its promise is over. */
   forsake(session: Session): void {
     this.participant.forsake(session);

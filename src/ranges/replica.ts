@@ -513,6 +513,7 @@ export class Replica {
     if (session === undefined) return;
     // One that is being decided, here or elsewhere, ends with its outcome.
     const { state } = session.owner;
+    if (state === 'prepared') this.twoPhase.unattended(txn.id);
     if (state === 'committing' || state === 'prepared') return;
     if (isForsaken && state === 'confirmed') this.twoPhase.forsake(session);
     else this.sessions.release(session);

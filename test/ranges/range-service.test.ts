@@ -344,7 +344,7 @@ describe("a gateway's locks", () => {
     expect(pair.released).toEqual([txn(1).id]);
   });
 
-  it('are its to let go of, and end with a commit or a prepare', async () => {
+  it('are its to let go of, and end with a commit; what is prepared hears when it is gone', async () => {
     const pair = new Pair();
     pair.range = {
       ...granting,
@@ -362,11 +362,36 @@ describe("a gateway's locks", () => {
     await pair.until(pair.remote.twoPhase.prepare(HEAD, request));
     await pair.pass(SECOND);
     expect(pair.released).toEqual([txn(1).id]);
-    expect(pair.service.remoteTransactions).toBe(1);
+    expect(pair.service.remoteTransactions).toBe(2);
     pair.network.cut(1, 2);
     await pair.pass(SECOND);
-    // What is prepared is its coordinator's to end (P19).
-    expect(pair.released).toEqual([txn(1).id, txn(4).id]);
+    // Which ends with its coordinator's word all the same (P19).
+    expect(pair.released).toEqual([txn(1).id, txn(3).id, txn(4).id]);
+  });
+
+  it('last through a commit of several ranges, one of which is prepared there', async () => {
+    const pair = new Pair();
+    pair.range = {
+      ...granting,
+      twoPhase: {
+        ...ABSENT_RANGE.twoPhase,
+        prepare: () => Promise.resolve({ kind: 'prepared', at: T, until: T }),
+        confirm: () => Promise.resolve({ kind: 'confirmed', until: T }),
+        resolve: () => Promise.resolve({ kind: 'resolved' }),
+      },
+    };
+    await pair.until(pair.remote.lockedGet(HEAD, txn(1), LOCKING, []));
+    const other = { range: HEAD.range, generation: 0 };
+    const request = { txn: txn(1), writes: [], anchor: utf8('a'), deadline: T };
+    await pair.until(pair.remote.twoPhase.prepare(other, request));
+    await pair.until(pair.remote.twoPhase.confirm(HEAD, txn(1)));
+    // Elsewhere it waits for locks.
+    await pair.pass(60 * SECOND);
+    expect(pair.released).toEqual([]);
+    expect(pair.service.remoteTransactions).toBe(1);
+    pair.remote.release(HEAD, txn(1));
+    await pair.pass(SECOND);
+    expect(pair.service.remoteTransactions).toBe(0);
   });
 
   it('of an earlier stream are gone before anything comes through the next', async () => {

@@ -273,6 +273,7 @@ export class TwoPhaseRig {
   readonly world: World;
   readonly nodes: Map<number, RigNode> = new Map();
   readonly ranges: RigRange[] = [];
+  private readonly gateways = new Map<number, RigRanges>();
   readonly random: SeededRandom;
   /** What becomes of messages between nodes. */
   fate: (what: string) => Fate = () => 'arrives';
@@ -320,7 +321,7 @@ export class TwoPhaseRig {
       new Coordinator({
         runtime: node.runtime,
         clock: node.clock,
-        ranges: this.newRanges(),
+        ranges: this.gatewayOf(id),
         runProgram: createProgramRun,
         settings: {
           ...DEFAULT_TRANSACTION_SETTINGS,
@@ -337,6 +338,7 @@ export class TwoPhaseRig {
     node.die();
     this.nodes.delete(id);
     this.coordinators.delete(id);
+    const begun = this.gateways.get(id)?.planned ?? [];
     for (const range of this.ranges) {
       range.dropReplica(id);
       if (range.leader === id) {
@@ -344,6 +346,12 @@ export class TwoPhaseRig {
       }
     }
     this.disks.get(id)?.store.crash(this.random);
+    // Whoever it asked notices that it is gone (ranges/gateway.ts).
+    for (const { replicas } of this.ranges) {
+      for (const { replica } of replicas.values()) {
+        for (const txn of begun) replica.release({ range: 0, generation: 0 }, { id: txn }, true);
+      }
+    }
   }
 
   coordinator(node = 1): Coordinator {
@@ -352,6 +360,12 @@ export class TwoPhaseRig {
 
   newRanges(): Ranges {
     return new RigRanges(this);
+  }
+
+  private gatewayOf(id: number): Ranges {
+    const ranges = new RigRanges(this);
+    this.gateways.set(id, ranges);
+    return ranges;
   }
 
   rangeOf(key: string): RigRange {
@@ -426,6 +440,8 @@ export class TwoPhaseRig {
 /** Ranges as one node's transactions see them: which range holds what is known, who leads is found out. */
 class RigRanges implements Ranges {
   private readonly rig: TwoPhaseRig;
+  /** Transactions that came to be committed. */
+  readonly planned: Set<string> = new Set();
 
   constructor(rig: TwoPhaseRig) {
     this.rig = rig;
@@ -513,6 +529,7 @@ class RigRanges implements Ranges {
 
   async commit(request: CommitRequest): Promise<CommitAnswer | Divided> {
     const { txn, standing, writes, deadline } = request;
+    this.planned.add(txn.id);
     const { parts } = this.plan(standing ?? new Standing(), writes);
     const only = parts[0] as CommitPart;
     if (parts.length > 1) return { kind: 'divided' };
@@ -530,9 +547,10 @@ class RigRanges implements Ranges {
   }
 
   release(txn: TxnRef, standing: Standing): void {
-    for (const { session } of standing.all()) {
-      const range = this.byId(session);
-      const { id } = txn;
+    const { id } = txn;
+    const wasPlanned = this.planned.delete(id);
+    for (const range of this.rig.ranges) {
+      if (!wasPlanned && standing.in(range.descriptor.range) === undefined) continue;
       void this.rig
         .call(range, 'release', (replica) => replica.release(headOf(range), { id }))
         .catch(() => undefined);

@@ -219,6 +219,29 @@ describe('a commit in several ranges', () => {
     expect(await rig.read('b1', 'c1')).toEqual(['old', undefined]);
   });
 
+  it.each([500_000, 5_000_000])(
+    'waits for locks of others for as long as it may, whoever it has read or prepared elsewhere (%i µs)',
+    async (micros) => {
+      const rig = await TwoPhaseRig.serving();
+      const old = rig.coordinator(2).begin();
+      await rig.until(old.getManyLocked([utf8('a1')], LOCK_EXCLUSIVE));
+      await rig.pass(10_000);
+      const young = rig.coordinator().begin();
+      await rig.until(young.getManyLocked([utf8('b1')], LOCK_SHARED));
+      for (const key of ['a1', 'a2', 'c1']) young.put(utf8(key), utf8('young'));
+      const commit = codeOf(young.commit());
+      await rig.pass(micros);
+      expect(rig.rangeOf('c1').leading.twoPhase.preparedCount).toBe(1);
+      old.put(utf8('a1'), utf8('old'));
+      await rig.until(old.commit());
+      expect(await rig.until(commit)).toBe('done');
+      expect(await rig.read('a1', 'c1')).toEqual(['young', 'young']);
+      await rig.pass(3_000_000);
+      expect(rig.preparedCount).toBe(0);
+      for (const { leading } of rig.ranges) expect(leading.stats().sessions).toBe(0);
+    },
+  );
+
   it('P16: what it read elsewhere must still be locked when it commits', async () => {
     const rig = await TwoPhaseRig.serving();
     const transaction = rig.coordinator().begin();

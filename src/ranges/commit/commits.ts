@@ -290,9 +290,10 @@ export class Commits {
       return;
     }
     if (role?.kind === 'decide' && s >= role.below) {
-      // P16
-      this.refuse(commit, {
-        kind: 'sessionGone',
+      // P16: it has waited here, and what it read elsewhere is to be confirmed anew. With all its locks it won't wait
+      // again.
+      this.stepBack(commit, {
+        kind: 'notServing',
         message: 'what it read elsewhere is not protected for so long',
       });
       return;
@@ -481,15 +482,20 @@ export class Commits {
     commit.answer(answer);
   }
 
-  /** It surely did not happen. The transaction is over, unless its keys are elsewhere by now: then it keeps its locks,
-   * and its commit may come again in another shape, for nothing was proposed. */
+  /** It surely did not happen. The transaction is over, unless its keys are elsewhere by now. */
   private refuse(commit: PendingCommit, refusal: RangeRefusal): void {
-    const { session } = commit;
-    if (session !== undefined) {
-      if (refusal.kind === 'wrongRange') session.commit = undefined;
-      else this.sessions.end(session);
+    if (refusal.kind === 'wrongRange') {
+      this.stepBack(commit, refusal);
+      return;
     }
+    if (commit.session !== undefined) this.sessions.end(commit.session);
     commit.answer(refusal);
+  }
+
+  /** It keeps its locks, and may come again, in another shape too, for nothing was proposed. */
+  private stepBack({ session, answer }: PendingCommit, refusal: RangeRefusal): void {
+    if (session !== undefined) session.commit = undefined;
+    answer(refusal);
   }
 
   private hasFault(point: string): boolean {

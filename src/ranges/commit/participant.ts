@@ -156,6 +156,7 @@ export class Participant {
     if (session === undefined) return;
     prepared.session = session;
     prepared.isReadProtected = true;
+    prepared.isAttended = true;
     this.inFlight.hold(prepared); // P22
   }
 
@@ -176,6 +177,14 @@ export class Participant {
     }
     this.inFlight.letGo(prepared);
     this.sessions.end(session);
+  }
+
+  /** Whoever commits it has ended, or is gone: the outcome should come soon. */
+  unattended(txn: TxnId): void {
+    const prepared = this.state.prepared.find(txn);
+    if (prepared === undefined) return;
+    prepared.isAttended = false;
+    prepared.looks = 0;
   }
 
   /** P16: a decision about it may still be on its way. */
@@ -213,6 +222,7 @@ export class Participant {
     for (const prepared of this.state.prepared.all()) {
       prepared.session = undefined;
       prepared.isReadProtected = false;
+      prepared.isAttended = false;
       prepared.resolving = undefined;
       this.inFlight.letGo(prepared);
     }

@@ -20,6 +20,9 @@ export class Prepared implements InFlight {
   isReadProtected = false;
   /** The outcome, on its way through the log. */
   resolving: Promise<boolean> | undefined = undefined;
+  /** Whoever commits it came to this leader, and has not gone: then the outcome is not asked for, since it may be that
+   * others still wait for locks, and asking would give it up (P21). */
+  isAttended = false;
   /** Looks of recovery since this leader knows of it. */
   looks = 0;
   isBeingAsked = false;
@@ -34,6 +37,7 @@ export class Prepared implements InFlight {
     const other = new Prepared(facts);
     other.session = this.session;
     other.isReadProtected = this.isReadProtected;
+    other.isAttended = this.isAttended;
     return other;
   }
 

@@ -15,6 +15,8 @@ import type { TwoPhaseState } from './two-phase-state.ts';
 const LOOK_MICROS = 100_000;
 /** Looks without a word: most commits take a fraction of one. */
 const LOOKS_BEFORE_INQUIRY = 15;
+/** By then the deadline of every commit has passed (txn/settings.ts), whoever attends to it. */
+const LOOKS_BEFORE_DEADLINE = 150;
 const LOOKS_BEFORE_WOUND = 1;
 const LOOKS_BEFORE_TELLING = 30;
 /** One look in so many asks for decisions that may be forgotten. */
@@ -84,9 +86,9 @@ export class Recovery {
     if (this.looks % LOOKS_FOR_FORGETTING === 0) this.deciding.forgetOld();
   }
 
-  private mustAsk({ isBeingAsked, looks, session }: Prepared): boolean {
+  private mustAsk({ isBeingAsked, isAttended, looks, session }: Prepared): boolean {
     if (isBeingAsked) return false;
-    if (looks % LOOKS_BEFORE_INQUIRY === 0) return true;
+    if (looks % (isAttended ? LOOKS_BEFORE_DEADLINE : LOOKS_BEFORE_INQUIRY) === 0) return true;
     return (
       looks > LOOKS_BEFORE_WOUND && session !== undefined && this.locks.isInTheWay(session.owner)
     );

@@ -6,7 +6,7 @@ import { ByteReader } from '../../base/bytes.ts';
 import { DbError } from '../../base/errors.ts';
 import type { ByteStream, Log, NodeId, Timers } from '../../runtime/runtime.ts';
 import type { RangeEndpoint } from '../endpoint.ts';
-import { Gateway, type ServedRanges } from '../gateway.ts';
+import { endsSession, Gateway, type ServedRanges } from '../gateway.ts';
 import { newRowSlice } from '../reads/row-slice.ts';
 import { BEAT_MICROS, SILENT_BEATS_MAX } from './remote-link.ts';
 import { serveRequest } from './served-requests.ts';
@@ -206,10 +206,12 @@ class ServedStream {
       case 'lockedGet':
       case 'lockedScan':
       case 'commit':
+      case 'confirm':
         this.gateway.stands(request.txn, request.head.range);
         this.startTimer();
         return;
       case 'prepare':
+      case 'decide':
         this.gateway.stands(request.request.txn, request.head.range);
         this.startTimer();
         return;
@@ -223,12 +225,17 @@ class ServedStream {
     answer: WireAnswer,
   ): void {
     const { range } = request.head;
-    // A commit ends the session, whatever its answer, unless it was not carried out here.
-    if (request.kind === 'commit' && !isElsewhere(answer)) {
-      this.gateway.leaves(request.txn.id, range);
-    }
-    if (request.kind === 'prepare' && answer.kind === 'prepared') {
-      this.gateway.leaves(request.request.txn.id, range);
+    switch (request.kind) {
+      case 'commit':
+        if (endsSession('commit', answer.kind)) this.gateway.leaves(request.txn.id, range);
+        break;
+      case 'decide':
+        if (endsSession('decide', answer.kind)) this.gateway.leaves(request.request.txn.id, range);
+        break;
+      case 'resolve':
+        if (endsSession('resolve', answer.kind)) this.gateway.leaves(request.request.txn, range);
+        break;
+      default:
     }
     this.answer(id, answer);
   }
@@ -259,10 +266,6 @@ class ServedStream {
     this.silentBeats++;
     this.startTimer();
   }
-}
-
-function isElsewhere(answer: WireAnswer): boolean {
-  return answer.kind === 'wrongRange' || answer.kind === 'notLeader';
 }
 
 function failed(error: unknown): WireAnswer {

@@ -6,6 +6,7 @@
 import { ByteReader } from '../../base/bytes.ts';
 import type { ByteStream, NodeId, Runtime } from '../../runtime/runtime.ts';
 import { LimitedLog } from '../../rpc/limited-log.ts';
+import type { RangeId } from '../../storage/shard.ts';
 import type { TxnId } from '../requests.ts';
 import { readAnswer, type WireAnswer } from './wire-answers.ts';
 import { FrameReceiver, FrameSender, MESSAGE_BYTES_MAX } from './wire-frames.ts';
@@ -48,7 +49,7 @@ export class RemoteLink {
   private silentBeats = 0;
   private isClosed = false;
   /** Transactions whose locks there last for as long as this node is heard from. */
-  private readonly holding = new Set<TxnId>();
+  private readonly holding = new Map<TxnId, Set<RangeId>>();
 
   constructor(node: NodeId, runtime: Pick<Runtime, 'network' | 'time' | 'timers' | 'log'>) {
     this.node = node;
@@ -103,11 +104,19 @@ export class RemoteLink {
     this.connection?.asked.delete(id);
   }
 
-  hold(txn: TxnId): void {
-    this.holding.add(txn);
+  /** As the other end knows it (gateway.ts), from when it is asked until it has answered so. */
+  hold(txn: TxnId, range: RangeId): void {
+    const held = this.holding.get(txn);
+    if (held === undefined) this.holding.set(txn, new Set([range]));
+    else held.add(range);
   }
 
-  letGo(txn: TxnId): void {
+  letGo(txn: TxnId, range: RangeId): void {
+    const held = this.holding.get(txn);
+    if (held?.delete(range) === true && held.size === 0) this.holding.delete(txn);
+  }
+
+  letGoOfAll(txn: TxnId): void {
     this.holding.delete(txn);
   }
 

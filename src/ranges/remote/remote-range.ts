@@ -27,7 +27,8 @@ import type {
 } from '../endpoint.ts';
 import { fromVersion } from '../reads/row-slice.ts';
 import type { RowScan, RowSlice, ScanRequest, Span, TxnId, Write } from '../requests.ts';
-import { isElsewhere, lostOnTheWay, refusalOf, unexpected } from './remote-answers.ts';
+import { endsSession } from '../gateway.ts';
+import { lostOnTheWay, refusalOf, unexpected } from './remote-answers.ts';
 import { RemoteLink } from './remote-link.ts';
 import { RemoteScan, SCAN_CREDIT } from './remote-scan.ts';
 import type { WireAnswer } from './wire-answers.ts';
@@ -88,7 +89,7 @@ export class RemoteRanges implements RangeEndpoint, TwoPhaseEndpoint {
     key: Uint8Array,
     into: RowSlice,
   ): Promise<RangeRow> {
-    this.link.hold(txn.id);
+    this.link.hold(txn.id, head.range);
     return this.ask<RangeRow>(
       { kind: 'lockedRead', head, txn, locking, key },
       retryable,
@@ -106,7 +107,7 @@ export class RemoteRanges implements RangeEndpoint, TwoPhaseEndpoint {
     locking: RangeLocking,
     keys: readonly Uint8Array[],
   ): Promise<RangeRows> {
-    this.link.hold(txn.id);
+    this.link.hold(txn.id, head.range);
     return this.ask<RangeRows>(
       { kind: 'lockedGet', head, txn, locking, keys },
       retryable,
@@ -120,7 +121,7 @@ export class RemoteRanges implements RangeEndpoint, TwoPhaseEndpoint {
     locking: RangeLocking,
     scan: ScanRequest,
   ): Promise<RangeScanning> {
-    this.link.hold(txn.id);
+    this.link.hold(txn.id, head.range);
     const remote = new RemoteScan(this.link);
     const request: RangeRequest = {
       kind: 'lockedScan',
@@ -162,18 +163,18 @@ export class RemoteRanges implements RangeEndpoint, TwoPhaseEndpoint {
   ): Promise<RangeCommit> {
     // The caller uses `txn` again meanwhile.
     const { id } = txn;
-    this.link.hold(id);
+    this.link.hold(id, head.range);
     const answer = await this.ask<RangeCommit>(
       { kind: 'commit', head, txn, writes, deadline },
       perhaps,
       commitOf,
     );
-    if (!isElsewhere(answer)) this.link.letGo(id);
+    if (endsSession('commit', answer.kind)) this.link.letGo(id, head.range);
     return answer;
   }
 
   release(head: RangeHead, txn: RangeTxn): void {
-    this.link.letGo(txn.id);
+    this.link.letGoOfAll(txn.id);
     this.link.tell(0, { kind: 'release', head, txn });
   }
 
@@ -197,33 +198,39 @@ export class RemoteRanges implements RangeEndpoint, TwoPhaseEndpoint {
     );
   }
 
-  async prepare(head: RangeHead, request: PrepareRequest): Promise<PrepareAnswer | Elsewhere> {
-    const answer = await this.ask<PrepareAnswer | Elsewhere>(
+  prepare(head: RangeHead, request: PrepareRequest): Promise<PrepareAnswer | Elsewhere> {
+    this.link.hold(request.txn.id, head.range);
+    return this.ask<PrepareAnswer | Elsewhere>(
       { kind: 'prepare', head, request },
       perhaps,
       (got) => (got.kind === 'prepared' || got.kind === 'ambiguous' ? got : refusalOf(got)),
     );
-    // From then on its locks are its coordinator's to end, not this node's (P19).
-    if (answer.kind === 'prepared') this.link.letGo(request.txn.id);
-    return answer;
   }
 
   confirm(head: RangeHead, txn: RangeTxn): Promise<ConfirmAnswer | Elsewhere> {
+    this.link.hold(txn.id, head.range);
     return this.ask<ConfirmAnswer | Elsewhere>({ kind: 'confirm', head, txn }, retryable, (got) =>
       got.kind === 'confirmed' ? got : refusalOf(got),
     );
   }
 
-  decide(head: RangeHead, request: DecideRequest): Promise<RangeCommit> {
-    return this.ask<RangeCommit>({ kind: 'decide', head, request }, perhaps, commitOf);
+  async decide(head: RangeHead, request: DecideRequest): Promise<RangeCommit> {
+    const { id } = request.txn;
+    this.link.hold(id, head.range);
+    const asked: RangeRequest = { kind: 'decide', head, request };
+    const answer = await this.ask<RangeCommit>(asked, perhaps, commitOf);
+    if (endsSession('decide', answer.kind)) this.link.letGo(id, head.range);
+    return answer;
   }
 
-  resolve(head: RangeHead, request: ResolveRequest): Promise<ResolveAnswer | Elsewhere> {
-    return this.ask<ResolveAnswer | Elsewhere>(
+  async resolve(head: RangeHead, request: ResolveRequest): Promise<ResolveAnswer | Elsewhere> {
+    const answer = await this.ask<ResolveAnswer | Elsewhere>(
       { kind: 'resolve', head, request },
       retryable,
       (got) => (got.kind === 'resolved' ? got : refusalOf(got)),
     );
+    if (endsSession('resolve', answer.kind)) this.link.letGo(request.txn, head.range);
+    return answer;
   }
 
   inquire(

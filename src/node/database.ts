@@ -329,6 +329,7 @@ export async function openDatabase(
       else publisher.forget(host.range);
     };
     hosts.onChange(told);
+    hosts.confirmBy((range, generation) => publisher.isConfirmed(range, generation));
     for (const host of hosts.all()) told(host);
     /** Of the registry, once that was read. */
     let currentMembers = (): readonly Member[] => members;

@@ -228,6 +228,23 @@ describe('what is not merged', () => {
     expect(await sum(cluster, cluster.session(await cluster.leader()))).toMatchObject({ n: 100 });
   });
 
+  it('P28: nor what the directory does not know yet, which keeps its replicas too', async () => {
+    const { cluster } = await withTable();
+    await splitAt(cluster, 50);
+    const left = await serving(cluster, rowKey(40));
+    const right = await serving(cluster, rowKey(60));
+    const home = nodeOf(cluster, left);
+    home.open.ranges.confirmBy((range) => range !== right.range);
+    await expect(cluster.until(left.merge())).rejects.toMatchObject({ code: '55000' });
+    const [other] = cluster.followersOf(home) as [ClusterNode];
+    await expect(
+      cluster.until(right.changeReplicas([{ kind: 'remove', node: other.nodeId }])),
+    ).rejects.toMatchObject({ code: '55006' });
+    home.open.ranges.confirmBy(() => true);
+    await cluster.until(left.merge());
+    await allMerged(cluster);
+  });
+
   it('is taken back when a node does not answer, and serves again', async () => {
     const { cluster, session, leader } = await withTable();
     await splitAt(cluster, 50);

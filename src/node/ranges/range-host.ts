@@ -72,6 +72,8 @@ export interface HostSiblings {
   born(parent: RangeHost, birth: SplitBirth): Heir | undefined;
   /** P26: no other range here has keys of it. */
   mayInstall(host: RangeHost, state: RangeState): boolean;
+  /** P28: whether the directory has what the range is now, before long. */
+  oncePublished(host: RangeHost): Promise<boolean>;
   /** What the range is, or whether it serves, has changed. */
   changed(host: RangeHost): void;
   /** This replica is no member any more. */
@@ -320,6 +322,11 @@ export class RangeHost {
   /** One change; resolves once it has been made, and joint configurations are left behind. */
   async changeReplicas(steps: readonly ReplicaStep[]): Promise<void> {
     const { group, node } = this;
+    // P28: else those who look for it may be left with nodes that don't have it any more.
+    const isRemoving = steps.some(({ kind }) => kind === 'remove');
+    if (isRemoving && !(await this.siblings.oncePublished(this))) {
+      throw new DbError('55006', `range ${this.range}: the directory does not know its replicas`);
+    }
     // Before it serves, its log may hold a freeze that it does not know of (P27).
     if (!this.isServing) throw notLeading(node.nodeId, this.range);
     const refusal = this.replica.changes.whyBusy();

@@ -58,6 +58,7 @@ export interface MergeParts {
   readonly runtime: Pick<Runtime, 'network' | 'timers' | 'log'>;
   readonly streams: Streams;
   readonly get: (range: RangeId) => RangeHost | undefined;
+  readonly oncePublished: (host: RangeHost) => Promise<boolean>;
   readonly find: (key: Uint8Array) => RangeHost | undefined;
   /** Of the ranges before that key, as far as is known here, or elsewhere. */
   readonly before: (start: Uint8Array) => Promise<readonly RangeDescriptor[]>;
@@ -134,6 +135,11 @@ export class RangeMerges {
   }
 
   private async carryOut(left: RangeHost, right: RangeHost): Promise<void> {
+    for (const host of [left, right]) {
+      // P28: whoever looks for the right one must come to hear of the left one.
+      if (await this.parts.oncePublished(host)) continue;
+      throw refused(left.range, `the directory does not know range ${host.range} as it is`);
+    }
     await this.askAll(right, left.range, READY, ANSWER_MICROS);
     // It may have been divided meanwhile.
     if (this.rightOf(left) !== right) throw refused(left.range, 'it has changed');

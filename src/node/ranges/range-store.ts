@@ -14,6 +14,7 @@ import { decodeState, newState, type RangeState, unknownState } from '../../rang
 import { MERGED_PREFIX } from '../../ranges/record-steps.ts';
 import type { Replica } from '../../ranges/replica.ts';
 import type { Absorbing } from '../../ranges/replica-parts.ts';
+import { pause } from '../../ranges/within.ts';
 import { SNAPSHOTS } from '../../ranges/snapshots/snapshot-receiver.ts';
 import type { NodeId } from '../../runtime/runtime.ts';
 import type { Span } from '../../storage/engine.ts';
@@ -53,6 +54,8 @@ export class RangeStore implements HostSiblings {
   private replaying = new Map<RangeHost, number>();
   /** What was here before has been brought to life. */
   private isOpen = false;
+  /** P28: what the directory is known to have of the ranges that are led here. */
+  private isConfirmed: (range: RangeId, generation: number) => boolean = () => true;
   private refusal: string | undefined = undefined;
   private isStopped = false;
 
@@ -76,6 +79,7 @@ export class RangeStore implements HostSiblings {
       runtime,
       streams,
       get: (range) => this.get(range),
+      oncePublished: (host) => this.oncePublished(host),
       find: (key) => this.find(key),
       before: async (start) => [
         ...this.sorted.map(({ descriptor }) => descriptor),
@@ -120,6 +124,20 @@ export class RangeStore implements HostSiblings {
     if (host === undefined || !holdsKey(host.descriptor, key)) return undefined;
     this.last = host;
     return host;
+  }
+
+  /** Of who tells the directory. */
+  confirmBy(isConfirmed: (range: RangeId, generation: number) => boolean): void {
+    this.isConfirmed = isConfirmed;
+  }
+
+  async oncePublished(host: RangeHost): Promise<boolean> {
+    const { timers } = this.parts.runtime;
+    for (let waited = 0; ; waited += PUBLISHED_LOOK_MICROS) {
+      if (this.isConfirmed(host.range, host.descriptor.generation)) return true;
+      if (waited >= PUBLISHED_MICROS_MAX || this.isStopped) return false;
+      await pause(timers, PUBLISHED_LOOK_MICROS);
+    }
   }
 
   /** After every change. */
@@ -484,6 +502,8 @@ export class RangeStore implements HostSiblings {
 
 /** What was locked in ranges that were merged before so many others is let go of by now. */
 const ABSORBED_MAX = 10_000;
+const PUBLISHED_LOOK_MICROS = 10_000;
+const PUBLISHED_MICROS_MAX = 3_000_000;
 /** Descriptors told to who asked for keys that are not here. */
 const KNOWN_MAX = 16;
 

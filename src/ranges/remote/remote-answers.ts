@@ -26,7 +26,7 @@ export function lostOnTheWay(message: string): Elsewhere {
   return { kind: 'notLeader', leaderNode: undefined, message, known: undefined };
 }
 
-export function isElsewhere(answer: { readonly kind: string }): answer is Elsewhere {
+function isElsewhere(answer: { readonly kind: string }): answer is Elsewhere {
   return answer.kind === 'wrongRange' || answer.kind === 'notLeader';
 }
 

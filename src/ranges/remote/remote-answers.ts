@@ -26,10 +26,6 @@ export function lostOnTheWay(message: string): Elsewhere {
   return { kind: 'notLeader', leaderNode: undefined, message, known: undefined };
 }
 
-function isElsewhere(answer: { readonly kind: string }): answer is Elsewhere {
-  return answer.kind === 'wrongRange' || answer.kind === 'notLeader';
-}
-
 export function unexpected(answer: WireAnswer, what: string): Error {
   if (answer.kind !== 'failed') return new Error(`'${answer.kind}' is no answer to ${what}`);
   const { code, message, detail, hint } = answer;

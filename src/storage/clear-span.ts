@@ -64,7 +64,10 @@ function cutPage(store: RowStore, entry: PageEntry, page: Page, span: Span): Eng
   const start = isInside ? (span.end as Uint8Array).slice() : entry.start;
   const { ops, value, meta } = pageOps(writer, index.nextId(), start);
   const loose = new LooseRows(start);
-  index.put({ ...meta, isAlone: entry.isAlone, page: new Page(value, start), loose });
+  // A page before the span has got the single records behind those that have just been removed.
+  const current = index.entryFor(entry.start, 0);
+  const isAlone = entry.isAlone && (current?.id !== entry.id || current.isAlone);
+  index.put({ ...meta, isAlone, page: new Page(value, start), loose });
   index.add(loose, entry.loose.count);
   return ops;
 }

@@ -48,6 +48,28 @@ describe('a shard that packs rows into pages', () => {
     120_000,
   );
 
+  it('reads in order what comes after a page that was cut, with a single row behind it', async () => {
+    const range = (n: number): number[] => Array.from({ length: 18 }, (_, i) => n + i);
+    const key = (n: number): Uint8Array => modelKey(n);
+    const walker = new Walker(memoryShard(TINY_PAGES), async () => memoryShard(TINY_PAGES)());
+    try {
+      for (const step of [
+        { kind: 'write', keys: range(78), remove: false },
+        { kind: 'load', index: 0, rows: 10 },
+        { kind: 'write', keys: [106, 0], remove: false },
+        { kind: 'clear', span: { start: key(104), end: key(106) } },
+        { kind: 'write', keys: [1000], remove: false },
+        { kind: 'load', index: 0, rows: 4 },
+        { kind: 'write', keys: [0], remove: false },
+        { kind: 'copy', span: { start: key(0), end: undefined } },
+      ] as const) {
+        await walker.step(step as never);
+      }
+    } finally {
+      await walker.close();
+    }
+  });
+
   it('does so over RocksDB', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'meridian-pages-'));
     let opened = 0;

@@ -57,7 +57,7 @@ import type { NodeRecord } from './placement/registry.ts';
 import { parseSetting } from './placement/settings.ts';
 import { DEFAULT_SETTINGS, settingFor, type Settings } from './placement/settings-store.ts';
 import { createProgramRun } from './program-run.ts';
-import { ConsistencyChecks } from './ranges/consistency-checks.ts';
+import { compareLed, ConsistencyChecks } from './ranges/consistency-checks.ts';
 import { allDescriptors } from './ranges/directory-rows.ts';
 import { LogTruncation } from './ranges/log-truncation.ts';
 import { RangeControl } from './ranges/range-control.ts';
@@ -66,7 +66,7 @@ import { RangeIds } from './ranges/range-ids.ts';
 import { RangeStore } from './ranges/range-store.ts';
 import { FencedRanges } from './schema/fenced-ranges.ts';
 import { SchemaServing } from './schema/schema-serving.ts';
-import { SqlServing } from './schema/sql-serving.ts';
+import { notServing, SqlServing } from './schema/sql-serving.ts';
 import { SpaceGuard } from './space-guard.ts';
 import type { ConsistencyAnswer, DatabaseHealth, Gauge, NodeStatus } from './status.ts';
 import { Streams } from './streams.ts';
@@ -532,7 +532,7 @@ export async function openDatabase(
       ranges: hosts,
       placement,
       checkConsistency: (range = 0) =>
-        checkAll(
+        compareLed(
           hosts.all().filter((host) => range === 0 || host.range === range),
           nodeId,
         ),
@@ -557,25 +557,6 @@ export async function openDatabase(
   }
 }
 
-/** Of those that this node leads, one after the other: the first that is not as it should be, or all. */
-async function checkAll(hosts: readonly RangeHost[], nodeId: NodeId): Promise<ConsistencyAnswer> {
-  const led = hosts.filter(({ group }) => group.isLeader);
-  if (led.length === 0) {
-    throw new DbError('57P03', `node ${nodeId} leads no range that is to be compared`, {
-      hint: 'Ask the node that leads.',
-    });
-  }
-  let replicas = Number.POSITIVE_INFINITY;
-  let rows = 0;
-  for (const host of led) {
-    const answer = await host.check();
-    if (answer.kind !== 'consistent') return answer;
-    replicas = Math.min(replicas, answer.replicas);
-    rows += answer.rows;
-  }
-  return { kind: 'consistent', replicas, rows };
-}
-
 function greatestFactor(tables: readonly TableDescriptor[]): number {
   const factors = tables.flatMap(({ settings }) => settings.get('replication.factor') ?? []);
   return Math.max(0, ...factors.map((text) => parseSetting('replication.factor', text)));
@@ -583,30 +564,4 @@ function greatestFactor(tables: readonly TableDescriptor[]): number {
 
 function goneOf(records: readonly NodeRecord[]): readonly NodeId[] {
   return records.filter(({ state }) => state === 'decommissioned').map(({ nodeId }) => nodeId);
-}
-
-function notServing(
-  nodeId: NodeId,
-  broken: string | undefined,
-  leader: Member | undefined,
-): DbError {
-  if (broken !== undefined) {
-    return new DbError('57P03', `node ${nodeId} does not serve: ${broken}`, {
-      hint: 'Look at the log of the node.',
-    });
-  }
-  if (leader === undefined) {
-    return new DbError(
-      '57P03',
-      `node ${nodeId} does not serve SQL: nobody is known who leads the schema`,
-      {
-        hint: 'Try again in a moment.',
-      },
-    );
-  }
-  return new DbError(
-    '57P03',
-    `node ${nodeId} does not serve SQL now: it waits for a lease on the schema from node ${leader.nodeId}`,
-    { hint: `Try again in a moment, or connect to ${leader.sql}.` },
-  );
 }

@@ -1,9 +1,11 @@
 // Now and then the replicas of each range that this node leads are compared: one range after the other, so that all have
 // had their turn once in the time that is set.
 
-import type { Log, Timers } from '../../runtime/runtime.ts';
+import { DbError } from '../../base/errors.ts';
+import type { Log, NodeId, Timers } from '../../runtime/runtime.ts';
 import type { RangeId } from '../../storage/shard.ts';
 import type { ConsistencyAnswer, RangeStatus } from '../status.ts';
+import type { RangeHost } from './range-host.ts';
 
 /** However many ranges there are. */
 const PAUSE_MICROS_MIN = 1_000_000;
@@ -66,4 +68,26 @@ export class ConsistencyChecks {
 function isWorthIt(one: CheckedRange): boolean {
   const { role, followers, isLeaseHeld } = one.status();
   return role === 'leader' && isLeaseHeld && followers.length > 0;
+}
+
+/** Of those that this node leads, one after the other: the first that is not as it should be, or all. */
+export async function compareLed(
+  hosts: readonly RangeHost[],
+  nodeId: NodeId,
+): Promise<ConsistencyAnswer> {
+  const led = hosts.filter(({ group }) => group.isLeader);
+  if (led.length === 0) {
+    throw new DbError('57P03', `node ${nodeId} leads no range that is to be compared`, {
+      hint: 'Ask the node that leads.',
+    });
+  }
+  let replicas = Number.POSITIVE_INFINITY;
+  let rows = 0;
+  for (const host of led) {
+    const answer = await host.check();
+    if (answer.kind !== 'consistent') return answer;
+    replicas = Math.min(replicas, answer.replicas);
+    rows += answer.rows;
+  }
+  return { kind: 'consistent', replicas, rows };
 }

@@ -2,9 +2,11 @@
 // transactions are aborted. Sessions, prepared statements and settings outlive it; plans are made again, since the
 // catalog's version is another.
 
-import type { DbError } from '../../base/errors.ts';
+import { DbError } from '../../base/errors.ts';
+import type { NodeId } from '../../runtime/runtime.ts';
 import type { SqlServer } from '../../sql/api.ts';
 import type { Coordinator } from '../../txn/transactions.ts';
+import type { Member } from '../identity.ts';
 
 export interface SqlServingParts {
   /** Of the sessions. */
@@ -54,4 +56,30 @@ export class SqlServing {
       parameterStatuses: (session) => server.parameterStatuses(session),
     };
   }
+}
+
+export function notServing(
+  nodeId: NodeId,
+  broken: string | undefined,
+  leader: Member | undefined,
+): DbError {
+  if (broken !== undefined) {
+    return new DbError('57P03', `node ${nodeId} does not serve: ${broken}`, {
+      hint: 'Look at the log of the node.',
+    });
+  }
+  if (leader === undefined) {
+    return new DbError(
+      '57P03',
+      `node ${nodeId} does not serve SQL: nobody is known who leads the schema`,
+      {
+        hint: 'Try again in a moment.',
+      },
+    );
+  }
+  return new DbError(
+    '57P03',
+    `node ${nodeId} does not serve SQL now: it waits for a lease on the schema from node ${leader.nodeId}`,
+    { hint: `Try again in a moment, or connect to ${leader.sql}.` },
+  );
 }

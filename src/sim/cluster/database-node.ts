@@ -4,7 +4,7 @@ import { DbError } from '../../base/errors.ts';
 import { ByteReader, ByteWriter, utf8 } from '../../base/bytes.ts';
 import { KvStore } from '../../doors/kv/store.ts';
 import { defaultConfig, type NodeConfig } from '../../node/config.ts';
-import type { Database } from '../../node/database.ts';
+import { type Database, type DatabaseOptions, openDatabase } from '../../node/database.ts';
 import { type Member, writeIdentity } from '../../node/identity.ts';
 import type { RangeStatus } from '../../node/status.ts';
 import type { CommitAnswer } from '../../ranges/api.ts';
@@ -13,9 +13,21 @@ import { Life, type World } from '../world.ts';
 import type { Answer, ClusterNode, Register } from './cluster-node.ts';
 import { registerName } from './cluster-node.ts';
 import type { Cluster } from './cluster.ts';
+import type { ClusterShape } from './plans.ts';
+
+/** `shape`: how its groups keep time, and how much of their logs. */
+export async function openNode(
+  runtime: Runtime,
+  { timing, retention }: Pick<ClusterShape, 'timing' | 'retention'>,
+  consistencyCheckMicros: number,
+  options: DatabaseOptions,
+): Promise<DatabaseNode> {
+  const config = { ...SMALL_NODE, timing, consistencyCheckMicros };
+  return new DatabaseNode(runtime, await openDatabase(runtime, config, { ...options, retention }));
+}
 
 /** Little of everything, so that what rarely happens happens. */
-export const SMALL_NODE: NodeConfig = {
+const SMALL_NODE: NodeConfig = {
   ...defaultConfig('data'),
   cacheBytes: 64 << 10,
   minFreeBytes: 8 << 20,

@@ -1,7 +1,6 @@
 // A cluster of whole nodes (database-node.ts): one range, with a replica on each. Leadership is handed over now and then,
 // and replicas are compared, while everything else goes wrong.
 
-import { openDatabase } from '../../node/database.ts';
 import type { ConsistencyAnswer } from '../../node/status.ts';
 import { DbError } from '../../base/errors.ts';
 import { initParser } from '../../sql/parse/grammar.ts';
@@ -13,7 +12,7 @@ import { demand, Violation } from '../violation.ts';
 import type { Life, World } from '../world.ts';
 import { doneWithin, setSettings } from './asking.ts';
 import type { Cluster } from './cluster.ts';
-import { DatabaseNode, SMALL_NODE, writeIdentities } from './database-node.ts';
+import { type DatabaseNode, openNode, writeIdentities } from './database-node.ts';
 import type { ClusterShape } from './plans.ts';
 import { demandOneHolder, type Subject } from './subject.ts';
 
@@ -58,19 +57,11 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
   }
 
   async open(machine: Machine, life: Life, broken: (error: Error) => void): Promise<DatabaseNode> {
-    const runtime = machine.runtime(life);
-    const { timing, retention } = this.#shape;
-    const database = await openDatabase(
-      runtime,
-      { ...SMALL_NODE, timing, consistencyCheckMicros: CONSISTENCY_MICROS },
-      {
-        shardEntry: machine.shardEntry(),
-        broken,
-        retention,
-        observer: this.#invariants.observer((replica) => this.onElected(nodeOf(replica))),
-      },
-    );
-    return new DatabaseNode(runtime, database);
+    return openNode(machine.runtime(life), this.#shape, CONSISTENCY_MICROS, {
+      shardEntry: machine.shardEntry(),
+      broken,
+      observer: this.#invariants.observer((replica) => this.onElected(nodeOf(replica))),
+    });
   }
 
   /** A replica on each node, also where that is more than there would be by itself. */

@@ -4,7 +4,6 @@
 
 import { utf8 } from '../../base/bytes.ts';
 import { rowKeyOf } from '../../doors/kv/keys.ts';
-import { openDatabase } from '../../node/database.ts';
 import { allDescriptors } from '../../node/ranges/directory-rows.ts';
 import type { RangeHost } from '../../node/ranges/range-host.ts';
 import type { SettingName } from '../../node/placement/settings.ts';
@@ -26,7 +25,7 @@ import type { Life, World } from '../world.ts';
 import { answerOf, doneWithin, setSettings } from './asking.ts';
 import { Bank } from './bank.ts';
 import type { Cluster } from './cluster.ts';
-import { DatabaseNode, SMALL_NODE, writeIdentities } from './database-node.ts';
+import { type DatabaseNode, openNode, writeIdentities } from './database-node.ts';
 import { RangeMoves } from './range-moves.ts';
 import type { RangesShape } from './ranges-plans.ts';
 import type { Subject } from './subject.ts';
@@ -87,19 +86,11 @@ export class RangesSubject implements Subject<DatabaseNode> {
   }
 
   async open(machine: Machine, life: Life, broken: (error: Error) => void): Promise<DatabaseNode> {
-    const runtime = machine.runtime(life);
-    const { timing, retention } = this.#shape;
-    const database = await openDatabase(
-      runtime,
-      { ...SMALL_NODE, timing, consistencyCheckMicros: CONSISTENCY_MICROS },
-      {
-        shardEntry: machine.shardEntry(),
-        broken,
-        retention,
-        observer: this.#invariants.observer((replica) => this.onElected(nodeOf(replica))),
-      },
-    );
-    return new DatabaseNode(runtime, database);
+    return openNode(machine.runtime(life), this.#shape, CONSISTENCY_MICROS, {
+      shardEntry: machine.shardEntry(),
+      broken,
+      observer: this.#invariants.observer((replica) => this.onElected(nodeOf(replica))),
+    });
   }
 
   async furnish(): Promise<void> {

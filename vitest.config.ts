@@ -2,18 +2,32 @@ import type { ViteUserConfig } from 'vitest/config';
 
 const report = process.env['MERIDIAN_TEST_REPORT'];
 
+/** Real processes, threads and disks: each file in a process of its own, since a crash in one must not take others with it. */
+const APART = [
+  'test/e2e/**/*.test.ts',
+  'test/survival/**/*.test.ts',
+  'test/runtime/**/*.test.ts',
+  'test/storage/shard-threads.test.ts',
+];
+
 const config: ViteUserConfig = {
   test: {
-    include: ['test/**/*.test.ts'],
     globalSetup: ['test/setup/build.ts'],
-    // Processes, not threads: tests open databases through native bindings, and a crash in one
-    // must not take the others with it.
+    // Processes, not threads: native bindings.
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: report === undefined ? ['default'] : ['default', 'json'],
     ...(report === undefined ? {} : { outputFile: { json: report } }),
+    projects: [
+      { extends: true, test: { name: 'processes', include: APART } },
+      // Everything else shares two processes: to load the modules anew for each file would cost as much as the tests.
+      {
+        extends: true,
+        test: { name: 'rooms', include: ['test/**/*.test.ts'], exclude: APART, isolate: false },
+      },
+    ],
   },
 };
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The `meridian` command: finds the subcommand, turns its outcome into an exit code.
 
+import { readFileSync } from 'node:fs';
 import { DbError } from '../base/errors.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, HelpAsked, helpText, UsageError } from './usage.ts';
 
@@ -40,14 +41,23 @@ ${Object.entries(COMMANDS)
   .map(([name, { summary }]) => `  meridian ${name.padEnd(10)} ${summary}`)
   .join('\n')}
 
-'meridian COMMAND --help' tells a command's options.
+'meridian COMMAND --help' tells a command's options; 'meridian --version' the version.
 `;
+
+function version(): string {
+  const manifest = new URL('../../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+}
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(HELP);
     return name === undefined ? EXIT_USAGE : EXIT_DONE;
+  }
+  if (name === '--version' || name === '-v') {
+    process.stdout.write(`meridian ${version()}\n`);
+    return EXIT_DONE;
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) throw new UsageError(`there is no command '${name}'`);

@@ -89,5 +89,6 @@ describe('meridian node', { timeout: 180_000 }, () => {
     const nobody = await runCommand('node', 'list', '--rpc', '127.0.0.1:1');
     expect(nobody.code).toBe(1);
     expect(nobody.err).toContain('no answer from 127.0.0.1:1');
+    expect(await runCommand('--version')).toEqual({ code: 0, out: 'meridian 0.1.0\n', err: '' });
   });
 });

@@ -124,4 +124,34 @@ describe('a publisher', () => {
     await rig.until(rig.world.sleep(1_000_000));
     expect(published).toHaveLength(12);
   });
+
+  it.each([
+    { refusals: 2, warnings: 0 },
+    { refusals: 4, warnings: 2 },
+  ])(
+    'says nothing before it has failed for the third time: $refusals',
+    async ({ refusals, warnings }) => {
+      const rig = new Rig();
+      const said: string[] = [];
+      let left = refusals;
+      const publisher = new DirectoryPublisher({
+        runtime: {
+          timers: rig.runtime.timers,
+          random: rig.runtime.random,
+          log: { info: () => undefined, error: () => undefined, warn: (text) => said.push(text) },
+        },
+        publish: () =>
+          left-- > 0 ? Promise.reject(new Error('not now')) : Promise.resolve('published'),
+      });
+      const [, , data] = firstDescriptors([1]) as [
+        RangeDescriptor,
+        RangeDescriptor,
+        RangeDescriptor,
+      ];
+      publisher.publish(data);
+      await rig.until(rig.world.sleep(60_000_000));
+      expect(publisher.isConfirmed(data.range, 1)).toBe(true);
+      expect(said).toHaveLength(warnings);
+    },
+  );
 });

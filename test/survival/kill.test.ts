@@ -10,11 +10,30 @@ const WRITERS = 4;
 const ACCOUNTS = 20;
 const TOTAL = ACCOUNTS * 100;
 
+/** What was acknowledged; it tells when there is so much of it. */
+class Acknowledged extends Set<string> {
+  #awaited = Number.POSITIVE_INFINITY;
+  #reached: () => void = () => undefined;
+
+  override add(id: string): this {
+    super.add(id);
+    if (this.size >= this.#awaited) this.#reached();
+    return this;
+  }
+
+  reaches(size: number): Promise<void> {
+    this.#awaited = size;
+    return new Promise((resolve) => {
+      this.#reached = resolve;
+    });
+  }
+}
+
 /** Inserts pairs (both or neither must survive) and moves money, until its connection dies. */
 async function write(
   url: string,
   writer: number,
-  acknowledged: Set<string>,
+  acknowledged: Acknowledged,
   round: number,
 ): Promise<void> {
   const client = new pg.Client({ connectionString: url });
@@ -48,7 +67,7 @@ describe('a node that is killed', () => {
   it(`keeps what it acknowledged and nothing half, ${KILLS} times`, async () => {
     const directory = temporaryDirectory();
     const ports = await nodePorts();
-    const acknowledged = new Set<string>();
+    const acknowledged = new Acknowledged();
     let node = new NodeProcess(`${directory.path}/data`, ports);
     try {
       await node.ready();
@@ -62,12 +81,12 @@ describe('a node that is killed', () => {
       await setup.end();
       for (let round = 0; round < KILLS; round++) {
         const before = acknowledged.size;
+        // The moment: after a random number of acknowledged transactions more.
+        const moment = acknowledged.reaches(before + 1 + Math.floor(Math.random() * 60));
         const writers = Array.from({ length: WRITERS }, (_, i) =>
           write(node.url, i, acknowledged, round),
         );
-        // The moment: after a random number of acknowledged transactions more.
-        const target = before + 1 + Math.floor(Math.random() * 60);
-        while (acknowledged.size < target) await new Promise((resolve) => setImmediate(resolve));
+        await Promise.race([moment, Promise.all(writers)]);
         await node.signal('SIGKILL');
         await Promise.all(writers);
         node = new NodeProcess(`${directory.path}/data`, ports);

@@ -7,6 +7,8 @@ import type { RangeDescriptor } from '../descriptor.ts';
 import { pause } from '../within.ts';
 
 const AT_ONCE_MAX = 4;
+/** To lose to other publishers, or to find the directory's leader gone, is nothing to speak of before this. */
+const FAILURES_UNSAID = 2;
 const RETRY_MICROS_MIN = 50_000;
 const RETRY_MICROS_MAX = 5_000_000;
 
@@ -74,7 +76,7 @@ export class DirectoryPublisher {
   /** Until it is published, or not wanted any more. Never rejects. */
   private async run(range: RangeId): Promise<void> {
     let micros = RETRY_MICROS_MIN;
-    for (;;) {
+    for (let failures = 1; ; failures++) {
       const descriptor = this.wanted.get(range);
       if (descriptor === undefined || this.isStopped) return;
       const { runtime } = this.parts;
@@ -85,12 +87,14 @@ export class DirectoryPublisher {
         if (outcome === 'published') this.confirmed.set(range, descriptor.generation);
         return;
       } catch (error) {
-        const { generation } = descriptor;
-        runtime.log.warn('the directory was not told of a range', {
-          range,
-          generation,
-          error: String(error),
-        });
+        if (failures > FAILURES_UNSAID) {
+          runtime.log.warn('the directory was not told of a range', {
+            range,
+            generation: descriptor.generation,
+            failures,
+            error: String(error),
+          });
+        }
       }
       await pause(runtime.timers, micros / 2 + runtime.random.below(micros / 2));
       micros = Math.min(micros * 2, RETRY_MICROS_MAX);

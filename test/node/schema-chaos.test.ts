@@ -190,7 +190,7 @@ describe('schema leases under faults', () => {
   it('never let anybody read with what is not true any more', { timeout: 120_000 }, async () => {
     const sum: Totals = { reads: 0, changes: 0, refused: 0, faults: 0 };
     const first = Number(process.env['MERIDIAN_SEED'] ?? 1);
-    const seeds = Number(process.env['MERIDIAN_SEEDS'] ?? 10);
+    const seeds = Number(process.env['MERIDIAN_SEEDS'] ?? 4);
     for (let seed = first; seed < first + seeds; seed++) {
       const totals = await run(seed).catch((error: unknown) => {
         throw new Error(`seed ${seed}`, { cause: error });

@@ -86,7 +86,8 @@ describe('WrittenKeys', () => {
       if (!isNew(keys, keyOf(100, id))) wrong++;
       write(keys, keyOf(100, id));
     }
-    expect(wrong).toBeLessThan(200_000 * 0.02);
+    // Each of these is a question to the shard.
+    expect(wrong).toBeLessThan(200_000 * 0.002);
     for (let id = 0; id < 200_000; id += 7) expect(isNew(keys, keyOf(100, id))).toBe(false);
   });
 

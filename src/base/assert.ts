@@ -3,6 +3,7 @@ export class AssertionError extends Error {
   override readonly name = 'AssertionError';
 }
 
+/** Where every row comes by, a message with values in it is made in vain each time: throw an AssertionError there. */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }

@@ -1,7 +1,7 @@
 // Which term each index of a log belongs to, one run for each term, and how many bytes its entries have. It is all that
 // the core needs to know of entries that it has handed out; their bytes stay in the shared log.
 
-import { assert } from '../base/assert.ts';
+import { assert, AssertionError } from '../base/assert.ts';
 
 /** A position in a group's log. */
 export interface LogPosition {
@@ -94,7 +94,8 @@ export class LogTerms {
   /** The next entry, with so many bytes of data. Terms never fall along a log. */
   append(term: number, bytes: number): void {
     const lastTerm = this.terms[this.terms.length - 1] as number;
-    assert(term >= lastTerm, `term ${term} after ${lastTerm} in a log`);
+    // Every entry comes by here: the words are made when they are needed.
+    if (term < lastTerm) throw new AssertionError(`term ${term} after ${lastTerm} in a log`);
     const total = this.totalAt(this.lastIndex);
     this.lastIndex++;
     if (this.lastIndex - this.startIndex >= this.totals.length) {

@@ -3,7 +3,7 @@
 //
 // compacted <= handed <= min(committed, stable), stable <= last, committed <= last
 
-import { assert } from '../../base/assert.ts';
+import { assert, AssertionError } from '../../base/assert.ts';
 import { type LogPosition, LogTerms } from '../terms.ts';
 import type { Entry, EntryKind, IndexRange } from '../types.ts';
 
@@ -109,7 +109,9 @@ export class CoreLog {
     if (first <= terms.lastIndex) this.truncateAfter(first - 1);
     for (; at < entries.length; at++) {
       const entry = entries[at] as Entry;
-      assert(entry.index === terms.lastIndex + 1, `entry ${entry.index} after ${terms.lastIndex}`);
+      if (entry.index !== terms.lastIndex + 1) {
+        throw new AssertionError(`entry ${entry.index} after ${terms.lastIndex}`);
+      }
       terms.append(entry.term, entry.data.length);
       this.fresh.push(entry);
     }

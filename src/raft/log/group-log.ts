@@ -1,7 +1,7 @@
 // What the shared log holds of one group: where each entry lies, the terms, the live state that every restart needs,
 // and which segments hold any of it.
 
-import { assert } from '../../base/assert.ts';
+import { assert, AssertionError } from '../../base/assert.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { readConfiguration, writeConfiguration } from '../codec.ts';
 import type { Configuration } from '../configuration.ts';
@@ -109,12 +109,13 @@ export class GroupLog {
   /** The slot of an entry that is the last from now on. */
   private append(index: number, term: number, length: number): number {
     const { terms } = this;
-    assert(terms !== undefined, `group ${this.groupId} has no beginning`);
+    // Every entry comes by here: the words are made when they are needed.
+    if (terms === undefined) throw new AssertionError(`group ${this.groupId} has no beginning`);
     if (index <= terms.lastIndex) this.truncateFrom(index);
-    assert(
-      index === terms.lastIndex + 1 && index > terms.compactedIndex,
-      `entry ${index} of group ${this.groupId} after ${terms.lastIndex}`,
-    );
+    if (index !== terms.lastIndex + 1 || index <= terms.compactedIndex) {
+      const last = terms.lastIndex;
+      throw new AssertionError(`entry ${index} of group ${this.groupId} after ${last}`);
+    }
     terms.append(term, length);
     if (index - terms.compactedIndex > this.positions.length) this.grow();
     return index & (this.positions.length - 1);

@@ -84,6 +84,7 @@ export class Delivery {
     group.delivered = last.index;
     if (onEntries !== undefined) onEntries(group, entries);
     const applied = options.onCommitted(entries);
+    group.log.delivered((entries[0] as Entry).index, last.index);
     // P13: whoever is answered now finds the write among what onCommitted was given.
     this.parts.answered(group.proposals.commitTo(last.index, core.term));
     if (group.lost.length > 0) this.settleLost(group, last.index);

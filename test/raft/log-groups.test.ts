@@ -55,6 +55,28 @@ describe('entries', () => {
     expect(plain(await readAll(log, group))).toEqual(plain(all));
   });
 
+  it('leave memory when they were delivered and nobody else may want them, and can be read on', async () => {
+    const log = await openLog(testRuntime(), { ...roomyOptions, cacheBytes: 1 << 20 });
+    const lone = createLogGroup(log, 1);
+    const shared = log.create(2, {
+      replicaId: 1,
+      configuration: configurationOf([1, 2]),
+      configurationIndex: 0,
+    });
+    const all = entries(1, 8, 1);
+    for (const group of [lone, shared]) {
+      log.appendEntries(group, all);
+      await log.sync();
+      group.delivered(1, 5);
+    }
+    expect(all.map(({ index }) => lone.cachedAt(index) !== undefined)).toEqual(
+      all.map(({ index }) => index > 5),
+    );
+    expect(all.every(({ index }) => shared.cachedAt(index) !== undefined)).toBe(true);
+    for (const group of [lone, shared])
+      expect(plain(await readAll(log, group))).toEqual(plain(all));
+  });
+
   it('that are replaced before they are written never show again', async () => {
     const runtime = testRuntime();
     const log = await openLog(runtime, roomyOptions);

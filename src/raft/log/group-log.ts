@@ -4,7 +4,7 @@
 import { assert, AssertionError } from '../../base/assert.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { readConfiguration, writeConfiguration } from '../codec.ts';
-import type { Configuration } from '../configuration.ts';
+import { type Configuration, membersOf } from '../configuration.ts';
 import { ENTRY_OVERHEAD_BYTES, type LogPosition, LogTerms } from '../terms.ts';
 import {
   type Entry,
@@ -37,6 +37,8 @@ export class GroupLog {
   readonly groupId: GroupId;
   hardState: HardState = NO_HARD_STATE;
   identity: GroupIdentity | undefined;
+  /** It has one member: nobody will be sent its entries. */
+  private isLone = false;
   /** Segments of the newest hard state and mark records. */
   hardStateSegment = 0;
   markSegment = 0;
@@ -161,10 +163,17 @@ export class GroupLog {
     return entry?.index === index ? entry : undefined;
   }
 
-  /** Drops `entry` from memory unless another has taken its place. */
-  evict(entry: Entry): void {
-    const slot = entry.index & (this.cached.length - 1);
-    if (this.cached[slot] === entry) this.cached[slot] = undefined;
+  /** The state machine was given these, which are synced: of a lone group nobody asks for them again. */
+  delivered(first: number, last: number): void {
+    if (!this.isLone) return;
+    const { cached } = this;
+    for (let i = first; i <= last; i++) cached[i & (cached.length - 1)] = undefined;
+  }
+
+  /** Drops the entry from memory, unless it is gone, or another leader's has taken its place. */
+  evict(index: number, term: number): void {
+    if (this.cachedAt(index)?.term !== term) return;
+    this.cached[index & (this.cached.length - 1)] = undefined;
   }
 
   /** Forgets entries at and below `index`. Their segments may go once a mark says so. */
@@ -199,6 +208,7 @@ export class GroupLog {
 
   setIdentity(identity: GroupIdentity): void {
     this.identity = identity;
+    this.isLone = membersOf(identity.configuration).length === 1;
     const { changes } = this;
     while (changes.length > 0 && (changes[0] as Entry).index <= identity.configurationIndex) {
       changes.shift();

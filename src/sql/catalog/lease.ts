@@ -20,7 +20,9 @@ export class TableState {
   changedAt: Timestamp = MIN_TIMESTAMP;
   /** The session whose DDL has the table, or waits until it has it alone. */
   owner: LeaseHolder | undefined;
-  readonly #users = new Set<LeaseHolder>();
+  /** Each once. Not a Set: every statement passes through, and most of its cost would be the table's rebuilding
+   * (bench: point, INSERT). */
+  readonly #users: LeaseHolder[] = [];
   #waiting: (() => void)[] = [];
   readonly #timers: Timers;
 
@@ -31,16 +33,21 @@ export class TableState {
   }
 
   use(holder: LeaseHolder): void {
-    this.#users.add(holder);
+    if (!this.#users.includes(holder)) this.#users.push(holder);
   }
 
   release(holder: LeaseHolder): void {
-    if (this.#users.delete(holder)) this.#changed();
+    const users = this.#users;
+    const at = users.indexOf(holder);
+    if (at < 0) return;
+    const last = users.pop() as LeaseHolder;
+    if (at < users.length) users[at] = last;
+    this.#changed();
   }
 
   /** Who uses the table goes on using it: the owner is still waiting for its transaction to end. */
   busyFor(holder: LeaseHolder): boolean {
-    return this.owner !== undefined && this.owner !== holder && !this.#users.has(holder);
+    return this.owner !== undefined && this.owner !== holder && !this.#users.includes(holder);
   }
 
   busyError(name: string): SchemaBusyError {
@@ -76,12 +83,12 @@ export class TableState {
 
   /** All transactions of this node were aborted. */
   releaseUsers(): void {
-    this.#users.clear();
+    this.#users.length = 0;
     this.#changed();
   }
 
   #others(holder: LeaseHolder): number {
-    return this.#users.size - (this.#users.has(holder) ? 1 : 0);
+    return this.#users.length - (this.#users.includes(holder) ? 1 : 0);
   }
 
   #alone(holder: LeaseHolder): boolean {

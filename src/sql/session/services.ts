@@ -19,7 +19,7 @@ export interface SqlServices {
   readonly random: Random;
   readonly log: Log;
   /** What statements about ranges, nodes and settings ask; left out: they answer 0A000. */
-  readonly cluster?: ClusterAdmin;
+  readonly cluster?: ClusterAdmin | undefined;
 }
 
 export interface SessionServices extends SqlServices {
@@ -27,6 +27,44 @@ export interface SessionServices extends SqlServices {
   readonly settings: Settings;
   readonly statistics: SqlStatistics;
   sessionClosed(session: Session): void;
+}
+
+/** A class, for spreading the services into one object for each session makes each of a kind of its own to the compiler,
+ * and every look into them slow (bench: point). */
+export class ServicesOfSession implements SessionServices {
+  readonly transactions: Transactions;
+  readonly catalog: Catalog;
+  readonly clock: IntervalClock;
+  readonly time: Time;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly log: Log;
+  readonly cluster: ClusterAdmin | undefined;
+  readonly planCache: PlanCache<CachedPlan>;
+  readonly settings: Settings;
+  readonly statistics: SqlStatistics;
+  readonly sessionClosed: (session: Session) => void;
+
+  constructor(
+    services: SqlServices,
+    planCache: PlanCache<CachedPlan>,
+    settings: Settings,
+    statistics: SqlStatistics,
+    sessionClosed: (session: Session) => void,
+  ) {
+    this.transactions = services.transactions;
+    this.catalog = services.catalog;
+    this.clock = services.clock;
+    this.time = services.time;
+    this.timers = services.timers;
+    this.random = services.random;
+    this.log = services.log;
+    this.cluster = services.cluster;
+    this.planCache = planCache;
+    this.settings = settings;
+    this.statistics = statistics;
+    this.sessionClosed = sessionClosed;
+  }
 }
 
 /** Counters for /metrics. */

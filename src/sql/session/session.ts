@@ -57,12 +57,7 @@ export class SqlSession implements Session {
     this.#services = services;
     const settings = services.settings;
     this.#catalog = services.catalog.view(() => settings.searchPath());
-    this.#state = new TransactionState(services.transactions, this.#catalog, {
-      get defaultReadOnly() {
-        return settings.defaultReadOnly;
-      },
-      transactionEnded: (committed) => settings.transactionEnded(committed),
-    });
+    this.#state = new TransactionState(services.transactions, this.#catalog, settings);
     this.#runner = new PlanRunner(services, this.#state, this.#catalog, values);
     this.#compiler = new StatementCompiler(services.planCache, this.#catalog, () =>
       settings.pathMark(),

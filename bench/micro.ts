@@ -69,7 +69,7 @@ function pieces(): Readonly<Record<string, () => void>> {
   for (let ready = core.ready(); ready !== undefined; ready = core.ready()) core.advance(ready);
   const command = new Uint8Array(120);
   const output = new WireOutput({
-    write: () => undefined,
+    write: () => true,
     congested: false,
     drained: () => Promise.resolve(),
   });

@@ -8,13 +8,12 @@ import { isPromise, type Maybe } from '../../base/maybe.ts';
 import type { CopyIn, ExecuteOutcome, Session, SqlServer } from '../../sql/api.ts';
 import { BodyReader, MessageFramer, ProtocolViolation } from './framing.ts';
 import { WireOutput } from './output.ts';
+import { OUTPUT_BYTES_MAX, SocketTarget } from './socket-target.ts';
 import * as frontend from './message-types.ts';
 import { readStartup } from './startup.ts';
 
 /** Input that may wait while a statement runs, before the socket is paused. */
 const INPUT_BYTES_MAX: number = 1024 * 1024;
-/** Output that may wait in the socket before a statement is held up. */
-const OUTPUT_BYTES_MAX: number = 1024 * 1024;
 
 const PROTOCOL_3 = 3;
 
@@ -51,20 +50,14 @@ export class Connection {
   #inQuery = false;
   /** There is output that the client waits for. */
   #answered = false;
+  /** What is waited for is the end of a batch. */
+  #syncing = false;
   #drainWaiters: (() => void)[] = [];
 
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
-    this.#output = new WireOutput({
-      write: (bytes) => {
-        if (!socket.destroyed) socket.write(bytes);
-      },
-      get congested() {
-        return socket.writableLength > OUTPUT_BYTES_MAX && !socket.destroyed;
-      },
-      drained: () => this.#drained(),
-    });
+    this.#output = new WireOutput(new SocketTarget(socket, () => this.#drained()));
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
     socket.on('data', (chunk: Buffer) => this.#received(chunk));
@@ -144,10 +137,18 @@ export class Connection {
     this.#answered = true;
   }
 
-  readonly #onDone = (): void => this.#resume();
+  readonly #onDone = (): void => {
+    if (this.#syncing) this.#synced();
+    this.#resume();
+  };
 
   readonly #onFailed = (error: unknown): void => {
-    this.#failed(error);
+    if (this.#syncing) {
+      this.#tellError(error);
+      this.#synced();
+    } else {
+      this.#failed(error);
+    }
     this.#resume();
   };
 
@@ -254,10 +255,10 @@ export class Connection {
     const statement = body.name();
     const parameterFormats = body.formats();
     const count = body.u16();
-    const parameters: (Uint8Array | undefined)[] = [];
+    const parameters = new Array<Uint8Array | undefined>(count);
     for (let i = 0; i < count; i++) {
       const length = body.i32();
-      parameters.push(length < 0 ? undefined : body.raw(length));
+      parameters[i] = length < 0 ? undefined : body.raw(length);
     }
     const resultFormats = body.formats();
     const bound = session.bind({ portal, statement, parameterFormats, parameters, resultFormats });
@@ -343,15 +344,15 @@ export class Connection {
       return this.#ready();
     }
     if (!isPromise(synced)) return this.#ready();
-    return synced.then(this.#onSynced, this.#onSyncFailed);
+    // Waited for as it is: another promise on the path of every write would do nothing but this (bench: point, INSERT).
+    this.#syncing = true;
+    return synced;
   }
 
-  readonly #onSynced = (): void => this.#ready();
-
-  readonly #onSyncFailed = (error: unknown): void => {
-    this.#tellError(error);
+  #synced(): void {
+    this.#syncing = false;
     this.#ready();
-  };
+  }
 
   // Start-up
 

@@ -120,9 +120,11 @@ export class BodyReader {
     return value;
   }
 
-  raw(length: number): Buffer {
+  /** No Buffer: a view of that kind takes three times as long to make (bench: point). */
+  raw(length: number): Uint8Array {
     this.#need(length);
-    const part = this.bytes.subarray(this.at, this.at + length);
+    const { buffer, byteOffset } = this.bytes;
+    const part = new Uint8Array(buffer, byteOffset + this.at, length);
     this.at += length;
     return part;
   }

@@ -12,10 +12,11 @@ import type { ResultField, ResultSink, TransactionStatus } from '../../sql/api.t
 
 /** Handed to the socket once this much has gathered within one statement. */
 const FLUSH_BYTES = 64 * 1024;
+const BUFFER_BYTES = 8 * 1024;
 
 export interface OutputTarget {
-  /** Takes the bytes over. */
-  write(bytes: Uint8Array): void;
+  /** Answers whether it is done with the bytes; if not, it has taken them over. */
+  write(bytes: Uint8Array): boolean;
   /** The client reads slower than we write. */
   readonly congested: boolean;
   drained(): Promise<void>;
@@ -25,13 +26,16 @@ const NO_FIELDS: readonly ResultField[] = [];
 const ALL_TEXT: readonly number[] = [];
 
 export class WireOutput implements ResultSink {
-  readonly #out = new ByteWriter(8 * 1024);
+  #out = new ByteWriter(BUFFER_BYTES);
   readonly #target: OutputTarget;
   readonly #texts = new StoredTexts();
   #fields: readonly ResultField[] = NO_FIELDS;
   #formats: readonly number[] = ALL_TEXT;
   /** Where the message that is being written began; -1 between messages. */
   #open = -1;
+  /** Of the buffer, as long as what left last: most answers are as long as the one before. */
+  #leaving: Buffer = Buffer.alloc(0);
+  #leavingFrom: Uint8Array | undefined;
 
   constructor(target: OutputTarget) {
     this.#target = target;
@@ -46,10 +50,14 @@ export class WireOutput implements ResultSink {
   flush(): void {
     const out = this.#out;
     if (out.length === 0) return;
-    const bytes = Buffer.allocUnsafe(out.length);
-    bytes.set(out.peek());
-    out.reset();
-    this.#target.write(bytes);
+    const { bytes, length } = out;
+    if (this.#leaving.length !== length || this.#leavingFrom !== bytes) {
+      this.#leaving = Buffer.from(bytes.buffer, 0, length);
+      this.#leavingFrom = bytes;
+    }
+    // A socket mostly takes all of it at once: then the buffer is used again (bench: point).
+    if (this.#target.write(this.#leaving)) out.reset();
+    else this.#out = new ByteWriter(bytes.length);
   }
 
   // Results

@@ -102,7 +102,10 @@ export async function startPgWire(options: PgWireOptions): Promise<PgWireServer>
 
 function refuse(socket: Socket): void {
   const output = new WireOutput({
-    write: (bytes) => socket.write(bytes),
+    write: (bytes) => {
+      socket.write(bytes);
+      return false;
+    },
     congested: false,
     drained: () => Promise.resolve(),
   });

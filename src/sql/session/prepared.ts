@@ -70,16 +70,15 @@ export function decodeParameters(
       `bind message has ${parameterFormats.length} parameter formats but ${parameters.length} parameters`,
     );
   }
-  const datums: Datum[] = [];
+  const datums = new Array<Datum>(parameters.length + literals.length);
   for (let i = 0; i < parameters.length; i++) {
     const bytes = parameters[i];
     const format =
       parameterFormats.length === 1 ? (parameterFormats[0] as number) : (parameterFormats[i] ?? 0);
-    datums.push(
-      bytes === undefined ? null : decodeParameter(types[i] as ColumnType, bytes, format, i),
-    );
+    datums[i] =
+      bytes === undefined ? null : decodeParameter(types[i] as ColumnType, bytes, format, i);
   }
-  for (let i = 0; i < literals.length; i++) datums.push(literals[i] as Datum);
+  for (let i = 0; i < literals.length; i++) datums[parameters.length + i] = literals[i] as Datum;
   return datums;
 }
 

@@ -112,6 +112,8 @@ export function hashBytes(bytes: Uint8Array, start = 0, end: number = bytes.leng
  * (bench: point, INSERT). A block is never used again, so nothing is shared but its lifetime. */
 const COPY_BLOCK_BYTES: number = 16 * 1024;
 const SMALL_COPY_BYTES = 1024;
+/** Up to so many are copied one by one. */
+const TINY_COPY_BYTES = 32;
 let copyBlock: Uint8Array = EMPTY_BYTES;
 let copyBlockUsed = 0;
 
@@ -123,7 +125,8 @@ function copyOf(source: Uint8Array, length: number): Uint8Array {
   }
   const copy = copyBlock.subarray(copyBlockUsed, copyBlockUsed + length);
   copyBlockUsed += length;
-  for (let i = 0; i < length; i++) copy[i] = source[i] as number;
+  if (length > TINY_COPY_BYTES) copy.set(source.subarray(0, length));
+  else for (let i = 0; i < length; i++) copy[i] = source[i] as number;
   return copy;
 }
 

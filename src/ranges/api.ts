@@ -111,7 +111,8 @@ export interface Ranges {
   scanAt(request: ScanRequest, t: Timestamp): RowScan;
 
   /** lockedGet of one key without an object or a copy for it: the slice is as readAt leaves it (no row when skipped),
-   * and the request is not looked at any more once this has returned, so that it can be used again. */
+   * and the request is not looked at any more once this has returned, so that it can be used again. The key is kept: it
+   * must not change any more. */
   lockedRead(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer>;
   lockedGet(request: LockedGet): Maybe<LockedGetAnswer>;
   lockedScan(request: LockedScan): Maybe<LockedScanAnswer>;

@@ -26,9 +26,19 @@ export class Stand {
    * by it, wherever its keys have gone meanwhile; what lies between, and was divided off, has nothing of it. */
   private readonly pieces: Piece[];
 
-  constructor(session: LockSession, { start, end }: Span, endsWithKey: boolean) {
+  constructor(
+    session: LockSession,
+    start: Uint8Array,
+    end: Uint8Array | undefined,
+    endsWithKey: boolean,
+  ) {
     this.session = session;
     this.pieces = [{ start, end, endsWithKey }];
+  }
+
+  /** `key` must not change any more, here as in coverKey(). */
+  static ofKey(session: LockSession, key: Uint8Array): Stand {
+    return new Stand(session, key, key, true);
   }
 
   get start(): Uint8Array {
@@ -61,13 +71,12 @@ export class Stand {
     const at = this.lastAtOrBefore(key);
     const before = pieces[at];
     if (before !== undefined && holds(before, key)) return;
-    const own = key.slice();
     if (pieces.length < PIECES_MAX) {
-      pieces.splice(at + 1, 0, { start: own, end: own, endsWithKey: true });
+      pieces.splice(at + 1, 0, { start: key, end: key, endsWithKey: true });
     } else if (before === undefined) {
-      (pieces[0] as Piece).start = own;
+      (pieces[0] as Piece).start = key;
     } else {
-      before.end = own;
+      before.end = key;
       before.endsWithKey = true;
     }
   }

@@ -51,21 +51,17 @@ export interface TransactionHome {
   forget(transaction: ReadWriteTransaction): void;
 }
 
-/** Used again for every locked read of its transaction, and where that stands: no object of its own for either. */
-class ReusedRequest extends Standing implements LockRequest {
+/** Used again for every locked read of its transaction. */
+class ReusedRequest implements LockRequest {
   readonly txn: TxnRef;
+  readonly standing: Standing = new Standing();
   mode: LockOptions['mode'] = 'shared';
   wait: LockOptions['wait'] = 'block';
   timeoutMicros: number;
 
   constructor(txn: TxnRef, timeoutMicros: number) {
-    super();
     this.txn = txn;
     this.timeoutMicros = timeoutMicros;
-  }
-
-  get standing(): Standing {
-    return this;
   }
 }
 
@@ -203,9 +199,10 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
     try {
       if (writes === undefined || writes.length === 0) {
         const present = home.present();
-        if (this.request.more !== undefined) {
+        const { standing } = this.request;
+        if (standing.more !== undefined) {
           this.state = 'committing';
-          return this.inParts(home.confirmInParts(this, this.request, present)); // P17
+          return this.inParts(home.confirmInParts(this, standing, present)); // P17
         }
         // P17 with one range: every read was made under a live session, so at the last of them all locks were held.
         this.end();
@@ -344,7 +341,7 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
   private decided(answer: CommitAnswer): Timestamp {
     // Where nothing is left of it nobody need hear of its end.
     this.isKnownToRanges &&= answer.kind !== 'committed';
-    if (this.request.visited !== undefined) this.isKnownToRanges = true;
+    if (this.request.standing.visited !== undefined) this.isKnownToRanges = true;
     if (answer.kind === 'committed') {
       this.end();
       return answer.timestamp;

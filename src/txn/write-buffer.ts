@@ -25,17 +25,24 @@ interface Undo {
   readonly value: Uint8Array | undefined;
 }
 
+/** What savepoints need; most transactions have none. */
+interface Saved {
+  readonly points: Savepoint[];
+  readonly undo: Undo[];
+}
+
 const UNINDEXED_MAX = 8;
+/** Never added to. */
+const NONE: BufferedWrite[] = [];
 
 export class WriteBuffer {
   /** One for each key, in the order of their first write. */
-  private readonly buffered: BufferedWrite[] = [];
+  private buffered: BufferedWrite[] = NONE;
   /** Open addressing: place in `buffered` plus one; made beyond UNINDEXED_MAX writes. */
   private slots: Int32Array | undefined = undefined;
   /** The first `sorted.length` of them in key order. */
-  private sorted: BufferedWrite[] = [];
-  private readonly savepoints: Savepoint[] = [];
-  private readonly undo: Undo[] = [];
+  private sorted: BufferedWrite[] = NONE;
+  private saved: Saved | undefined = undefined;
   /** Of all that is kept, what savepoints may bring back included. */
   bytes = 0;
 
@@ -52,41 +59,44 @@ export class WriteBuffer {
     const found = this.locate(key);
     if (found === undefined) {
       this.bytes += key.length + WRITE_OVERHEAD_BYTES + sizeOf(value);
-      this.buffered.push(new BufferedWrite(key, value));
+      const write = new BufferedWrite(key, value);
+      // Most have one: push() would make room for seventeen (bench: point, INSERT).
+      if (this.buffered.length === 0) this.buffered = [write];
+      else this.buffered.push(write);
       this.index();
       return;
     }
     this.bytes += sizeOf(value);
-    if (this.savepoints.length > 0) this.undo.push({ write: found, value: found.value });
+    if (this.saved !== undefined) this.saved.undo.push({ write: found, value: found.value });
     else this.bytes -= sizeOf(found.value);
     found.value = value;
   }
 
   savepoint(): number {
-    this.savepoints.push({
-      writes: this.buffered.length,
-      undo: this.undo.length,
-      bytes: this.bytes,
-    });
-    return this.savepoints.length - 1;
+    this.saved ??= { points: [], undo: [] };
+    const { points, undo } = this.saved;
+    points.push({ writes: this.buffered.length, undo: undo.length, bytes: this.bytes });
+    return points.length - 1;
   }
 
   /** Later savepoints go; this one stays. */
   rollbackTo(savepoint: number): void {
-    const state = this.savepoints[savepoint];
-    if (state === undefined) throw new RangeError(`no savepoint ${savepoint}`);
-    for (let i = this.undo.length - 1; i >= state.undo; i--) {
-      const { write, value } = this.undo[i] as Undo;
+    const state = this.saved?.points[savepoint];
+    if (this.saved === undefined || state === undefined)
+      throw new RangeError(`no savepoint ${savepoint}`);
+    const { points, undo } = this.saved;
+    for (let i = undo.length - 1; i >= state.undo; i--) {
+      const { write, value } = undo[i] as Undo;
       write.value = value;
     }
-    this.undo.length = state.undo;
+    undo.length = state.undo;
     if (this.buffered.length > state.writes) {
       this.buffered.length = state.writes;
       this.slots = undefined;
-      this.sorted = [];
+      this.sorted = NONE;
       this.index();
     }
-    this.savepoints.length = savepoint + 1;
+    points.length = savepoint + 1;
     this.bytes = state.bytes;
   }
 

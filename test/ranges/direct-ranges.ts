@@ -209,7 +209,7 @@ function stood<A extends { readonly kind: string }>(
   const session = answer.session as LockSession;
   const { first } = standing;
   if (first === undefined) {
-    standing.add(new Stand(session, EVERYTHING, false));
+    standing.add(new Stand(session, EVERYTHING.start, EVERYTHING.end, false));
   } else if (
     first.session !== session &&
     (first.session.session !== session.session || first.session.term !== session.term)

@@ -307,7 +307,8 @@ export class Rig {
 
 export function standingWith(session: LockSession | undefined): Standing {
   const standing = new Standing();
-  if (session !== undefined) standing.add(new Stand(session, EVERYTHING, false));
+  if (session !== undefined)
+    standing.add(new Stand(session, EVERYTHING.start, EVERYTHING.end, false));
   return standing;
 }
 

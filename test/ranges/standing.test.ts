@@ -24,7 +24,7 @@ describe('where a transaction stands', () => {
   it('is all that it has locked, in order, however much that is', () => {
     fc.assert(
       fc.property(fc.array(keyOrSpan, { minLength: 1, maxLength: 60 }), (all) => {
-        const stand = new Stand(SESSION, { start: key(1000), end: key(1000) }, true);
+        const stand = Stand.ofKey(SESSION, key(1000));
         for (const one of all) {
           if (typeof one === 'number') stand.coverKey(key(one));
           else stand.coverSpan(one);
@@ -52,7 +52,7 @@ describe('where a transaction stands', () => {
   });
 
   it('is not what lies between a few keys', () => {
-    const stand = new Stand(SESSION, { start: key(5), end: key(5) }, true);
+    const stand = Stand.ofKey(SESSION, key(5));
     stand.coverKey(key(95));
     stand.coverSpan({ start: key(40), end: key(50) });
     expect([4, 6, 39, 50, 94, 96].filter((n) => isCovered(stand, key(n)))).toEqual([]);

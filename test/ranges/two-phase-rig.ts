@@ -518,7 +518,7 @@ class RigRanges implements Ranges {
       }
       if (answer.kind !== 'rows') return answer;
       if (session === undefined) {
-        standing.add(new Stand(answer.session, { start: key, end: key }, true));
+        standing.add(Stand.ofKey(answer.session, key));
       } else if (session.session !== answer.session.session) {
         return { kind: 'sessionGone', message: 'its locks were lost' };
       }

@@ -118,7 +118,7 @@ function isIn({ start, end }: Span, key: Uint8Array): boolean {
 function standingIn(key: string): Standing {
   const standing = new Standing();
   const session = { range: 0, generation: 1, term: 1, session: 1 };
-  standing.add(new Stand(session, { start: utf8(key), end: utf8(key) }, true));
+  standing.add(Stand.ofKey(session, utf8(key)));
   return standing;
 }
 

@@ -16,12 +16,11 @@ import {
   KeyLock,
   type LockOwner,
   LockWait,
+  NO_KEYS,
   removeFrom,
   SpanLock,
   type WaitDone,
 } from './lock-owner.ts';
-
-const NO_KEYS: KeyLock[] = [];
 
 /** What an owner holds in a part of a range that becomes another's. */
 export interface HandedLocks {
@@ -80,7 +79,7 @@ export class LockTable {
       const added = this.keys.add(key, hash);
       added.holder = owner;
       added.exclusive = exclusive;
-      owner.keys.push(added);
+      owner.add(added);
       return true;
     }
     if (lock.isHeldBy(owner) && (!exclusive || lock.exclusive)) return true;

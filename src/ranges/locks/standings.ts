@@ -56,8 +56,10 @@ export function stands(
 ): boolean {
   let stand = standing.in(session.range);
   if (stand === undefined) {
-    stand = new Stand(session, ...firstOf(locked));
+    stand = standOf(session, locked);
     standing.add(stand);
+    stand.endpoint = endpoint;
+    if (isOne(locked)) return true;
   } else if (stand.session !== session) {
     const { session: known } = stand;
     if (known.session !== session.session || known.term !== session.term) {
@@ -73,9 +75,13 @@ export function stands(
   return true;
 }
 
-function firstOf(locked: Locked): [Span, boolean] {
-  if (!(locked instanceof Uint8Array) && 'start' in locked) return [locked, false];
-  // The caller's key may be a buffer that he uses again.
-  const key = (locked instanceof Uint8Array ? locked : (locked[0] as Uint8Array)).slice();
-  return [{ start: key, end: key }, true];
+/** A single key, or a span: with its stand all of it is accounted for. */
+function isOne(locked: Locked): boolean {
+  return locked instanceof Uint8Array || 'start' in locked;
+}
+
+function standOf(session: LockSession, locked: Locked): Stand {
+  if (locked instanceof Uint8Array) return Stand.ofKey(session, locked);
+  if ('start' in locked) return new Stand(session, locked.start, locked.end, false);
+  return Stand.ofKey(session, locked[0] as Uint8Array);
 }

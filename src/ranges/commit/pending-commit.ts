@@ -31,7 +31,7 @@ export class PendingCommit implements InFlight {
   readonly deadline: Timestamp;
   readonly answered: Promise<RangeCommit>;
   /** Settles `answered`; later calls change nothing. */
-  answer: (answer: RangeCommit) => void = () => undefined;
+  answer: (answer: RangeCommit) => void = nobody;
   timestamp: Timestamp = MIN_TIMESTAMP;
   waiters: (() => void)[] | undefined = undefined;
 
@@ -63,3 +63,5 @@ export class PendingCommit implements InFlight {
     });
   }
 }
+
+function nobody(): void {}

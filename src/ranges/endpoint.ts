@@ -19,6 +19,7 @@ import type {
   Write,
 } from './requests.ts';
 import type { RangeDescriptor } from './descriptor.ts';
+import type { ScanGrant } from './reads/scan-grant.ts';
 
 /** Whom a request is meant for. */
 export interface RangeHead {
@@ -86,6 +87,9 @@ export interface RangeEndpoint {
   getAt(head: RangeHead, keys: readonly Uint8Array[], t: Timestamp): Maybe<RangeValues>;
   /** Refusals come as the rejection of next(), a RangeGone. */
   scanAt(head: RangeHead, request: ScanRequest, t: Timestamp): RowScan;
+  /** Of a replica here: its part in a scan that takes in its neighbours, too, and is opened in this turn. Undefined: it
+   * has to be asked by itself. */
+  grantScan?(head: RangeHead, span: Span, t: Timestamp): ScanGrant | undefined;
 
   lockedRead(
     head: RangeHead,

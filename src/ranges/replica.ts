@@ -49,6 +49,7 @@ import { type RangeState, unknownState } from './range-state.ts';
 import { CachedRows } from './reads/cached-rows.ts';
 import { ClosedReads } from './reads/closed-reads.ts';
 import { RowLoader } from './reads/row-loader.ts';
+import type { ScanGrant } from './reads/scan-grant.ts';
 import { SnapshotReads } from './reads/snapshot-reads.ts';
 import { RECENT_PREFIX } from './record-steps.ts';
 import type { CommittedEntry, ProposalOutcome, ReplicaParts } from './replica-parts.ts';
@@ -466,8 +467,12 @@ export class Replica {
     return this.snapshots.getMany(keys, t);
   }
 
-  scanAt(_head: RangeHead, request: ScanRequest, t: Timestamp): RowScan {
-    return this.snapshots.scan(request, t);
+  scanAt(head: RangeHead, request: ScanRequest, t: Timestamp): RowScan {
+    return this.snapshots.scan(head, request, t);
+  }
+
+  grantScan(head: RangeHead, span: Span, t: Timestamp): ScanGrant | undefined {
+    return this.snapshots.grantScan(head, span, t);
   }
 
   lockedRead(

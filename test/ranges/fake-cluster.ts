@@ -33,11 +33,11 @@ import type {
   LockSession,
   RowScan,
   RowSlice,
-  ScanBatch,
   ScanRequest,
   Span,
   Write,
 } from '../../src/ranges/requests.ts';
+import type { ScanGrant } from '../../src/ranges/reads/scan-grant.ts';
 import { Router } from '../../src/ranges/routing/router.ts';
 import { PackedRowReader } from '../../src/rows/packed-rows.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
@@ -47,6 +47,7 @@ import type { SeededRandom } from '../../src/sim/random.ts';
 import { SimClock } from '../../src/sim/sim-clock.ts';
 import { simRuntime } from '../../src/sim/sim-runtime.ts';
 import { Life, World } from '../../src/sim/world.ts';
+import type { ShardScan, ShardScanBatch, ShardScanRequest } from '../../src/storage/shard.ts';
 
 export const NODES: readonly number[] = [1, 2, 3];
 const HERE = 1;
@@ -86,6 +87,9 @@ export class FakeCluster {
   /** By hex of the key. */
   readonly rows: Map<string, { readonly key: Uint8Array; value: Uint8Array }> = new Map();
   readonly committed: Map<string, number> = new Map();
+  /** Of this node; what lies in which is as the test says. */
+  readonly stores: readonly FakeStore[];
+  storeOf: (range: number) => number = (range) => range % 2;
   troublesLeft: number;
   private readonly troubleOneIn: number;
   private lastRange = 3;
@@ -103,6 +107,7 @@ export class FakeCluster {
     });
     this.troubleOneIn = options.troubleOneIn ?? 0;
     this.troublesLeft = options.troubles ?? 0;
+    this.stores = [new FakeStore(this), new FakeStore(this)];
     const seeds = firstDescriptors([...NODES]);
     this.ranges = seeds.map((descriptor) => ({
       descriptor,
@@ -339,6 +344,19 @@ class FakeNode implements RangeEndpoint, TwoPhaseEndpoint {
     return new FakeScan(this.cluster, request, () => this.refusal(head, request.span));
   }
 
+  grantScan(head: RangeHead, span: Span): ScanGrant | undefined {
+    const { cluster } = this;
+    if (this.node !== HERE || this.refusal(head, span) !== undefined) return undefined;
+    // It has something to wait for.
+    if (cluster.troublesLeft > 0 && cluster.random.oneIn(8)) return undefined;
+    const check = (): void => {
+      const refusal = this.refusal(head, span);
+      if (refusal !== undefined) throw new RangeGone(refusal, head);
+    };
+    const shard = cluster.stores[cluster.storeOf(head.range)] as FakeStore;
+    return { span, shard, check, gate: ALWAYS_PASSED, load: NOT_COUNTED };
+  }
+
   lockedRead(
     head: RangeHead,
     { id, session }: RangeTxn,
@@ -552,8 +570,26 @@ class FakeNode implements RangeEndpoint, TwoPhaseEndpoint {
   }
 }
 
+const ALWAYS_PASSED = { hasPassed: () => true, waitUntilPassed: () => Promise.resolve() };
+const NOT_COUNTED = { scanOpened: () => undefined, scanned: () => undefined };
+
+class FakeStore {
+  /** What was scanned. */
+  readonly spans: Span[] = [];
+  private readonly cluster: FakeCluster;
+
+  constructor(cluster: FakeCluster) {
+    this.cluster = cluster;
+  }
+
+  scan(request: ShardScanRequest): ShardScan {
+    this.spans.push(request.span);
+    return new FakeScan(this.cluster, request, () => undefined);
+  }
+}
+
 /** A few rows at a time; it is refused in the middle when its range is not what it was. With a program it counts. */
-class FakeScan implements RowScan {
+class FakeScan implements ShardScan {
   private readonly cluster: FakeCluster;
   private readonly request: ScanRequest;
   private readonly refusal: () => RangeRefusal | undefined;
@@ -571,7 +607,7 @@ class FakeScan implements RowScan {
     this.rows = request.limitRows === 0 ? rows : rows.slice(0, request.limitRows);
   }
 
-  async next(): Promise<ScanBatch | undefined> {
+  async next(): Promise<ShardScanBatch | undefined> {
     await new Promise<void>((resolve) => {
       this.cluster.world.after(this.cluster.random.below(500), undefined, resolve);
     });
@@ -597,18 +633,19 @@ class FakeScan implements RowScan {
   private batchOf(
     rows: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[],
     lastKey: Uint8Array | undefined,
-  ): ScanBatch {
+  ): ShardScanBatch {
+    const newest = MIN_TIMESTAMP;
     const writer = new ByteWriter(64);
     if (this.request.program === undefined) {
       for (const { key, value } of rows) {
         writer.block(key);
         writer.block(value);
       }
-      return { rows: writer.take(), rowCount: rows.length, lastKey };
+      return { rows: writer.take(), rowCount: rows.length, newest, lastKey };
     }
     writer.block(new Uint8Array(0));
     writer.block(Uint8Array.of(rows.length));
-    return { rows: writer.take(), rowCount: 1, lastKey };
+    return { rows: writer.take(), rowCount: 1, newest, lastKey };
   }
 }
 

@@ -8,7 +8,7 @@ import type { LockRequest } from '../../src/ranges/api.ts';
 import { overlaps } from '../../src/ranges/descriptor.ts';
 import { DATA_SPAN } from '../../src/ranges/layout.ts';
 import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
-import type { ScanRequest, Span, Write } from '../../src/ranges/requests.ts';
+import type { RowScan, ScanRequest, Span, Write } from '../../src/ranges/requests.ts';
 import { Standing } from '../../src/ranges/standing.ts';
 import { CLOSED, dataKey, FakeCluster, hex, readAll } from './fake-cluster.ts';
 
@@ -269,3 +269,102 @@ describe('a read of a known range on this node', () => {
     expect(atOnce).toBeGreaterThan(10);
   });
 });
+
+describe('neighbours in a store of this node', () => {
+  /** Data in ranges of ten rows each, all led here, in one store. */
+  function inOneStore(ranges: number): FakeCluster {
+    const cluster = filled(1, 0);
+    for (let i = 1; i < ranges; i++) {
+      const at = dataKey(i * 10);
+      cluster.split(cluster.holding(at), at);
+    }
+    for (const range of cluster.ranges) {
+      cluster.lead(range, 1);
+      cluster.publish(range);
+    }
+    cluster.storeOf = () => 0;
+    return cluster;
+  }
+
+  /** The router knows all ranges when it has read all. */
+  async function scanned(cluster: FakeCluster, options: Partial<ScanRequest>): Promise<string[]> {
+    const all = (): Promise<unknown> =>
+      cluster.until(readAll(cluster.router.scanAt(scanOf(DATA_SPAN), T)));
+    await all();
+    for (const store of cluster.stores) store.spans.length = 0;
+    const rows = await cluster.until(readAll(cluster.router.scanAt(scanOf(DATA_SPAN, options), T)));
+    return rows.map(({ key }) => key);
+  }
+
+  const keys = (n: number): string[] => Array.from({ length: n }, (_, i) => hex(dataKey(i)));
+  const start = (range: number): Uint8Array => dataKey(range * 10);
+
+  it.each([false, true])('are one scan of the store (reverse: %s)', async (reverse) => {
+    const cluster = inOneStore(6);
+    const found = await scanned(cluster, { reverse });
+    expect(reverse ? found.reverse() : found).toEqual(keys(ROWS));
+    expect(cluster.stores[0]?.spans).toEqual([DATA_SPAN]);
+  });
+
+  it('are no more than 64 at once', async () => {
+    const cluster = inOneStore(30);
+    for (let n = 0; n < ROWS; n++) {
+      const at = dataKey(n);
+      cluster.split(cluster.holding(at), at);
+    }
+    for (const range of cluster.ranges) {
+      cluster.lead(range, 1);
+      cluster.publish(range);
+    }
+    expect(await scanned(cluster, {})).toEqual(keys(ROWS));
+    expect(cluster.stores[0]?.spans).toHaveLength(5);
+  });
+
+  it('end where another store begins, and where a range has to be asked by itself', async () => {
+    const cluster = inOneStore(6);
+    const other = cluster.holding(start(2)).descriptor.range;
+    cluster.storeOf = (range) => (range === other ? 1 : 0);
+    cluster.lead(cluster.holding(start(4)), 2);
+    expect(await scanned(cluster, {})).toEqual(keys(ROWS));
+    expect(cluster.stores[1]?.spans).toEqual([{ start: start(2), end: start(3) }]);
+    expect(cluster.stores[0]?.spans).toEqual([
+      { start: DATA_SPAN.start, end: start(2) },
+      { start: start(3), end: start(4) },
+      { start: start(5), end: DATA_SPAN.end },
+    ]);
+  });
+
+  it('are read one, then four together, where a limit may end the scan', async () => {
+    const cluster = inOneStore(12);
+    expect(await scanned(cluster, { limitRows: 45 })).toEqual(keys(45));
+    expect(cluster.stores[0]?.spans).toEqual([
+      { start: DATA_SPAN.start, end: start(1) },
+      { start: start(1), end: start(5) },
+    ]);
+  });
+
+  it('are gone on with after the last row when one of them is led elsewhere meanwhile', async () => {
+    const cluster = inOneStore(6);
+    await scanned(cluster, {});
+    const scan = cluster.router.scanAt(scanOf(DATA_SPAN), T);
+    const first = await cluster.until(readAll({ ...once(scan), close: () => undefined }));
+    cluster.lead(cluster.holding(start(3)), 2);
+    const rest = await cluster.until(readAll(scan));
+    expect([...first, ...rest].map(({ key }) => key)).toEqual(keys(ROWS));
+    // The others were not given up for it.
+    expect(cluster.router.table.find(start(0))?.node).toBe(1);
+    expect(cluster.router.table.find(start(3))?.node).toBe(2);
+  });
+});
+
+/** A scan that ends after one batch. */
+function once(scan: RowScan): Pick<RowScan, 'next'> {
+  let isRead = false;
+  return {
+    next: () => {
+      if (isRead) return Promise.resolve(undefined);
+      isRead = true;
+      return scan.next();
+    },
+  };
+}

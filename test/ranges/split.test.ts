@@ -3,149 +3,15 @@
 
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
-import { type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
+import { timestamp } from '../../src/clock/timestamp.ts';
 import { birthMark } from '../../src/raft/birth.ts';
-import type { LockSession, TxnRef, Write } from '../../src/ranges/api.ts';
-import type { RangeCommit, RangeLocking, RangeRow, RangeTxn } from '../../src/ranges/endpoint.ts';
-import type { SplitBirth } from '../../src/ranges/handed-over.ts';
-import type { ChangeOutcome } from '../../src/ranges/range-changes.ts';
+import type { RangeRow } from '../../src/ranges/endpoint.ts';
 import { decodeState, newState } from '../../src/ranges/range-state.ts';
 import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
-import { Replica } from '../../src/ranges/replica.ts';
-import type { Heir, ReplicaParts } from '../../src/ranges/replica-parts.ts';
-import { Life } from '../../src/sim/world.ts';
 import { STATE_RECORD } from '../../src/storage/range-records.ts';
 import { RowCache } from '../../src/storage/row-cache.ts';
-import {
-  ALWAYS_LEASED,
-  ANY,
-  EVERYWHERE,
-  FakeLog,
-  put,
-  Rig,
-  rowsOf,
-  scanOf,
-  textOf,
-} from './fixture.ts';
-
-const RIGHT = 8;
-const AT = utf8('m');
-const BLOCK: RangeLocking = { mode: 'exclusive', wait: 'block', timeoutMicros: 1_000_000_000 };
-
-/** A range that is split at 'm' by split(); its child has a log of its own. */
-class SplitRig {
-  readonly rig = new Rig();
-  readonly births: SplitBirth[] = [];
-  readonly childLog: FakeLog;
-  readonly parent: Replica;
-  child: Replica | undefined = undefined;
-  mayBear = true;
-
-  constructor() {
-    this.childLog = new FakeLog(this.rig.world, new Life(0), () => 500, 1);
-    this.parent = this.replica(0, this.rig.cache);
-  }
-
-  static async serving(): Promise<SplitRig> {
-    const rig = new SplitRig();
-    await rig.rig.until(rig.rig.shard.opened);
-    await rig.rig.until(rig.parent.lead(1));
-    return rig;
-  }
-
-  replica(appliedIndex: number, cache: RowCache, other: Partial<ReplicaParts> = {}): Replica {
-    return this.rig.newReplica(appliedIndex, cache, {
-      mayBear: () => this.mayBear,
-      born: (birth) => this.bear(birth, cache),
-      ...other,
-    });
-  }
-
-  bear(birth: SplitBirth, cache: RowCache): Heir | undefined {
-    this.births.push(birth);
-    if (!this.mayBear) return undefined;
-    const { rig, childLog } = this;
-    const child = new Replica({
-      range: birth.state.descriptor.range,
-      nodeId: 1,
-      state: birth.state,
-      records: birth.records,
-      runtime: rig.runtime,
-      clock: rig.clock,
-      lease: ALWAYS_LEASED,
-      shard: rig.shard,
-      cache,
-      proposer: childLog,
-      appliedIndex: 1,
-      stateAtMost: birth.state.floor,
-      onFailure: (error) => rig.failures.push(error),
-    });
-    childLog.onCommitted = (entries) => child.committed(entries);
-    this.child = child;
-    return child;
-  }
-
-  get right(): Replica {
-    if (this.child === undefined) throw new Error('it was not split');
-    return this.child;
-  }
-
-  begin(): Promise<ChangeOutcome> {
-    return this.parent.changes.split({ at: AT, right: RIGHT, stickyUntil: timestamp(0) });
-  }
-
-  /** Both halves are led from then on. */
-  async split(): Promise<void> {
-    expect(await this.rig.until(this.begin())).toMatchObject({ kind: 'changed' });
-    await this.rig.until(this.right.lead(1));
-  }
-
-  commit(
-    replica: Replica,
-    txn: TxnRef,
-    writes: readonly Write[],
-    session?: LockSession,
-  ): Promise<RangeCommit> {
-    const deadline = timestamp(this.rig.clock.latest() + 10_000_000);
-    return replica.commit(ANY, by(txn, session), writes, deadline);
-  }
-
-  async write(replica: Replica, ...writes: readonly Write[]): Promise<Timestamp> {
-    const answer = await this.rig.until(this.commit(replica, this.rig.txn(), writes));
-    if (answer.kind !== 'committed') throw new Error(answer.kind);
-    return answer.timestamp;
-  }
-
-  async lock(
-    replica: Replica,
-    txn: TxnRef,
-    key: string,
-    session?: LockSession,
-  ): Promise<LockSession> {
-    const row = await this.rig.until(this.locking(replica, txn, key, session));
-    if (row.kind !== 'row') throw new Error(row.kind);
-    return row.session;
-  }
-
-  async locking(
-    replica: Replica,
-    txn: TxnRef,
-    key: string,
-    session?: LockSession,
-  ): Promise<RangeRow> {
-    return replica.lockedRead(ANY, by(txn, session), BLOCK, utf8(key), newRowSlice());
-  }
-
-  async read(replica: Replica, key: string, t = this.rig.clock.latest()): Promise<unknown> {
-    const into = newRowSlice();
-    const read = await this.rig.until(Promise.resolve(replica.readAt(ANY, utf8(key), t, into)));
-    return read === true ? textOf(into) : read.kind;
-  }
-}
-
-function by(txn: TxnRef, session: LockSession | undefined): RangeTxn {
-  return { ...txn, session };
-}
+import { ANY, EVERYWHERE, put, rowsOf, scanOf } from './fixture.ts';
+import { SplitRig, by, RIGHT, AT, BLOCK } from './split-rig.ts';
 
 describe('a range that was split', () => {
   it('is two, which hold the rows of before and say where the others are (P28)', async () => {

@@ -363,7 +363,8 @@ export class LockedReads {
         { hint: 'Retry the transaction.' },
       );
     };
-    const rows = new RangeScan(this.gate, this.load, scan, check);
+    const { gate, load } = this;
+    const rows = new RangeScan([{ span: request.span, gate, load, check }], request.reverse, scan);
     return { kind: 'scan', session: session.token, scan: rows };
   }
 }

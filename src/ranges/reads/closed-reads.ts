@@ -5,15 +5,14 @@
 //
 // Nothing goes through the row cache, which is the leader's (P14).
 
-import type { Maybe } from '../../base/maybe.ts';
 import { laterOf, MIN_TIMESTAMP, type Timestamp } from '../../clock/timestamp.ts';
-import type { Shard, ShardScan } from '../../storage/shard.ts';
+import type { Shard } from '../../storage/shard.ts';
 import type { ApplyPump } from '../apply-pump.ts';
 import type { Bounds } from '../bounds.ts';
 import type { RangeRefusal, RangeValues } from '../endpoint.ts';
 import type { Gate } from '../gate.ts';
 import type { RangeLoad } from '../load/range-load.ts';
-import type { RowSlice, ScanRequest } from '../requests.ts';
+import type { RowSlice } from '../requests.ts';
 import { demandState } from './row-loader.ts';
 import { fromVersion } from './row-slice.ts';
 
@@ -85,12 +84,6 @@ export class ClosedReads {
     });
     if (!this.gate.hasPassed(newest)) await this.gate.waitUntilPassed(newest); // P10
     return { kind: 'values', values };
-  }
-
-  openScan(request: ScanRequest, t: Timestamp): Maybe<ShardScan> {
-    this.counts.scanOpened(request.span, request.reverse, request.limitRows);
-    this.pump.flush();
-    return this.shard.scan({ ...request, at: t });
   }
 
   private async load(keys: readonly Uint8Array[], t: Timestamp) {

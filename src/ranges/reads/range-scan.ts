@@ -1,29 +1,41 @@
-// A scan of one range as the caller sees it: batches of the shard, held back until all that they show has passed (P10).
+// A scan of one range, or of several that lie side by side in one store, as the caller sees it: batches of the shard, held
+// back until all that they show has passed (P10), and passed on while the ranges that they are of still hold them.
 
+import { compareBytes } from '../../base/bytes.ts';
 import { DbError } from '../../base/errors.ts';
+import type { Timestamp } from '../../clock/timestamp.ts';
 import type { ShardScan, ShardScanBatch } from '../../storage/shard.ts';
-import type { RowScan, ScanBatch } from '../api.ts';
-import type { Gate } from '../gate.ts';
-import type { RangeLoad } from '../load/range-load.ts';
+import type { RowScan, ScanBatch, ScanRequest } from '../requests.ts';
+import type { ScanGrant, ScanPart } from './scan-grant.ts';
+
+/** `grants`: neighbours in the order of the scan, in one store, given in this turn; `request` spans all of them. */
+export function openScan(
+  grants: readonly ScanGrant[],
+  request: ScanRequest,
+  t: Timestamp,
+): ShardScan {
+  const { reverse, limitRows } = request;
+  for (const { load, span } of grants) load.scanOpened(span, reverse, limitRows);
+  return (grants[0] as ScanGrant).shard.scan({ ...request, at: t });
+}
 
 export class RangeScan implements RowScan {
-  private readonly gate: Gate;
-  private readonly load: RangeLoad;
+  /** In the order of the scan. */
+  private readonly parts: readonly ScanPart[];
+  private readonly reverse: boolean;
   private readonly opened: Promise<ShardScan> | ShardScan;
-  /** Throws when what was read is no longer protected (a wounded session). */
-  private readonly check: () => void;
+  /** Of the first part that was not passed on wholly. */
+  private at = 0;
   private isClosed = false;
 
   constructor(
-    gate: Gate,
-    load: RangeLoad,
+    parts: readonly ScanPart[],
+    reverse: boolean,
     opened: Promise<ShardScan> | ShardScan,
-    check: () => void,
   ) {
-    this.gate = gate;
-    this.load = load;
+    this.parts = parts;
+    this.reverse = reverse;
     this.opened = opened;
-    this.check = check;
     // A scan that is closed before its first batch must not leave a rejection behind.
     if (opened instanceof Promise) opened.catch(() => undefined);
   }
@@ -31,14 +43,15 @@ export class RangeScan implements RowScan {
   async next(): Promise<ScanBatch | undefined> {
     if (this.isClosed) return undefined;
     const scan = this.opened instanceof Promise ? await this.opened : this.opened;
+    // All are of one node, which has one clock.
+    const { gate } = this.parts[0] as ScanPart;
     for (;;) {
       const batch: ShardScanBatch | undefined = await scan.next();
-      if (batch !== undefined && !this.gate.hasPassed(batch.newest)) {
-        await this.gate.waitUntilPassed(batch.newest);
+      if (batch !== undefined && !gate.hasPassed(batch.newest)) {
+        await gate.waitUntilPassed(batch.newest);
       }
-      // After every await: the locks must have held until now (P15).
-      this.check();
-      if (batch !== undefined) this.load.scanned(batch.rows.length);
+      // After every await: the locks must have held until now (P15), and the ranges what they held (P28).
+      this.pass(batch);
       if (batch === undefined || batch.rowCount > 0) return batch;
     }
   }
@@ -54,6 +67,26 @@ export class RangeScan implements RowScan {
     } else {
       this.opened.close();
     }
+  }
+
+  /** Checks the parts that the batch has something of, and counts it. */
+  private pass(batch: ShardScanBatch | undefined): void {
+    const { parts, at } = this;
+    const lastKey = batch?.lastKey;
+    let last = at;
+    if (lastKey === undefined) last = parts.length - 1;
+    else while (last < parts.length - 1 && this.isBeyond(lastKey, parts[last] as ScanPart)) last++;
+    for (let i = at; i <= last; i++) (parts[i] as ScanPart).check();
+    this.at = last;
+    if (batch === undefined) return;
+    // How much of it is whose is not told.
+    const bytes = batch.rows.length / (last - at + 1);
+    for (let i = at; i <= last; i++) (parts[i] as ScanPart).load.scanned(bytes);
+  }
+
+  private isBeyond(key: Uint8Array, { span }: ScanPart): boolean {
+    if (this.reverse) return compareBytes(key, span.start) < 0;
+    return span.end !== undefined && compareBytes(key, span.end) >= 0;
   }
 }
 

@@ -11,15 +11,16 @@ import type { Shard, ShardScan } from '../../storage/shard.ts';
 import type { ApplyPump } from '../apply-pump.ts';
 import type { Bounds } from '../bounds.ts';
 import type { InFlight, InFlightWrites } from '../commit/in-flight.ts';
-import type { Elsewhere, RangeRefusal, RangeValues } from '../endpoint.ts';
+import type { Elsewhere, RangeHead, RangeRefusal, RangeValues } from '../endpoint.ts';
 import type { Gate } from '../gate.ts';
 import type { RangeLoad } from '../load/range-load.ts';
 import { RangeGone } from '../range-gone.ts';
 import type { RowScan, RowSlice, ScanRequest, Span } from '../requests.ts';
 import type { ClosedReads } from './closed-reads.ts';
-import { RangeScan } from './range-scan.ts';
+import { openScan, RangeScan } from './range-scan.ts';
 import type { RowLoader } from './row-loader.ts';
 import { copyOf, detach, fromVersion, newRowSlice } from './row-slice.ts';
+import type { ScanGrant } from './scan-grant.ts';
 
 type Values = readonly (Uint8Array | undefined)[];
 
@@ -115,15 +116,27 @@ export class SnapshotReads {
   }
 
   /** Its next() throws RangeGone when the range can't go on with it. */
-  scan(request: ScanRequest, t: Timestamp): RowScan {
-    const { bounds } = this;
+  scan(head: RangeHead, request: ScanRequest, t: Timestamp): RowScan {
+    const part = this.part(head, request.span);
+    return new RangeScan([part], request.reverse, this.openScan(part, request, t));
+  }
+
+  /** Undefined: the span can't be read in this turn; scan() waits for what it has to wait for, or says what is wrong. */
+  grantScan(head: RangeHead, span: Span, t: Timestamp): ScanGrant | undefined {
+    if (this.obstacle(span, t) !== undefined) return undefined;
+    this.pump.flush();
+    return this.part(head, span);
+  }
+
+  private part(head: RangeHead, span: Span): ScanGrant {
+    const { bounds, gate, load, shard } = this;
     let { version } = bounds;
     const check = (): void => {
       if (bounds.version === version) return;
       ({ version } = bounds);
-      if (!bounds.holds(request.span)) throw new RangeGone(bounds.wrong(request.span));
+      if (!bounds.holds(span)) throw new RangeGone(bounds.wrong(span), head);
     };
-    return new RangeScan(this.gate, this.load, this.openScan(request, t), check);
+    return { span, gate, load, shard, check };
   }
 
   /** Undefined: t may be served, and from now on nothing is assigned at or below it. Else what to wait for before
@@ -221,30 +234,38 @@ export class SnapshotReads {
     return this.gate.waitUntilPassed(newest).then(() => answer);
   }
 
-  private openScan(request: ScanRequest, t: Timestamp): Maybe<ShardScan> {
-    const { bounds } = this;
-    const { span } = request;
-    if (!bounds.admitsSpan(span)) return this.openOnce(bounds.whyNot(span), request, t);
-    const admitted = this.admit(t);
-    if (admitted !== undefined) {
-      if (this.closed.covers(t)) return this.closed.openScan(request, t);
-      return this.openOnce(admitted, request, t);
-    }
-    const blocking = this.blockingSpan(span, t);
-    if (blocking !== undefined) return this.openOnce(this.inFlight.wait(blocking), request, t);
+  private openScan(part: ScanGrant, request: ScanRequest, t: Timestamp): Maybe<ShardScan> {
+    const obstacle = this.obstacle(request.span, t);
+    if (obstacle !== undefined) return this.openOnce(obstacle(), part, request, t);
     this.pump.flush();
-    this.load.scanOpened(request.span, request.reverse, request.limitRows);
-    return this.shard.scan({ ...request, at: t });
+    return openScan([part], request, t);
   }
 
   private async openOnce(
-    wait: Promise<void | Elsewhere> | Elsewhere,
+    wait: Promise<void | Elsewhere> | Elsewhere | undefined,
+    part: ScanGrant,
     request: ScanRequest,
     t: Timestamp,
   ): Promise<ShardScan> {
     const refusal = await wait;
     if (refusal !== undefined) throw new RangeGone(refusal);
-    return this.openScan(request, t);
+    return this.openScan(part, request, t);
+  }
+
+  /** Undefined: the span may be read at t in this turn, and nothing is assigned at or below it from now on. Else answers,
+   * in this turn, what to wait for before asking again, or why it can't be. */
+  private obstacle(
+    span: Span,
+    t: Timestamp,
+  ): (() => Promise<void | Elsewhere> | Elsewhere | undefined) | undefined {
+    const { bounds, gate, inFlight } = this;
+    if (!bounds.admitsSpan(span)) return () => bounds.whyNot(span);
+    if (gate.refusal(t) !== undefined || !gate.isCovered(t)) {
+      return this.closed.covers(t) ? undefined : () => this.admit(t);
+    }
+    gate.raise(t);
+    const blocking = this.blockingSpan(span, t);
+    return blocking === undefined ? undefined : () => inFlight.wait(blocking);
   }
 
   private blockingKey(key: Uint8Array, hash: number, t: Timestamp): InFlight | undefined {

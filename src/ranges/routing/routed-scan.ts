@@ -1,20 +1,27 @@
-// A scan over however many ranges its span has, in the order of its keys. Without a limit of rows the ranges to come are
-// read ahead, a few of them, each as far as its scan runs ahead of its reader. When a range splits, merges, moves or dies
-// under the scan, it goes on after the last key that was passed on, in whatever range that is then.
+// A scan over however many ranges its span has, in the order of its keys. It is made of parts: neighbours that lie in one
+// store of this node, and can be read at once, are one part and cost the store one scan; every other range is a part of its
+// own. Without a limit of rows the parts to come are read ahead, a few of them, each as far as its scan runs ahead of its
+// reader. When a range splits, merges, moves or dies under the scan, it goes on after the last key that was passed on, in
+// whatever range that is then.
 
 import { compareBytes, keyAfter } from '../../base/bytes.ts';
 import type { Maybe } from '../../base/maybe.ts';
 import { intersection } from '../descriptor.ts';
-import type { Elsewhere, RangeRefusal } from '../endpoint.ts';
+import type { RangeHead, RangeRefusal } from '../endpoint.ts';
 import { RangeGone } from '../range-gone.ts';
+import type { ScanGrant } from '../reads/scan-grant.ts';
 import { refusalError } from '../refusals.ts';
 import type { RowScan, ScanBatch, ScanRequest, Span } from '../requests.ts';
 import type { Route } from './route.ts';
-import { givenUp, isElsewhere, type Routing } from './routing.ts';
+import { givenUp, type InVain, isElsewhere, type Routing } from './routing.ts';
 import type { Patience } from './routing-patience.ts';
 
-/** Ranges that are read before it is their turn. */
+/** Parts that are read before it is their turn. */
 const AHEAD_MAX = 3;
+/** Ranges in one part: so many are read again when one of them changes under an aggregate. */
+const JOINED_MAX = 64;
+/** With a limit, what lies ahead is mostly not wanted: parts begin with one range and grow so. */
+const JOINED_GROWTH = 4;
 
 type Opened =
   | {
@@ -25,11 +32,24 @@ type Opened =
     }
   | RangeRefusal;
 
-/** Begins the scan of a part that lies within one range. */
-export type OpenPart = (route: Route, part: ScanRequest, onlyLeader: boolean) => Maybe<Opened>;
+export interface PartOpener {
+  /** Begins the scan of a part that lies within one range. */
+  open(route: Route, part: ScanRequest, onlyLeader: boolean): Maybe<Opened>;
+  /** The range's leave to be read together with its neighbours, in this turn. */
+  grant?(route: Route, span: Span, onlyLeader: boolean): Granted | undefined;
+  /** Begins the scan of a part that has leave of all its ranges. */
+  join?(grants: readonly ScanGrant[], part: ScanRequest): RowScan;
+}
+
+export interface Granted {
+  readonly grant: ScanGrant;
+  /** By another than the leader. */
+  readonly isFollowers: boolean;
+}
 
 interface Part {
-  readonly route: Route;
+  /** In the order of the scan. */
+  readonly routes: readonly Route[];
   readonly span: Span;
   readonly opened: Maybe<Opened>;
   /** As far as it was passed on; undefined: nothing was. */
@@ -41,22 +61,24 @@ interface Part {
 export class RoutedScan implements RowScan {
   private readonly routing: Routing;
   private readonly request: ScanRequest;
-  private readonly openPart: OpenPart;
+  private readonly opener: PartOpener;
   /** Being read, in the order of the scan. */
   private readonly parts: Part[] = [];
   /** What is in none of them; undefined: nothing. */
   private rest: Span | undefined;
   private rowsLeft: number;
+  private joinedMax: number;
   /** Of the trouble that it has now. */
   private patience: Patience | undefined = undefined;
   private onlyLeaders = false;
   private isClosed = false;
 
-  constructor(routing: Routing, request: ScanRequest, openPart: OpenPart) {
+  constructor(routing: Routing, request: ScanRequest, opener: PartOpener) {
     this.routing = routing;
     this.request = request;
-    this.openPart = openPart;
-    this.rest = request.span;
+    this.opener = opener;
+    this.joinedMax = request.limitRows === 0 ? JOINED_MAX : 1;
+    this.rest = isEmpty(request.span) ? undefined : request.span;
     this.rowsLeft = request.limitRows === 0 ? Number.POSITIVE_INFINITY : request.limitRows;
     this.openKnown();
   }
@@ -102,27 +124,62 @@ export class RoutedScan implements RowScan {
     // With a limit, what lies ahead is mostly not wanted.
     const partsMax = this.request.limitRows === 0 ? 1 + AHEAD_MAX : 1;
     while (this.parts.length < partsMax && this.rest !== undefined && this.rowsLeft > 0) {
-      const { table } = this.routing;
-      const route = this.request.reverse
-        ? table.findBefore(this.rest.end)
-        : table.find(this.rest.start);
-      if (route === undefined) return;
-      this.open(route, this.rest);
+      if (this.openJoined(this.rest)) continue;
+      const next = this.nextIn(this.rest);
+      if (next === undefined) return;
+      const { route, span } = next;
+      const opened = this.opener.open(route, this.requestFor(span), this.onlyLeaders);
+      this.push([route], span, opened);
     }
   }
 
-  private open(route: Route, rest: Span): void {
-    const { request } = this;
-    const span = intersection(rest, route.span);
-    if (span === undefined) {
-      this.rest = undefined;
-      return;
+  /** What is known to hold the beginning of `rest`, in the order of the scan. */
+  private nextIn(rest: Span): { readonly route: Route; readonly span: Span } | undefined {
+    const { table } = this.routing;
+    const route = this.request.reverse ? table.findBefore(rest.end) : table.find(rest.start);
+    const span = route && intersection(rest, route.span);
+    return route && span && { route, span };
+  }
+
+  /** Opens as one part as many ranges as give leave and lie in one store. False: the next one does not. */
+  private openJoined(all: Span): boolean {
+    const { opener, request, onlyLeaders } = this;
+    if (opener.grant === undefined || opener.join === undefined) return false;
+    const routes: Route[] = [];
+    const grants: ScanGrant[] = [];
+    let first: Granted | undefined;
+    for (let rest: Span | undefined = all; rest && grants.length < this.joinedMax; ) {
+      const next = this.nextIn(rest);
+      if (next === undefined) break;
+      const granted = opener.grant(next.route, next.span, onlyLeaders);
+      if (granted === undefined) break;
+      first ??= granted;
+      if (granted.grant.shard !== first.grant.shard) break;
+      if (granted.isFollowers !== first.isFollowers) break;
+      routes.push(next.route);
+      grants.push(granted.grant);
+      rest = afterPart(rest, next.span, request.reverse);
     }
-    this.rest = afterPart(rest, span, request.reverse);
-    const limitRows = request.limitRows === 0 ? 0 : this.rowsLeft;
-    const opened = this.openPart(route, { ...request, span, limitRows }, this.onlyLeaders);
+    if (first === undefined) return false;
+    this.joinedMax = Math.min(this.joinedMax * JOINED_GROWTH, JOINED_MAX);
+    const [one, other] = [first.grant.span, (grants.at(-1) as ScanGrant).span];
+    const span = request.reverse
+      ? { start: other.start, end: one.end }
+      : { start: one.start, end: other.end };
+    const scan = opener.join(grants, this.requestFor(span));
+    this.push(routes, span, { kind: 'scan', scan, isFollowers: first.isFollowers });
+    return true;
+  }
+
+  private requestFor(span: Span): ScanRequest {
+    const { request } = this;
+    return { ...request, span, limitRows: request.limitRows === 0 ? 0 : this.rowsLeft };
+  }
+
+  private push(routes: readonly Route[], span: Span, opened: Maybe<Opened>): void {
+    this.rest = afterPart(this.rest as Span, span, this.request.reverse);
     if (opened instanceof Promise) opened.catch(() => undefined);
-    this.parts.push({ route, span, opened, lastKey: undefined, isThrough: false });
+    this.parts.push({ routes, span, opened, lastKey: undefined, isThrough: false });
   }
 
   private async findNext(rest: Span): Promise<void> {
@@ -139,19 +196,24 @@ export class RoutedScan implements RowScan {
       if (opened.kind === 'scan') return await opened.scan.next();
       return await this.refused(part, opened);
     } catch (error) {
-      if (error instanceof RangeGone) return this.refused(part, error.refusal);
+      if (error instanceof RangeGone) return this.refused(part, error.refusal, error.head);
       throw error;
     }
   }
 
-  private async refused(part: Part, refusal: RangeRefusal): Promise<undefined | 'again'> {
+  private async refused(
+    part: Part,
+    refusal: RangeRefusal,
+    by?: RangeHead,
+  ): Promise<undefined | 'again'> {
     if (!isElsewhere(refusal)) throw refusalError(refusal);
     if (part.isThrough) return undefined;
-    await this.goOnAfter(part, refusal);
+    const route = part.routes.find(({ range }) => range === by?.range);
+    await this.goOnAfter(part, { route: route ?? (part.routes[0] as Route), answer: refusal });
     return 'again';
   }
 
-  private async goOnAfter(part: Part, elsewhere: Elsewhere): Promise<void> {
+  private async goOnAfter(part: Part, inVain: InVain): Promise<void> {
     const { span, reverse } = this.request;
     const { lastKey } = part;
     this.closeParts();
@@ -160,10 +222,9 @@ export class RoutedScan implements RowScan {
       : { start: lastKey === undefined ? part.span.start : keyAfter(lastKey), end: span.end };
     this.rest = isEmpty(rest) ? undefined : rest;
     this.patience ??= this.routing.patience();
-    const inVain = { route: part.route, answer: elsewhere };
     if (isFollowers(part.opened)) this.onlyLeaders = true;
     else if (!(await this.routing.mend(inVain, this.patience))) {
-      throw refusalError(givenUp(elsewhere));
+      throw refusalError(givenUp(inVain.answer));
     }
     if (!this.isClosed) this.openKnown();
   }

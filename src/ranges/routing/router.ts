@@ -30,6 +30,7 @@ import type {
   TxnRef,
   Write,
 } from '../requests.ts';
+import { openScan, RangeScan } from '../reads/range-scan.ts';
 import type { Standing } from '../standing.ts';
 import { Directory } from './directory.ts';
 import type { Route } from './route.ts';
@@ -37,7 +38,7 @@ import { type LocalRanges, type RemoteNodes, RouteTable } from './route-table.ts
 import { RoutedCommits } from './routed-commits.ts';
 import { RoutedLocks } from './routed-locks.ts';
 import { RoutedReads } from './routed-reads.ts';
-import { type OpenPart, RoutedScan } from './routed-scan.ts';
+import { RoutedScan } from './routed-scan.ts';
 import { RoutedSpans } from './routed-spans.ts';
 import { Routing } from './routing.ts';
 import type { PatienceRuntime } from './routing-patience.ts';
@@ -94,13 +95,21 @@ export class Router implements Ranges {
   }
 
   scanAt(request: ScanRequest, t: Timestamp): RowScan {
-    const open: OpenPart = (route, part, onlyLeader) => {
-      const leader = route.endpoint as RangeEndpoint;
-      const reader = onlyLeader ? leader : this.table.readerOf(route, t);
-      const scan = reader.scanAt(route, part, t);
-      return { kind: 'scan', scan, isFollowers: reader !== leader };
-    };
-    return new RoutedScan(this.routing, request, open);
+    const readerOf = (route: Route, onlyLeader: boolean): RangeEndpoint =>
+      onlyLeader ? (route.endpoint as RangeEndpoint) : this.table.readerOf(route, t);
+    return new RoutedScan(this.routing, request, {
+      open: (route, part, onlyLeader) => {
+        const reader = readerOf(route, onlyLeader);
+        const scan = reader.scanAt(route, part, t);
+        return { kind: 'scan', scan, isFollowers: reader !== route.endpoint };
+      },
+      grant: (route, span, onlyLeader) => {
+        const reader = readerOf(route, onlyLeader);
+        const grant = reader.grantScan?.(route, span, t);
+        return grant && { grant, isFollowers: reader !== route.endpoint };
+      },
+      join: (grants, part) => new RangeScan(grants, part.reverse, openScan(grants, part, t)),
+    });
   }
 
   lockedRead(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer> {
@@ -113,8 +122,9 @@ export class Router implements Ranges {
 
   /** What lies in the first range is locked when this has answered; the rest as the scan comes to it. */
   lockedScan(request: LockedScan): Maybe<LockedScanAnswer> {
-    const open: OpenPart = (route: Route, part) => this.locks.scanIn(route, part, request);
-    const scan = new RoutedScan(this.routing, request, open);
+    const scan = new RoutedScan(this.routing, request, {
+      open: (route, part) => this.locks.scanIn(route, part, request),
+    });
     const { first } = scan;
     if (first instanceof Promise) return first.then((opened) => answerOf(scan, opened));
     return first === undefined ? { kind: 'scan', scan } : answerOf(scan, first);

@@ -16,8 +16,9 @@ const config: ViteUserConfig = {
     // Processes, not threads: native bindings.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Only against tests that hang: some machines are slow.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     reporters: report === undefined ? ['default'] : ['default', 'json'],
     ...(report === undefined ? {} : { outputFile: { json: report } }),
     projects: [

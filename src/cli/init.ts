@@ -3,7 +3,7 @@
 import { initCluster } from '../node/cluster-service.ts';
 import { DEFAULT_RPC, formatAddress, parseAddress } from '../node/config.ts';
 import { createNodeRuntime } from '../runtime/node/node-runtime.ts';
-import { certificates } from './start.ts';
+import { certificates } from './certificates.ts';
 import { type CommandSpec, EXIT_DONE, parseOptions, UsageError } from './usage.ts';
 
 const SPEC: CommandSpec = {

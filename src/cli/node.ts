@@ -10,9 +10,9 @@ import { DEFAULT_RPC, formatAddress, parseAddress } from '../node/config.ts';
 import type { NodeStanding } from '../node/placement/node-standing.ts';
 import { createNodeRuntime } from '../runtime/node/node-runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import { certificates } from './certificates.ts';
 import { nodeTable } from './cluster-status.ts';
 import { checkAll } from './node-check.ts';
-import { certificates } from './start.ts';
 import {
   type CommandSpec,
   EXIT_DONE,

@@ -1,7 +1,5 @@
 // `meridian start`: one node as a process. Prints how to connect; Ctrl-C and SIGTERM stop it cleanly.
 
-import { readFileSync } from 'node:fs';
-
 import {
   DEFAULT_CACHE_BYTES,
   DEFAULT_HTTP,
@@ -13,8 +11,9 @@ import {
   parseAddress,
 } from '../node/config.ts';
 import { formatLocality, parseLocality } from '../node/placement/locality.ts';
-import { type NodeOptions, startNode } from '../node/server.ts';
+import { startNode } from '../node/server.ts';
 import { createNodeRuntime } from '../runtime/node/node-runtime.ts';
+import { certificates } from './certificates.ts';
 import {
   type CommandSpec,
   EXIT_DONE,
@@ -205,21 +204,4 @@ function joinList(options: ParsedOptions): readonly string[] {
       throw new UsageError(`--join: ${(error as Error).message}`);
     }
   });
-}
-
-/** What --tls-ca, --tls-cert and --tls-key name; undefined without them. */
-export function certificates(options: ParsedOptions): NodeOptions['tls'] {
-  const [ca, cert, key] = ['tls-ca', 'tls-cert', 'tls-key'].map((name) => options.text(name));
-  if (ca === undefined && cert === undefined && key === undefined) return undefined;
-  const read = (path: string | undefined): Uint8Array => {
-    if (path === undefined) {
-      throw new UsageError('--tls-ca, --tls-cert and --tls-key are wanted together');
-    }
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      throw new Error(`can't read ${path}: ${(error as Error).message}`);
-    }
-  };
-  return { ca: read(ca), cert: read(cert), key: read(key) };
 }

@@ -51,7 +51,7 @@ async function queryAny(urls: readonly string[], text: string): Promise<Record<s
   }
 }
 
-describe('meridian cluster', { timeout: 180_000 }, () => {
+describe('meridian cluster', () => {
   let dir: string;
   const cluster = (...args: string[]): ReturnType<typeof runCommand> =>
     runCommand('cluster', ...args, '--dir', dir);
@@ -144,7 +144,7 @@ describe('meridian cluster', { timeout: 180_000 }, () => {
 });
 
 describe('startCluster()', () => {
-  it('is the same from a program', { timeout: 180_000 }, async () => {
+  it('is the same from a program', async () => {
     const { startCluster } = (await import(
       new URL('../../dist/src/index.js', import.meta.url).href
     )) as typeof Api;
@@ -165,7 +165,7 @@ describe('startCluster()', () => {
   });
 });
 
-describe('meridian start --join, meridian init', { timeout: 180_000 }, () => {
+describe('meridian start --join, meridian init', () => {
   const rpcOf = (ports: NodePorts): string => `127.0.0.1:${ports.rpc}`;
 
   function start(

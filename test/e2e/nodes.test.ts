@@ -36,7 +36,7 @@ async function query(url: string, text: string): Promise<Record<string, unknown>
   }
 }
 
-describe('meridian node', { timeout: 180_000 }, () => {
+describe('meridian node', () => {
   it('lets a fourth node take the place of one of three, and what was written is there', async () => {
     const port = await freeBasePort(3);
     const dir = join(directory.path, 'cluster');

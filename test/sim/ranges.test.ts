@@ -54,7 +54,7 @@ const BUGS: readonly Planted[] = [
 ];
 
 describe('bugs on purpose', () => {
-  it.each(BUGS)('$bug is found', { timeout: 60_000 }, async ({ bug, complaint, ...options }) => {
+  it.each(BUGS)('$bug is found', async ({ bug, complaint, ...options }) => {
     const run = runRanges({ ...options, seconds: SECONDS, bugs: new Set([bug]) });
     const failure = await run.then(
       () => undefined,

@@ -96,7 +96,7 @@ describe('a shard that packs rows into pages', () => {
     } finally {
       await rm(directory, { recursive: true, force: true });
     }
-  }, 120_000);
+  });
 
   it('loses nothing that was flushed when power fails in the middle of it', async () => {
     const random = scriptedRandom(

@@ -208,5 +208,5 @@ describe('ranges side by side in one shard', () => {
       }),
       { numRuns: 60, examples: [[SHARED_PAGE]] },
     );
-  }, 120_000);
+  });
 });

@@ -118,5 +118,5 @@ describe('a node that is killed', () => {
       await node.exited();
       directory.remove();
     }
-  }, 180_000);
+  });
 });

@@ -61,16 +61,18 @@ export class FrameQueue {
 
   #takeFrames(): Buffer {
     let bytes = 0;
+    let packed = 0;
     let end = this.#head;
     for (; end < this.#frames.length; end++) {
       const { length } = this.#frames[end] as Uint8Array;
-      if (bytes > 0 && bytes + length > PACKED_BYTES) break;
+      if (end > this.#head && packed + length > PACKED_BYTES) break;
       bytes += length;
+      packed += length + FRAME_OVERHEAD;
     }
     const frames = this.#frames.slice(this.#head, end);
     this.#bytes -= bytes;
     this.#drop(frames.length);
-    return encodeEnvelope({ frames }, bytes + frames.length * FRAME_OVERHEAD);
+    return encodeEnvelope({ frames }, packed);
   }
 
   #drop(count: number): void {

@@ -44,13 +44,14 @@ describe('frames in a queue', () => {
           expect(Buffer.compare(frame, Buffer.alloc(frame.length, i + 1))).toBe(0);
         });
       }),
-      { numRuns: 30 },
+      // One of them: a large frame right behind one of no bytes.
+      { numRuns: 30, examples: [[[0, 1_048_571], 1]] },
     );
   });
 
   it('are few messages when they are small', () => {
     const queue = new FrameQueue(16 * MIB);
-    for (let i = 0; i < 10_000; i++) queue.push(Buffer.alloc(100));
+    for (let i = 0; i < 9000; i++) queue.push(Buffer.alloc(100));
     expect(takeAll(queue)).toHaveLength(1);
   });
 

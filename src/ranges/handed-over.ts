@@ -27,6 +27,8 @@ export interface Inheritance {
   readonly promised: Timestamp;
   /** Undefined: the parent did not lead. Else the child is expected to, at once. */
   readonly sessions: readonly HandedSession[] | undefined;
+  /** Rows of the range may be cached, also from when the parent led and before it hands over or hears who leads. */
+  readonly mayBeCached: boolean;
 }
 
 /** What the range to the left takes over (P27). */

@@ -71,7 +71,7 @@ export class Heritage implements ChangingReplica {
   }
 
   wasSplit(birth: SplitBirth): void {
-    const { pump, sums, sessions, twoPhase, commits, gate } = this.estate;
+    const { pump, sums, sessions, twoPhase, commits, gate, rows } = this.estate;
     // Before anything is asked of the shard on the child's behalf.
     pump.flush();
     sums.stateCleared();
@@ -85,18 +85,20 @@ export class Heritage implements ChangingReplica {
       greatest: commits.greatestLogged,
       promised: gate.promised,
       sessions: handed,
+      mayBeCached: rows.mayBeCached,
     });
   }
 
   /** To a child. Requests wait for the leader that is expected, for a moment. */
-  inherit({ transactions, greatest, promised, sessions }: Inheritance): void {
+  inherit({ transactions, greatest, promised, sessions, mayBeCached }: Inheritance): void {
     const { bounds, gate, commits, rows } = this.estate;
     commits.recent = transactions;
     gate.promised = promised;
     commits.met(greatest);
+    // P14: whether or not it is led in succession, since the parent forgets no more than what it keeps.
+    rows.mayBeCached = mayBeCached;
     if (sessions === undefined) return;
     this.inherited = sessions;
-    rows.mayBeCached = true;
     bounds.bar(bounds.span.start);
     this.parts.runtime.timers.after(EXPECTED_MICROS, () => this.disinherit());
   }

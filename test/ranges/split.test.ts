@@ -3,15 +3,25 @@
 
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
-import { timestamp } from '../../src/clock/timestamp.ts';
+import { type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
 import { birthMark } from '../../src/raft/birth.ts';
+import type { Write } from '../../src/ranges/api.ts';
+import { CommandEncoder } from '../../src/ranges/command.ts';
 import type { RangeRow } from '../../src/ranges/endpoint.ts';
 import { decodeState, newState } from '../../src/ranges/range-state.ts';
 import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
+import { parseTxnId } from '../../src/ranges/txn-id.ts';
 import { STATE_RECORD } from '../../src/storage/range-records.ts';
 import { RowCache } from '../../src/storage/row-cache.ts';
 import { ANY, EVERYWHERE, put, rowsOf, scanOf } from './fixture.ts';
 import { SplitRig, by, RIGHT, AT, BLOCK } from './split-rig.ts';
+
+/** A command that another leader has logged. */
+function writtenElsewhere(at: Timestamp, ...writes: Write[]): Uint8Array {
+  const id = new Uint32Array(4);
+  parseTxnId('f'.repeat(32), id);
+  return new CommandEncoder().writes(at, id, timestamp(at + 10_000_000), writes, () => false);
+}
 
 describe('a range that was split', () => {
   it('is two, which hold the rows of before and say where the others are (P28)', async () => {
@@ -153,6 +163,22 @@ describe('while a split is on its way', () => {
     other.right.follow(2);
     expect(await other.rig.until(Promise.resolve(asked))).toMatchObject({ kind: 'notLeader' });
   });
+});
+
+it('P14: what the parent’s leader had cached is forgotten in the child too, though it is not led in succession', async () => {
+  const rig = await SplitRig.serving();
+  await rig.write(rig.parent, put('x', '1'));
+  rig.rig.log.isHeld = true;
+  const splitting = rig.begin();
+  const handing = rig.parent.handOver();
+  rig.rig.log.commitNext();
+  await rig.rig.until(splitting);
+  rig.rig.log.commitNext();
+  await rig.rig.until(handing);
+  rig.right.follow(2);
+  rig.childLog.append(writtenElsewhere(rig.rig.clock.latest(), put('x', '2')));
+  await rig.rig.until(rig.right.lead(3));
+  expect(await rig.read(rig.right, 'x')).toBe('2');
 });
 
 describe('what was locked in a range that was split (P15)', () => {

@@ -264,13 +264,14 @@ export class RangeStore implements HostSiblings {
     this.leaving.add(host);
     this.unplace(host);
     const span = host.isKnown ? host.descriptor.span : undefined;
-    // P32: nothing of it goes before its tombstone is synced.
+    // P32: nothing of it goes before its tombstone is synced, and all is gone for good before a newer one begins a log:
+    // after a restart the store would be that one's.
     const ended = host.replica.end('its replica here was removed');
     this.gone(
       host,
-      Promise.all([scheduler.removeGroup(host.group), ended]).then(() =>
-        host.shard.drop(host.range, span),
-      ),
+      Promise.all([scheduler.removeGroup(host.group), ended])
+        .then(() => host.shard.drop(host.range, span))
+        .then(() => host.shard.flush()),
     );
   }
 
@@ -320,9 +321,10 @@ export class RangeStore implements HostSiblings {
     const first = new Map(firstDescriptors(founders).map((one) => [one.range, one]));
     const isFounder = founders.includes(nodeId);
     for (let i = 0; i < applied.length; i++) {
+      const shard = shards[i] as Shard;
+      let hasDropped = false;
       for (const one of applied[i] as readonly AppliedRange[]) {
         const { range } = one;
-        const shard = shards[i] as Shard;
         const record = one.records.get(STATE_RECORD);
         const descriptor = first.get(range);
         const state =
@@ -335,6 +337,7 @@ export class RangeStore implements HostSiblings {
         if (replicaId === undefined || scheduler.removedReplica(range) >= replicaId) {
           // P32: the node stopped before it was through with that.
           await shard.drop(range, record === undefined ? undefined : state.descriptor.span);
+          hasDropped = true;
           continue;
         }
         this.host({
@@ -348,6 +351,7 @@ export class RangeStore implements HostSiblings {
           broken: broken.get(range),
         });
       }
+      if (hasDropped) await shard.flush();
     }
     for (const [range, descriptor] of first) {
       const replicaId = replicaIdOn(nodeId, 0);

@@ -1,0 +1,32 @@
+// Replicas that go and come back on the same node.
+
+import { describe, expect, it } from 'vitest';
+import type { ClusterNode } from './cluster-fixture.ts';
+import { rowKey, serving, sum, withTable } from './range-cluster.ts';
+
+describe('a replica that was removed', () => {
+  it.each([10, 16, 24])(
+    'P32: leaves nothing to the one that takes its place, though the power is lost (seed %i)',
+    async (seed) => {
+      const { cluster, session, leader } = await withTable({ seed });
+      const host = await serving(cluster, rowKey(0));
+      const [node] = cluster.followersOf(leader) as [ClusterNode];
+      const here = () => [...node.open.ranges.hosted()].find(({ range }) => range === host.range);
+      await cluster.until(host.changeReplicas([{ kind: 'remove', node: node.nodeId }]));
+      await cluster.when(() => here() === undefined, 'the end of the replica');
+      host.changeReplicas([{ kind: 'addLearner', node: node.nodeId }]).catch(() => undefined);
+      await cluster.when(() => here() !== undefined, 'another replica');
+      // Its log begins with the leader's first message, and is synced; no state comes.
+      await cluster.when(() => here()?.group.core.term !== 0, 'a message');
+      cluster.cut(node, cluster.nodes);
+      await cluster.pass(100_000);
+      expect(here()?.isKnown).toBe(false);
+      cluster.crash(node, true);
+      cluster.network.heal();
+      await cluster.open(node);
+      await cluster.when(() => here()?.isKnown === true, 'its state');
+      expect(node.broken).toEqual([]);
+      expect(await sum(cluster, session)).toEqual({ n: 100, s: 0 });
+    },
+  );
+});

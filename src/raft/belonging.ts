@@ -29,7 +29,8 @@ export class Belonging {
       if (!core.hasReady && !group.isQueued) this.told(group);
       return;
     }
-    if (core.hearsLeader || core.isVoter) {
+    // A voter without a state asks for no votes.
+    if (core.hearsLeader || (core.isVoter && !group.isInstalling)) {
       group.lonelyTicks = 0;
       return;
     }

@@ -66,6 +66,19 @@ describe('a replica that was removed', () => {
     expect(gone.replica().isToldRemoved).toBe(false);
   });
 
+  it('learns it as a voter that may not ask for votes, because it lost its state', async () => {
+    const cluster = await SchedulerCluster.start({ seed: 3 });
+    const leader = await cluster.leader();
+    const [gone, stays] = cluster.others(leader) as [Node, Node];
+    gone.crash();
+    const next = await cluster.leader(1, [leader, stays]);
+    await remove(cluster, next, gone.id);
+    await gone.start();
+    gone.stores.clear();
+    gone.run(1, undefined, { lacksState: true });
+    await cluster.until(() => gone.replica().isToldRemoved, 'word of its removal');
+  });
+
   it('asks when it has no vote to ask for', async () => {
     const cluster = await SchedulerCluster.start({ seed: 5 });
     const leader = await cluster.leader();

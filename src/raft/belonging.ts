@@ -52,7 +52,7 @@ export class Belonging {
     const { core, groupId, options } = group;
     const { kind, from: to } = message;
     if (kind === 'removed') {
-      this.told(group);
+      if (message.to === group.options.replicaId) this.told(group);
       return true;
     }
     if (kind !== 'inquiry' && kind !== 'preVote' && kind !== 'vote') return false;

@@ -94,11 +94,13 @@ export class Receiver {
   private receiveStray(groupId: GroupId, message: Message): void {
     const { from, to } = message;
     if (!this.parts.groups.has(groupId) && this.isBeingBorn(groupId, message)) return;
-    const isOurs = nodeOf(to) === this.parts.nodeId;
+    if (nodeOf(to) !== this.parts.nodeId) return;
+    const group = this.parts.groups.get(groupId);
     // P32: neither one that was removed nor one that another has replaced.
-    const newest =
-      this.parts.groups.get(groupId)?.options.replicaId ?? this.parts.removedReplica(groupId);
-    if (isOurs && to > newest) this.parts.onUnknown({ groupId, from, to });
+    const newest = group?.options.replicaId ?? this.parts.removedReplica(groupId);
+    if (to > newest) this.parts.onUnknown({ groupId, from, to });
+    // Whoever knows only those who were here before is told by who is here now.
+    else if (group !== undefined) this.parts.belonging.takes(group, message);
   }
 
   /** P26: who leads a group's first term leads it since a split, which this node is about to apply, most likely: what it says

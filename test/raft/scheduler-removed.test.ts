@@ -79,6 +79,30 @@ describe('a replica that was removed', () => {
     await cluster.until(() => gone.replica().isToldRemoved, 'word of its removal');
   });
 
+  it('learns it from who took the place of one that it knows', async () => {
+    const cluster = await SchedulerCluster.start({ seed: 7, nodes: 5 });
+    const leader = await cluster.leader();
+    const [gone, replaced] = cluster.others(leader) as [Node, Node];
+    cluster.isolate(gone);
+    await remove(cluster, leader, gone.id);
+    await remove(cluster, leader, replaced.id);
+    await cluster.wait(replaced.scheduler.removeGroup(replaced.replica().group));
+    const learner = replicaIdOn(replaced.id, 1);
+    const adding = leader.scheduler.proposeChange(leader.replica().group, {
+      kind: 'simple',
+      steps: [{ kind: 'addLearner', replica: learner }],
+    });
+    replaced.stores.clear();
+    expect((await cluster.wait(adding)).kind).toBe('committed');
+    await cluster.until(() => replaced.unknown.length > 0, 'news of the group');
+    replaced.run(1, undefined, { incarnation: 1 });
+    // The leader merely does not know it.
+    for (const node of cluster.nodes) node.replica().removed = [];
+    replaced.replica().removed = [gone.id];
+    cluster.network.heal();
+    await cluster.until(() => gone.replica().isToldRemoved, 'word of its removal');
+  });
+
   it('asks when it has no vote to ask for', async () => {
     const cluster = await SchedulerCluster.start({ seed: 5 });
     const leader = await cluster.leader();

@@ -435,6 +435,7 @@ export class Replica {
   /** P27: in the turn in which the range to the left applies the merge. */
   absorbed(): Absorption {
     const absorption = this.heritage.leave();
+    this.sums.end();
     this.state = { kind: 'gone' };
     this.gate.close('its range was merged into another');
     this.bounds.change(unknownState(this.parts.range));
@@ -445,6 +446,7 @@ export class Replica {
   end(reason: string): Promise<void> {
     this.stopServing(reason);
     this.rows.forget();
+    this.sums.end();
     this.state = { kind: 'gone' };
     return this.pump.halt();
   }

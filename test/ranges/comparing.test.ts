@@ -174,6 +174,14 @@ describe('sums', () => {
     expect((await later).kind).toBe('done');
   });
 
+  it('are void when the replica ends before their entry has come', async () => {
+    const { sums } = sumsOver();
+    const before = sums.wait(4);
+    sums.end();
+    expect((await before).kind).toBe('void');
+    expect((await sums.wait(5)).kind).toBe('void');
+  });
+
   it('are forgotten, the oldest first, when there are too many', async () => {
     const { sums } = sumsOver();
     const oldest = sums.wait(0);

@@ -21,6 +21,7 @@ interface Entry {
   waiters: ((sum: ReplicaSum) => void)[];
 }
 
+const ENDED: ReplicaSum = { kind: 'void', reason: 'the replica is none any more' };
 const REPLACED: ReplicaSum = { kind: 'void', reason: 'a snapshot has replaced the state' };
 
 /** Kept, or waited for; the oldest goes. */
@@ -33,6 +34,7 @@ export class ReplicaSums {
   /** A snapshot replaced the state, which shows nothing above it: commands of earlier ids may be among what it holds, and
    * then they are never applied here. */
   private replacedUpTo = Number.NEGATIVE_INFINITY;
+  private isOver = false;
 
   constructor(shard: Shard, bounds: Pick<Bounds, 'span'>) {
     this.shard = shard;
@@ -64,10 +66,17 @@ export class ReplicaSums {
     for (const entry of this.entries) if (entry.id <= greatest) settle(entry, REPLACED);
   }
 
+  /** Nothing is applied here any more. */
+  end(): void {
+    this.isOver = true;
+    for (const entry of this.entries) if (entry.at === undefined) settle(entry, ENDED);
+  }
+
   /** Resolves once the command with this id was applied here and what it asks for is known. */
   wait(id: number): Promise<ReplicaSum> {
     const entry = this.entry(id);
     if (entry.at === undefined && id <= this.replacedUpTo) settle(entry, REPLACED);
+    if (entry.at === undefined && this.isOver) settle(entry, ENDED);
     if (entry.outcome !== undefined) return Promise.resolve(entry.outcome);
     return new Promise((resolve) => entry.waiters.push(resolve));
   }

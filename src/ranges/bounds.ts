@@ -140,7 +140,8 @@ export class Bounds {
   /** Of who knows what the range holds by a generation: whether that is still so. It must be known of by who means all
    * of what a transaction has done here (a commit). */
   isCurrent(head: RangeHead): boolean {
-    return head.generation === 0 || head.generation >= this.current.spanGeneration;
+    const isKnown = head.generation === 0 || head.generation >= this.current.spanGeneration;
+    return isKnown || this.believes();
   }
 
   /** `span`: what was asked for. */

@@ -34,6 +34,8 @@ describe('simulated ranges', () => {
 });
 
 interface Planted extends Pick<RangesRunOptions, 'seed' | 'plan'> {
+  /** Left out: as many as seeds have. */
+  readonly seconds?: number;
   readonly bug: string;
   readonly complaint: RegExp;
 }
@@ -51,17 +53,30 @@ const BUGS: readonly Planted[] = [
     seed: 1,
     complaint: /went back from term|leader completeness/,
   },
+  {
+    bug: 'ranges.believe-stale-route',
+    plan: 'splits',
+    seed: 6,
+    seconds: 2,
+    complaint: /the accounts hold/,
+  },
+  {
+    bug: 'ranges.merge-unfrozen',
+    plan: 'hot',
+    seed: 8,
+    complaint: /"kind":"different"/,
+  },
 ];
 
 describe('bugs on purpose', () => {
   it.each(BUGS)('$bug is found', async ({ bug, complaint, ...options }) => {
-    const run = runRanges({ ...options, seconds: SECONDS, bugs: new Set([bug]) });
+    const run = runRanges({ seconds: SECONDS, ...options, bugs: new Set([bug]) });
     const failure = await run.then(
       () => undefined,
       (error: unknown) => error,
     );
     expect(failure).toBeInstanceOf(SimulationFailure);
     expect((failure as Error).message).toMatch(complaint);
-    await runRanges({ ...options, seconds: SECONDS });
+    await runRanges({ seconds: SECONDS, ...options });
   });
 });

@@ -46,7 +46,7 @@ export interface RangesShape extends ClusterShape {
   readonly settings: readonly (readonly [SettingName, string])[];
 }
 
-export type RangesPlanName = 'any' | 'splits' | 'merges' | 'replicas';
+export type RangesPlanName = 'any' | 'splits' | 'merges' | 'hot' | 'replicas';
 
 type Planner = (random: SeededRandom) => Partial<RangesShape>;
 
@@ -70,6 +70,17 @@ export const RANGES_PLANS: Readonly<
       nodes: 3,
       faults: faults({ isolate: 2, crash: 2, slow: 1, pause: 1 }, SECOND, SECOND),
       moves: moves({ split: 3, merge: 5, transfer: 2 }, 100_000),
+      settings: [],
+    }),
+  },
+  hot: {
+    what: 'the few ranges that everybody asks are split and merged all the time, and frames come late',
+    plan: () => ({
+      nodes: 3,
+      groups: 2,
+      faults: faults({ late: 4, slow: 2, loss: 1, isolate: 1, crash: 1 }, SECOND / 4, SECOND),
+      moves: moves({ split: 4, merge: 8, transfer: 1 }, 40_000),
+      timing: QUICK_TIMING,
       settings: [],
     }),
   },

@@ -12,6 +12,7 @@ import type { NodeId } from '../runtime/runtime.ts';
 import type { Span } from '../storage/engine.ts';
 import type { RangeId } from '../storage/shard.ts';
 import type { RangeDescriptor } from './descriptor.ts';
+import { START_BYTES_MAX } from './limits.ts';
 
 /** Where the directory of directory ranges is, the registry of nodes, settings, the counter of range ids. It never
  * splits and never merges, so that everybody finds it. */
@@ -77,6 +78,12 @@ export const RANGE_COUNTER_KEY: Uint8Array = rootKey('counter/range');
 /** Why a range may not be split there; undefined: it may. */
 export function whyNotSplit(descriptor: RangeDescriptor): string | undefined {
   return descriptor.range === ROOT_RANGE ? 'the root range never splits' : undefined;
+}
+
+/** Why no range may begin there; undefined: one may. */
+export function whyNotBegin(at: Uint8Array): string | undefined {
+  if (at.length <= START_BYTES_MAX) return undefined;
+  return `a range can't begin at a key of ${at.length} bytes; at most ${START_BYTES_MAX} are allowed`;
 }
 
 /** The root, the directory and data never share a range. */

@@ -5,6 +5,8 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 export const KEY_BYTES_MAX: number = 16 * KIB;
+/** Where a range begins: it is written into the key of the range's row in the directory, twice as long at worst. */
+export const START_BYTES_MAX: number = 4 * KIB;
 export const VALUE_BYTES_MAX: number = 64 * MIB;
 /** Keys, values and a few bytes for each write: one log entry. */
 export const TRANSACTION_BYTES_MAX: number = 64 * MIB;

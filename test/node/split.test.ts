@@ -1,7 +1,7 @@
 // Whole nodes in simulated time whose ranges are split: what clients notice, and what is left when nodes die on the way.
 
 import { describe, expect, it } from 'vitest';
-import { compareBytes } from '../../src/base/bytes.ts';
+import { compareBytes, concatBytes } from '../../src/base/bytes.ts';
 import { MIN_TIMESTAMP } from '../../src/clock/timestamp.ts';
 import type { RangeHost } from '../../src/node/ranges/range-host.ts';
 import type { ClusterNode } from './cluster-fixture.ts';
@@ -137,6 +137,20 @@ describe('when nodes die at any moment of a split', () => {
       expect(cluster.nodes.flatMap(({ broken }) => broken)).toEqual([]);
     },
   );
+});
+
+describe('a key that is too long for a range to begin with', () => {
+  it('is refused with a clear error', async () => {
+    const { cluster } = await withTable({ nodes: 1 });
+    const host = await serving(cluster, rowKey(50));
+    const at = concatBytes(rowKey(50), new Uint8Array(16_000));
+    await expect(
+      cluster.until(host.split({ at, stickyUntil: MIN_TIMESTAMP })),
+    ).rejects.toMatchObject({ code: '54000', message: /16\d{3} bytes; at most 4096/ });
+    // The directory can be told of this one.
+    const short = concatBytes(rowKey(50), new Uint8Array(4_000));
+    await cluster.until(host.split({ at: short, stickyUntil: MIN_TIMESTAMP }));
+  });
 });
 
 describe('a transaction that has locked two rows far apart', () => {

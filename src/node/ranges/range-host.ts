@@ -16,6 +16,7 @@ import { Consistency } from '../../ranges/consistency/consistency.ts';
 import type { RangeDescriptor } from '../../ranges/descriptor.ts';
 import type { OutcomeRoutes } from '../../ranges/endpoint.ts';
 import type { SplitBirth } from '../../ranges/handed-over.ts';
+import { whyNotBegin } from '../../ranges/layout.ts';
 import type { LoadBook } from '../../ranges/load/load-book.ts';
 import type { RangeLoad } from '../../ranges/load/range-load.ts';
 import type { ChangeOutcome } from '../../ranges/range-changes.ts';
@@ -303,6 +304,10 @@ export class RangeHost {
     readonly stickyUntil: Timestamp;
   }): Promise<RangeId> {
     this.demandLeading();
+    const refusal = whyNotBegin(request.at);
+    if (refusal !== undefined) {
+      throw new DbError('54000', refusal, { hint: 'Split at a shorter key.' });
+    }
     const right = await this.node.newRangeId();
     demandChanged(await this.replica.changes.split({ ...request, right }), this.range);
     return right;

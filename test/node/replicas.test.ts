@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { ClusterNode } from './cluster-fixture.ts';
-import { rowKey, serving, sum, withTable } from './range-cluster.ts';
+import { rowKey, serving, splitAt, sum, withTable } from './range-cluster.ts';
 
 describe('a replica that was removed', () => {
   it.each([10, 16, 24])(
@@ -29,4 +29,33 @@ describe('a replica that was removed', () => {
       expect(await sum(cluster, session)).toEqual({ n: 100, s: 0 });
     },
   );
+
+  it('goes when its range is over, so that nobody is left to tell it', async () => {
+    const { cluster, session, leader } = await withTable();
+    await splitAt(cluster, 50);
+    const [away] = cluster.followersOf(leader) as [ClusterNode];
+    await cluster.when(() => away.open.ranges.find(rowKey(60))?.lacksState === false, 'the split');
+    await cluster.pass(1_000_000);
+    cluster.crash(away);
+    const [left, right] = [
+      await serving(cluster, rowKey(40)),
+      await serving(cluster, rowKey(60)),
+    ] as const;
+    for (const host of [left, right]) {
+      await cluster.until(host.changeReplicas([{ kind: 'remove', node: away.nodeId }]));
+    }
+    await cluster.until(left.merge());
+    await cluster.open(away);
+    const add = async (): Promise<void> => {
+      const host = await serving(cluster, rowKey(40));
+      await cluster.until(host.changeReplicas([{ kind: 'addLearner', node: away.nodeId }]));
+    };
+    await add().catch(() => undefined);
+    const isWhole = (): boolean =>
+      away.open.ranges.find(rowKey(60))?.range === left.range &&
+      ![...away.open.ranges.hosted()].some(({ range }) => range === right.range);
+    await cluster.when(isWhole, 'the range that took it over');
+    expect(away.broken).toEqual([]);
+    expect(await sum(cluster, session)).toEqual({ n: 100, s: 0 });
+  });
 });

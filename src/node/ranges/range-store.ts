@@ -23,6 +23,7 @@ import type { AppliedRange, RangeId, Shard } from '../../storage/shard.ts';
 import type { Streams } from '../streams.ts';
 import { brokenPath, type HostSiblings, type NodeParts, RangeHost } from './range-host.ts';
 import { RangeMerges } from './range-merge.ts';
+import { isOver, wasAbsorbed } from './taken-over.ts';
 
 export interface RangeStoreParts extends NodeParts {
   /** At least one; a range lives on the one that has its records. */
@@ -239,6 +240,9 @@ export class RangeStore implements HostSiblings {
 
   mayInstall(host: RangeHost, state: RangeState): boolean {
     const { descriptor } = state;
+    for (const other of this.sorted.filter((one) => isOver(one.replica.rangeState, descriptor))) {
+      this.removed(other);
+    }
     const overlapping = (other: RangeHost): boolean =>
       other !== host &&
       other.isKnown &&
@@ -510,16 +514,6 @@ const PUBLISHED_LOOK_MICROS = 10_000;
 const PUBLISHED_MICROS_MAX = 3_000_000;
 /** Descriptors told to who asked for keys that are not here. */
 const KNOWN_MAX = 16;
-
-/** P27: whether the left range has taken this one over. */
-function wasAbsorbed({ descriptor, frozen }: RangeState, left: RangeState): boolean {
-  return (
-    frozen !== undefined &&
-    frozen.by === left.descriptor.range &&
-    left.descriptor.generation > frozen.generation &&
-    holdsKey(left.descriptor, descriptor.span.start)
-  );
-}
 
 function proposerOf(voters: readonly ReplicaId[], node: NodeId): ReplicaId {
   return voters.find((replica) => nodeOf(replica) === node) ?? replicaIdOn(node, 0);

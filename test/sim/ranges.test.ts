@@ -63,8 +63,8 @@ const BUGS: readonly Planted[] = [
   {
     bug: 'ranges.merge-unfrozen',
     plan: 'hot',
-    seed: 8,
-    complaint: /"kind":"different"/,
+    seed: 15,
+    complaint: /P27: range \d+ is not frozen/,
   },
 ];
 

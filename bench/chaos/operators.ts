@@ -72,8 +72,9 @@ export class Operators {
 
   async #ask(what: string, text: string): Promise<void> {
     const up = this.#fleet.ids.filter((id) => this.#fleet.isUp(id));
-    const node = up[this.#random.below(up.length)];
-    if (node === undefined) return;
+    // Now and then all of them are paused or dead.
+    if (up.length === 0) return;
+    const node = up[this.#random.below(up.length)] as number;
     let connection: SqlConnection | undefined;
     try {
       connection = await SqlConnection.open(node, this.#fleet.url(node), STATEMENT_MILLIS);

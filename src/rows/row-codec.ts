@@ -164,13 +164,14 @@ export function writeOffset(bytes: Uint8Array, at: number, value: number, wide: 
   return at + 4;
 }
 
+const NO_BYTES = new Uint8Array(0);
 const NO_LAYOUT: RowLayout = { types: [], missing: [] };
 
 /** Reads a packed row in place. One view serves a whole scan: reset() allocates nothing. */
 export class RowView implements RowAccess {
   layout: RowLayout = NO_LAYOUT;
   plan: LayoutPlan = planOf(NO_LAYOUT);
-  bytes: Uint8Array = new Uint8Array(0);
+  bytes: Uint8Array = NO_BYTES;
   /** Columns that the row has; the layout may have more. */
   count = 0;
   /** Of the whole row in `bytes`. */
@@ -181,6 +182,26 @@ export class RowView implements RowAccess {
   private wide = false;
   private fixedAt = 0;
   private dataAt = 0;
+  private wordsOf: Uint8Array | undefined;
+  private viewed: DataView | undefined;
+
+  /** Over `bytes`, to read values at once and not byte by byte; from the second call on with the same bytes: for a row
+   * alone it would cost more than it saves (bench: point). */
+  words(): DataView | undefined {
+    const { bytes } = this;
+    if (bytes !== this.wordsOf) {
+      this.wordsOf = bytes;
+      this.viewed = undefined;
+    } else {
+      this.viewed ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    return this.viewed;
+  }
+
+  /** The row holds every column of its layout, and none is NULL. */
+  get isWhole(): boolean {
+    return this.bitmapAt < 0 && this.count === this.plan.columns;
+  }
 
   reset(layout: RowLayout, bytes: Uint8Array, offset: number, length: number): void {
     if (layout !== this.layout) {

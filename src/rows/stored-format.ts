@@ -7,32 +7,38 @@ import type { RowView } from './row-codec.ts';
 import * as form from './row-layout.ts';
 import { putTimestamp } from './datetime-format.ts';
 import { putFloat8, putInteger } from './put-number.ts';
-import { readFloat8, readInt2, readInt4, readInt8, readTimestamp } from './stored-value.ts';
+import { int8Of, readFloat8, readInt2, readInt4, timestampOf } from './stored-value.ts';
 import { BPCHAR, type ColumnType, JSONB } from './types.ts';
 
 /** What a column takes at most that putFixed() puts, and a little more: copies are made word by word. */
 const FIXED_BYTES_MAX = 40;
 
-/** Puts the text of column i, which the row has and which is not NULL, where there is room for FIXED_BYTES_MAX. Answers
- * where it ended; -1: it is none of those that are put so. */
-function putFixed(view: RowView, i: number, out: Uint8Array, at: number): number {
-  const { bytes } = view;
-  const from = view.start(i);
-  switch (view.plan.texts[i] as number) {
+/** Puts the text of a value of a form, which is not TEXT_AS_IT_IS, where there is room for FIXED_BYTES_MAX. Answers where
+ * it ended; -1: it is none of those that are put so. `words` is over `bytes`, where there is one. */
+function putFixed(
+  text: number,
+  bytes: Uint8Array,
+  words: DataView | undefined,
+  from: number,
+  out: Uint8Array,
+  at: number,
+): number {
+  switch (text) {
     case form.TEXT_INT4:
-      return putInteger(out, at, readInt4(bytes, from));
+      return putInteger(out, at, int4At(bytes, words, from));
     case form.TEXT_INT8: {
-      const value = readInt8(bytes, from);
+      const value = int8Of(int4At(bytes, words, from), int4At(bytes, words, from + 4));
       return typeof value === 'number' ? putInteger(out, at, value) : -1;
     }
     case form.TEXT_INT2:
       return putInteger(out, at, readInt2(bytes, from));
     case form.TEXT_FLOAT8:
-      return putFloat8(out, at, readFloat8(bytes, from));
+      return putFloat8(out, at, words?.getFloat64(from, true) ?? readFloat8(bytes, from));
     case form.TEXT_TIMESTAMP:
-      return putTimestamp(out, at, readTimestamp(bytes, from), false);
-    case form.TEXT_TIMESTAMPTZ:
-      return putTimestamp(out, at, readTimestamp(bytes, from), true);
+    case form.TEXT_TIMESTAMPTZ: {
+      const value = timestampOf(int4At(bytes, words, from), int4At(bytes, words, from + 4));
+      return putTimestamp(out, at, value, text === form.TEXT_TIMESTAMPTZ);
+    }
     case form.TEXT_BOOL:
       out[at] = bytes[from] === 1 ? 116 : 102;
       return at + 1;
@@ -41,16 +47,21 @@ function putFixed(view: RowView, i: number, out: Uint8Array, at: number): number
   }
 }
 
+function int4At(bytes: Uint8Array, words: DataView | undefined, at: number): number {
+  return words === undefined ? readInt4(bytes, at) : words.getInt32(at, true);
+}
+
 /** Appends the text format of column i, which is not NULL, without a length. */
 export function storedToText(type: ColumnType, view: RowView, i: number, writer: ByteWriter): void {
   if (view.has(i)) {
     writer.reserve(FIXED_BYTES_MAX);
-    const end = putFixed(view, i, writer.bytes, writer.length);
+    const text = view.plan.texts[i] as number;
+    const { bytes } = view;
+    const end = putFixed(text, bytes, undefined, view.start(i), writer.bytes, writer.length);
     if (end >= 0) {
       writer.length = end;
       return;
     }
-    const { bytes } = view;
     switch (view.plan.forms[i] as number) {
       case form.STORED_TEXT:
         copy(writer, bytes, view.start(i), view.end(i));
@@ -64,80 +75,65 @@ export function storedToText(type: ColumnType, view: RowView, i: number, writer:
   formatTextInto(type, view.datum(i) as Exclude<Datum, null>, writer);
 }
 
-/** Columns of rows as text, one row after another: most of what a scan costs its session (bench: range-scan). */
-export class StoredTexts {
-  private bytes: Uint8Array | undefined;
-  /** Over `bytes`, once a second row comes from there. */
-  private words: DataView | undefined;
-
-  /** Appends the columns as a DataRow has them, each with its length in front, -1 for NULL. */
-  append(view: RowView, positions: readonly number[], writer: ByteWriter): void {
-    const { bytes, plan } = view;
-    this.takeFrom(bytes);
-    let out = writer.bytes;
-    let at = writer.length;
-    for (let i = 0; i < positions.length; i++) {
-      const position = positions[i] as number;
-      if (at + 4 + FIXED_BYTES_MAX > out.length) out = makeRoom(writer, at, 4 + FIXED_BYTES_MAX);
-      if (view.isNull(position)) {
-        at = putLength(out, at, -1);
-        continue;
-      }
-      const start = at + 4;
-      let end = -1;
-      if (view.has(position)) {
-        if (plan.texts[position] === form.TEXT_AS_IT_IS) {
-          const from = view.start(position);
-          const length = view.end(position) - from;
-          end = start + length;
-          if (end + 4 > out.length) out = makeRoom(writer, at, length + 8);
-          this.copy(from, length, writer, start);
-        } else {
-          end = putFixed(view, position, out, start);
-        }
-      }
-      if (end < 0) {
-        writer.length = start;
-        storedToText(view.layout.types[position] as ColumnType, view, position, writer);
-        out = writer.bytes;
-        end = writer.length;
-      }
-      putLength(out, at, end - start);
-      at = end;
+/** Appends columns as text, as a DataRow has them, each with its length in front, -1 for NULL: most of what a scan costs
+ * its session (bench: range-scan). */
+export function storedTexts(view: RowView, positions: readonly number[], writer: ByteWriter): void {
+  const { bytes, isWhole } = view;
+  const words = view.words();
+  const { texts } = view.plan;
+  let out = writer.bytes;
+  let at = writer.length;
+  for (let i = 0; i < positions.length; i++) {
+    const position = positions[i] as number;
+    if (at + 4 + FIXED_BYTES_MAX > out.length) out = makeRoom(writer, at, 4 + FIXED_BYTES_MAX);
+    if (!isWhole && view.isNull(position)) {
+      writer.view.setInt32(at, -1);
+      at += 4;
+      continue;
     }
-    writer.length = at;
-  }
-
-  /** Nothing more comes: the batch may go. */
-  forget(): void {
-    this.bytes = undefined;
-    this.words = undefined;
-  }
-
-  private takeFrom(bytes: Uint8Array): void {
-    if (bytes !== this.bytes) {
-      this.bytes = bytes;
-      this.words = undefined;
-    } else {
-      this.words ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const start = at + 4;
+    let end = -1;
+    if (isWhole || view.has(position)) {
+      const text = texts[position] as number;
+      const from = view.start(position);
+      if (text === form.TEXT_AS_IT_IS) {
+        const length = view.end(position) - from;
+        end = start + length;
+        if (end + 4 > out.length) out = makeRoom(writer, at, length + 8);
+        copyText(bytes, words, from, length, writer, start);
+      } else {
+        end = putFixed(text, bytes, words, from, out, start);
+      }
     }
+    if (end < 0) {
+      writer.length = start;
+      storedToText(view.layout.types[position] as ColumnType, view, position, writer);
+      out = writer.bytes;
+      end = writer.length;
+    }
+    writer.view.setInt32(at, end - start);
+    at = end;
   }
+  writer.length = at;
+}
 
-  /** There is room for a word more. Word by word costs a third of byte by byte, and a subarray more than either. */
-  private copy(from: number, length: number, writer: ByteWriter, at: number): void {
-    const bytes = this.bytes as Uint8Array;
-    const { words } = this;
+/** Where there is room for a word more. Word by word costs a third of byte by byte, and a subarray more than either. */
+function copyText(
+  bytes: Uint8Array,
+  words: DataView | undefined,
+  from: number,
+  length: number,
+  writer: ByteWriter,
+  at: number,
+): void {
+  if (length > LONG_COPY) {
+    writer.bytes.set(bytes.subarray(from, from + length), at);
+  } else if (words !== undefined && from + length + 4 <= bytes.length) {
+    const out = writer.view;
+    for (let i = 0; i < length; i += 4) out.setInt32(at + i, words.getInt32(from + i, true), true);
+  } else {
     const out = writer.bytes;
-    if (length > LONG_COPY) {
-      out.set(bytes.subarray(from, from + length), at);
-    } else if (words !== undefined && from + length + 4 <= bytes.length) {
-      const { view } = writer;
-      for (let i = 0; i < length; i += 4) {
-        view.setInt32(at + i, words.getInt32(from + i, true), true);
-      }
-    } else {
-      for (let i = 0; i < length; i++) out[at + i] = bytes[from + i] as number;
-    }
+    for (let i = 0; i < length; i++) out[at + i] = bytes[from + i] as number;
   }
 }
 
@@ -147,14 +143,6 @@ function makeRoom(writer: ByteWriter, at: number, more: number): Uint8Array {
   writer.length = at;
   writer.reserve(more);
   return writer.bytes;
-}
-
-function putLength(out: Uint8Array, at: number, length: number): number {
-  out[at] = length >>> 24;
-  out[at + 1] = length >>> 16;
-  out[at + 2] = length >>> 8;
-  out[at + 3] = length;
-  return at + 4;
 }
 
 /** Appends the binary format of column i, which is not NULL, without a length. */

@@ -156,21 +156,33 @@ export function readInt4(bytes: Uint8Array, at: number): number {
 }
 
 export function readInt8(bytes: Uint8Array, at: number): number | bigint {
-  const low = readInt4(bytes, at) >>> 0;
-  const high = readInt4(bytes, at + 4);
-  if ((high >= -0x200000 && high < 0x200000 - 1) || (high === 0x1fffff && low <= 0xffffffff)) {
-    const value = high * TWO_32 + low;
+  return int8Of(readInt4(bytes, at), readInt4(bytes, at + 4));
+}
+
+/** Of its two halves. */
+export function int8Of(low: number, high: number): number | bigint {
+  if (isSafeHigh(high)) {
+    const value = high * TWO_32 + (low >>> 0);
     // -2^53 itself is not a safe integer.
     if (value >= Number.MIN_SAFE_INTEGER) return value;
   }
-  return (BigInt(high) << 32n) | BigInt(low);
+  return (BigInt(high) << 32n) | BigInt(low >>> 0);
+}
+
+/** Whether the upper half is that of a safe integer, or of -2^53. */
+function isSafeHigh(high: number): boolean {
+  return high >= -0x200000 && high < 0x200000;
 }
 
 export function readTimestamp(bytes: Uint8Array, at: number): number | bigint {
-  const high = readInt4(bytes, at + 4);
-  if (high === HIGH_MAX && readInt4(bytes, at) === -1) return Number.POSITIVE_INFINITY;
-  if (high === HIGH_MIN && readInt4(bytes, at) === 0) return Number.NEGATIVE_INFINITY;
-  return readInt8(bytes, at);
+  return timestampOf(readInt4(bytes, at), readInt4(bytes, at + 4));
+}
+
+/** Of its two halves. */
+export function timestampOf(low: number, high: number): number | bigint {
+  if (high === HIGH_MAX && low === -1) return Number.POSITIVE_INFINITY;
+  if (high === HIGH_MIN && low === 0) return Number.NEGATIVE_INFINITY;
+  return int8Of(low, high);
 }
 
 export function readFloat8(bytes: Uint8Array, at: number): number {

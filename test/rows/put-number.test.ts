@@ -4,7 +4,7 @@ import { ByteWriter, fromUtf8 } from '../../src/base/bytes.ts';
 import { formatFloat8, writeFloat8 } from '../../src/rows/float-format.ts';
 import { putFloat8, putInteger } from '../../src/rows/put-number.ts';
 import { encodeRow, layoutOf, RowView } from '../../src/rows/row-codec.ts';
-import { StoredTexts, storedToText } from '../../src/rows/stored-format.ts';
+import { storedTexts, storedToText } from '../../src/rows/stored-format.ts';
 import { columnType, FLOAT8, INT4, TEXT } from '../../src/rows/types.ts';
 
 const out = new Uint8Array(64);
@@ -125,7 +125,6 @@ describe('Columns of stored rows', () => {
         const batch = new ByteWriter(16);
         for (const bytes of encoded) batch.raw(bytes);
         const bytes = batch.peek().slice();
-        const texts = new StoredTexts();
         const view = new RowView();
         const writer = new ByteWriter(1);
         let at = 0;
@@ -133,7 +132,7 @@ describe('Columns of stored rows', () => {
           view.reset(layout, bytes, at, length);
           at += length;
           writer.reset();
-          texts.append(view, columns, writer);
+          storedTexts(view, columns, writer);
           expect([...writer.peek()]).toEqual([...expected(view, columns)]);
         }
       }),

@@ -6,7 +6,7 @@ import type { DbError } from '../../base/errors.ts';
 import { formatBinary, formatTextInto } from '../../rows/binary-format.ts';
 import type { Datum } from '../../rows/datum.ts';
 import type { RowView } from '../../rows/row-codec.ts';
-import { StoredTexts, storedToBinary, storedToText } from '../../rows/stored-format.ts';
+import { storedTexts, storedToBinary, storedToText } from '../../rows/stored-format.ts';
 import { typeLength } from '../../rows/types.ts';
 import type { ResultField, ResultSink, TransactionStatus } from '../../sql/api.ts';
 
@@ -28,7 +28,6 @@ const ALL_TEXT: readonly number[] = [];
 export class WireOutput implements ResultSink {
   #out = new ByteWriter(BUFFER_BYTES);
   readonly #target: OutputTarget;
-  readonly #texts = new StoredTexts();
   #fields: readonly ResultField[] = NO_FIELDS;
   #formats: readonly number[] = ALL_TEXT;
   /** Where the message that is being written began; -1 between messages. */
@@ -89,7 +88,7 @@ export class WireOutput implements ResultSink {
   stored(row: RowView, positions: readonly number[]): void {
     const out = this.#out;
     const start = this.#beginRow(positions.length);
-    if (this.#formats.length === 0) this.#texts.append(row, positions, out);
+    if (this.#formats.length === 0) storedTexts(row, positions, out);
     else this.#storedInFormats(row, positions);
     this.#end(start);
   }
@@ -111,7 +110,6 @@ export class WireOutput implements ResultSink {
   }
 
   complete(tag: string): void {
-    this.#texts.forget();
     const start = this.#begin(0x43);
     this.#ascii(tag);
     this.#end(start);
@@ -122,7 +120,6 @@ export class WireOutput implements ResultSink {
   }
 
   suspended(): void {
-    this.#texts.forget();
     this.#bare(0x73);
   }
 

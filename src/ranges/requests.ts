@@ -66,6 +66,8 @@ export interface ScanBatch {
   /** Of a scan in a range: it is through with everything up to this key, and its batches say all of that, so that
    * another may go on after it. Undefined with the last batch. */
   readonly lastKey?: Uint8Array | undefined;
+  /** Nothing comes after it: next() need not be asked again. Not all scans say so. */
+  readonly isLast?: boolean;
 }
 
 export interface RowScan {

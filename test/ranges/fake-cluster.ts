@@ -672,7 +672,10 @@ export function hex(bytes: Uint8Array): string {
 export async function readAll(scan: RowScan): Promise<{ key: string; value: Uint8Array }[]> {
   const out: { key: string; value: Uint8Array }[] = [];
   const reader = new PackedRowReader();
+  let wasLast = false;
   for (let batch = await scan.next(); batch !== undefined; batch = await scan.next()) {
+    if (wasLast) throw new Error('a batch came after the last');
+    wasLast = batch.isLast === true;
     reader.reset(batch.rows);
     while (reader.next()) out.push({ key: hex(reader.key()), value: reader.row() });
   }

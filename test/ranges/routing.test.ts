@@ -343,6 +343,24 @@ describe('neighbours in a store of this node', () => {
     ]);
   });
 
+  it.each([0, 45, ROWS])(
+    'say with their last batch that it is the last (limit: %i)',
+    async (limitRows) => {
+      const cluster = inOneStore(12);
+      await scanned(cluster, {});
+      const scan = cluster.router.scanAt(scanOf(DATA_SPAN, { limitRows }), T);
+      const lasts: boolean[] = [];
+      const batches = async (): Promise<void> => {
+        for (let batch = await scan.next(); batch; batch = await scan.next()) {
+          lasts.push(batch.isLast === true);
+        }
+      };
+      await cluster.until(batches());
+      expect(lasts.length).toBeGreaterThan(1);
+      expect(lasts).toEqual(lasts.map((_, i) => i === lasts.length - 1));
+    },
+  );
+
   it('are gone on with after the last row when one of them is led elsewhere meanwhile', async () => {
     const cluster = inOneStore(6);
     await scanned(cluster, {});

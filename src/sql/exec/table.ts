@@ -181,10 +181,8 @@ class ScanCursor implements TableCursor {
         this.#scan?.close();
         return false;
       }
-      if (batch === undefined) {
-        this.#scan = undefined;
-        continue;
-      }
+      if (batch === undefined || batch.isLast === true) this.#scan = undefined;
+      if (batch === undefined) continue;
       const { reads } = this.#execution.context;
       if (reads !== undefined) {
         reads.batches++;
@@ -202,7 +200,8 @@ class ScanCursor implements TableCursor {
 
   #openScan(span: Span): Maybe<RowScan> {
     const { context } = this.#execution;
-    const spec = { ...this.#request, span };
+    const { reverse, program, parameters, limitRows, batchBytes } = this.#request;
+    const spec = { span, reverse, program, parameters, limitRows, batchBytes };
     return this.#lock === undefined
       ? context.view.scan(spec)
       : transactionOf(this.#execution).scanLocked(spec, this.#lock);

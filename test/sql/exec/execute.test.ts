@@ -72,6 +72,14 @@ describe('scans', () => {
     });
   });
 
+  it('are not asked for more than the batch that says that it is the last', async () => {
+    const db = await numbers(7);
+    db.store.tellsLast = true;
+    const { rows } = await db.run('select id from n where id < 6 or id = 7');
+    expect(rows.flat()).toEqual(['1', '2', '3', '4', '5', '7']);
+    expect(db.store.batchesAsked).toBe(2);
+  });
+
   it('lock what FOR UPDATE and FOR SHARE read', async () => {
     const db = await numbers(3);
     expect(db.plan('select id from n for update').readOnly).toBe(false);

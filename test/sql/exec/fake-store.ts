@@ -14,6 +14,10 @@ export class FakeStore {
   isAsync: boolean = false;
   /** Rows in one batch of a scan. */
   batchRows: number = 3;
+  /** Whether the last batch of a scan says that it is the last. */
+  tellsLast: boolean = false;
+  /** How often a scan was asked for its next batch. */
+  batchesAsked: number = 0;
   /** What was asked for, for tests of what is pushed down. */
   readonly asked: string[] = [];
 
@@ -60,7 +64,7 @@ export class FakeTransaction implements Transaction {
           compareBytes(key, start) >= 0 && (end === undefined || compareBytes(key, end) < 0),
       );
     if (spec.reverse) rows.reverse();
-    const scan = new FakeScan(batches(spec, rows, this.#store.batchRows));
+    const scan = new FakeScan(this.#store, batches(spec, rows, this.#store.batchRows));
     return this.#store.isAsync ? Promise.resolve(scan) : scan;
   }
 
@@ -144,10 +148,12 @@ function batches(
 }
 
 class FakeScan implements RowScan {
+  readonly #store: FakeStore;
   readonly #batches: readonly ScanBatch[];
   #at = 0;
 
-  constructor(list: readonly ScanBatch[]) {
+  constructor(store: FakeStore, list: readonly ScanBatch[]) {
+    this.#store = store;
     this.#batches = list;
   }
 
@@ -155,7 +161,10 @@ class FakeScan implements RowScan {
     await Promise.resolve();
     // Scribble over the batch before, as a reused buffer would.
     this.#batches[this.#at - 1]?.rows.fill(0xee);
-    return this.#batches[this.#at++];
+    this.#store.batchesAsked++;
+    const batch = this.#batches[this.#at++];
+    const isLast = this.#store.tellsLast && this.#at === this.#batches.length;
+    return batch && isLast ? { ...batch, isLast } : batch;
   }
 
   close(): void {

@@ -77,6 +77,9 @@ export class ClientStream<T> {
     const { waiter } = this;
     if (waiter === undefined) return;
     this.waiter = undefined;
-    this.next().then(waiter.resolve, waiter.reject);
+    const item = this.items.shift();
+    if (item !== undefined && this.state === 'running') this.link?.credit();
+    if (item === undefined && this.error !== undefined) waiter.reject(this.error);
+    else waiter.resolve(item);
   }
 }

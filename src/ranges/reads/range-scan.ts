@@ -14,9 +14,17 @@ export function openScan(
   request: ScanRequest,
   t: Timestamp,
 ): ShardScan {
-  const { reverse, limitRows } = request;
+  const { span: all, reverse, program, parameters, limitRows, batchBytes } = request;
   for (const { load, span } of grants) load.scanOpened(span, reverse, limitRows);
-  return (grants[0] as ScanGrant).shard.scan({ ...request, at: t });
+  return (grants[0] as ScanGrant).shard.scan({
+    span: all,
+    at: t,
+    reverse,
+    program,
+    parameters,
+    limitRows,
+    batchBytes,
+  });
 }
 
 export class RangeScan implements RowScan {

@@ -51,10 +51,13 @@ export class KeySpans {
     if (ranged === undefined) return prefixes.map((p) => ({ start: p, end: prefixEnd(p) }));
     const limits = boundsOf(ranged, params);
     if (limits === undefined) return [];
-    return prefixes.flatMap((prefix) => {
+    const spans: Span[] = [];
+    for (const prefix of prefixes) {
       const span = rangeSpan(prefix, ranged, limits.lower, limits.upper);
-      return span.end !== undefined && compareBytes(span.start, span.end) >= 0 ? [] : [span];
-    });
+      const { start, end } = span;
+      if (end === undefined || compareBytes(start, end) < 0) spans.push(span);
+    }
+    return spans;
   }
 
   #prefixes(constraints: readonly CompiledConstraint[], params: readonly Datum[]): Uint8Array[] {

@@ -20,6 +20,7 @@ export interface RowSink {
   readonly isDone: boolean;
 }
 
+const NONE_PICKED = new Int32Array(0);
 const HISTORY_READ_AHEAD_BYTES = 32 << 10;
 
 export class VersionScan {
@@ -31,7 +32,7 @@ export class VersionScan {
   private readonly reverse: boolean;
 
   /** What is left of a page, in the order of the scan: rows, or ~rows that are too new. */
-  private picked = new Int32Array(1024);
+  private picked = NONE_PICKED;
   private pickedAt = 0;
   private pickedEnd = 0;
   private page: Page | undefined;

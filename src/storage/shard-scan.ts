@@ -28,7 +28,7 @@ export class RunningScan implements RowSink {
   private readonly output: ScanOutput;
   private readonly snapshot: StoreSnapshot;
   private readonly versions: VersionScan;
-  private readonly rows = new PackedRowWriter();
+  private readonly rows: PackedRowWriter;
   /** Undefined: keys and whole rows go out as they are. */
   private readonly runner: ProgramRunner | undefined;
   private readonly batchBytes: number;
@@ -37,15 +37,17 @@ export class RunningScan implements RowSink {
   private closed = false;
   private running = false;
 
-  /** Throws when the program can't be decoded: then nothing is held. */
+  /** `rows` is empty, and the scan's until it has ended. Throws when the program can't be decoded: then nothing is held. */
   constructor(
     store: RowStore,
     programs: DecodedPrograms,
     request: ShardScanRequest,
     credits: number,
     output: ScanOutput,
+    rows: PackedRowWriter,
   ) {
     this.output = output;
+    this.rows = rows;
     this.credits = credits;
     this.batchBytes = request.batchBytes;
     this.rowsLeft = request.limitRows === 0 ? Number.POSITIVE_INFINITY : request.limitRows;

@@ -4,16 +4,18 @@ import type { ByteReader } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import { RunningChecksum } from './checksum.ts';
+import { PackedRowWriter } from '../rows/packed-rows.ts';
 import { DecodedPrograms } from './decoded-programs.ts';
 import type { Span } from './engine.ts';
 import type { RowStore } from './row-store.ts';
 import type { RangeId, ShardScanRequest } from './shard.ts';
 import type { Answers } from './shard-answers.ts';
 import * as protocol from './shard-protocol.ts';
-import { RunningScan } from './shard-scan.ts';
+import { RunningScan, type ScanOutput } from './shard-scan.ts';
 import { RunningSnapshot, type SnapshotOutput } from './snapshot-read.ts';
 
 const STREAMS_OPEN_MAX = 1024;
+const ROWS_BYTES_KEPT_MAX = 256 << 10;
 
 interface RunningStream {
   run(): void | Promise<void>;
@@ -28,6 +30,8 @@ export class ShardStreams {
   private readonly ended: () => void;
   private readonly programs = new DecodedPrograms();
   private readonly open = new Map<number, RunningStream>();
+  /** Of a scan that has ended, for the next. */
+  private spareRows: PackedRowWriter | undefined;
   private isClosed = false;
 
   /** `ended` is called whenever a stream has given its handles back. */
@@ -88,20 +92,41 @@ export class ShardStreams {
 
   private startScan(id: number, request: ShardScanRequest, credits: number): void {
     this.start(id, () => {
-      const scan = new RunningScan(this.store, this.programs, request, credits, {
-        batch: (rows, newest, lastKey) => {
-          const out = this.answers.begin(protocol.ANSWER_SCAN_BATCH, id);
-          out.u8(lastKey === undefined ? 1 : 0);
-          out.u53(newest);
-          out.u32(rows.rowCount);
-          out.block(rows.writer.peek());
-          if (lastKey !== undefined) out.block(lastKey);
+      const rows = this.spareRows ?? new PackedRowWriter();
+      const { failed, ended } = this.ending(id);
+      const output: ScanOutput = {
+        batch: (batch, newest, lastKey) => this.sendBatch(id, batch, newest, lastKey),
+        failed,
+        ended: () => {
+          this.keepRows(rows);
+          ended();
         },
-        ...this.ending(id),
-      });
+      };
+      const scan = new RunningScan(this.store, this.programs, request, credits, output, rows);
+      this.spareRows = undefined;
       this.scansServed++;
       return scan;
     });
+  }
+
+  private sendBatch(
+    id: number,
+    rows: PackedRowWriter,
+    newest: number,
+    lastKey: Uint8Array | undefined,
+  ): void {
+    const out = this.answers.begin(protocol.ANSWER_SCAN_BATCH, id);
+    out.u8(lastKey === undefined ? 1 : 0);
+    out.u53(newest);
+    out.u32(rows.rowCount);
+    out.block(rows.writer.peek());
+    if (lastKey !== undefined) out.block(lastKey);
+  }
+
+  private keepRows(rows: PackedRowWriter): void {
+    if (rows.writer.bytes.length > ROWS_BYTES_KEPT_MAX) return;
+    rows.reset();
+    this.spareRows = rows;
   }
 
   private startSnapshot(

@@ -15,7 +15,7 @@ const config: ViteUserConfig = {
     globalSetup: ['test/setup/build.ts'],
     // Processes, not threads: native bindings.
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: '100%',
     // Only against tests that hang: some machines are slow.
     testTimeout: 180_000,
     hookTimeout: 180_000,

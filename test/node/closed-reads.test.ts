@@ -12,6 +12,7 @@ import { INT4 } from '../../src/rows/types.ts';
 import { SeededRandom } from '../../src/sim/random.ts';
 import type { Life } from '../../src/sim/world.ts';
 import { Cluster, type ClusterNode } from './cluster-fixture.ts';
+import { firstSeeds } from '../support/depth.ts';
 
 const SECOND = 1_000_000;
 /** The first table's primary index. */
@@ -95,7 +96,7 @@ describe('a follower', () => {
     }
   });
 
-  it.each([1, 2, 3, 4])(
+  it.each(firstSeeds(4))(
     'says what its leader says, whatever happens meanwhile (seed %i)',
     async (seed) => {
       const cluster = await withTable(seed);

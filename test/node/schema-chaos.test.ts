@@ -8,6 +8,7 @@ import { decodeDescriptor } from '../../src/sql/catalog/encoding.ts';
 import { DESCRIPTOR_SPAN } from '../../src/sql/catalog/keys.ts';
 import { type FakeSession, name } from '../sql/fakes/sessions.ts';
 import type { SeededRandom } from '../../src/sim/random.ts';
+import { moreSeeds } from '../support/depth.ts';
 import { SchemaCluster, type SchemaNode, SECOND } from './schema-fixture.ts';
 
 const SECONDS = 60;
@@ -190,7 +191,7 @@ describe('schema leases under faults', () => {
   it('never let anybody read with what is not true any more', async () => {
     const sum: Totals = { reads: 0, changes: 0, refused: 0, faults: 0 };
     const first = Number(process.env['MERIDIAN_SEED'] ?? 1);
-    const seeds = Number(process.env['MERIDIAN_SEEDS'] ?? 4);
+    const seeds = moreSeeds ?? 4;
     for (let seed = first; seed < first + seeds; seed++) {
       const totals = await run(seed).catch((error: unknown) => {
         throw new Error(`seed ${seed}`, { cause: error });

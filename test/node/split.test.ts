@@ -6,6 +6,7 @@ import { MIN_TIMESTAMP } from '../../src/clock/timestamp.ts';
 import type { RangeHost } from '../../src/node/ranges/range-host.ts';
 import type { ClusterNode } from './cluster-fixture.ts';
 import { rowKey, serving, splitAt, sum, withTable } from './range-cluster.ts';
+import { firstSeeds } from '../support/depth.ts';
 
 const SECOND = 1_000_000;
 
@@ -82,7 +83,7 @@ describe('a follower', () => {
     expect(descriptor).toEqual((await serving(cluster, rowKey(60))).descriptor);
   });
 
-  it.each([1, 2, 3, 4])(
+  it.each(firstSeeds(4))(
     'P26: that was cut off, and may meet the right half before its split, loses nothing (seed %i)',
     async (seed) => {
       const { cluster, leader, session } = await withTable({ seed });

@@ -1,17 +1,17 @@
 // Clusters in simulated time, with faults: Raft's invariants, leases and what clients were told held, for fixed seeds,
-// and for more of them and a fresh one where there is time (MERIDIAN_SEEDS, set by CI).
+// and for more of them and a fresh one where there is time (test/support/depth.ts).
 
 import { describe, expect, it } from 'vitest';
 import { type ClusterRunReport, runCluster } from '../../src/sim/cluster-run.ts';
+import { moreSeeds } from '../support/depth.ts';
 
 const SECONDS = 60;
-const more = process.env['MERIDIAN_SEEDS'];
 /** A cluster takes several times as long as a node alone. */
 const seeds = Array.from(
-  { length: more === undefined ? 1 : Math.ceil(Number(more) / 5) },
+  { length: moreSeeds === undefined ? 1 : Math.ceil(moreSeeds / 5) },
   (_, i) => i + 1,
 );
-if (more !== undefined) seeds.push(Math.floor(Math.random() * 0x100000000));
+if (moreSeeds !== undefined) seeds.push(Math.floor(Math.random() * 0x100000000));
 
 /** A run worth counting as a seed. */
 function worthCounting(report: ClusterRunReport): void {

@@ -55,7 +55,7 @@ const BUGS: readonly Planted[] = [
     firstSeed: 8,
   },
 ];
-const BUG_SECONDS = 40;
+const BUG_SECONDS = 25;
 const BUG_SEEDS = 6;
 
 describe('bugs on purpose', () => {

@@ -1,13 +1,13 @@
 // The whole node in simulated time, with faults: every promise held, for fixed seeds, and for more of them and a fresh
-// one where there is time (MERIDIAN_SEEDS, set by CI).
+// one where there is time (test/support/depth.ts).
 
 import { describe, expect, it } from 'vitest';
 import { type NodeRunReport, runNode } from '../../src/sim/node-run.ts';
+import { moreSeeds } from '../support/depth.ts';
 
 const SECONDS = 60;
-const more = process.env['MERIDIAN_SEEDS'];
-const seeds = Array.from({ length: Number(more ?? 3) }, (_, i) => i + 1);
-if (more !== undefined) seeds.push(Math.floor(Math.random() * 0x100000000));
+const seeds = Array.from({ length: moreSeeds ?? 3 }, (_, i) => i + 1);
+if (moreSeeds !== undefined) seeds.push(Math.floor(Math.random() * 0x100000000));
 
 /** A run worth counting as a seed. */
 function worthCounting(report: NodeRunReport): void {

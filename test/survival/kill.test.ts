@@ -3,9 +3,10 @@
 
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
+import { moreSeeds } from '../support/depth.ts';
 import { NodeProcess, nodePorts, temporaryDirectory } from '../support/node-process.ts';
 
-const KILLS = 20;
+const KILLS = moreSeeds === undefined ? 6 : 20;
 const WRITERS = 4;
 const ACCOUNTS = 20;
 const TOTAL = ACCOUNTS * 100;

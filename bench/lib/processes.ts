@@ -19,7 +19,7 @@ export interface System {
   stop(): Promise<void>;
 }
 
-export const CLI: string = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+export const CLI: string = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 
 /** Beside the working directory, so that both systems stand on the disk that the project stands on. */
 export function workDirectory(): string {

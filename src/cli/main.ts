@@ -45,8 +45,8 @@ ${Object.entries(COMMANDS)
 `;
 
 function version(): string {
-  const manifest = new URL('../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+  const manifest = import.meta.resolve('meridian/package.json');
+  return (JSON.parse(readFileSync(new URL(manifest), 'utf8')) as { version: string }).version;
 }
 
 async function main(args: readonly string[]): Promise<number> {

@@ -239,7 +239,7 @@ export class LocalCluster {
     await this.runtime.files.makeDirectory(`${this.directory}/node-${node.nodeId}`);
     const join = this.nodes.length > 1 ? ['--join', this.nodes.map((one) => one.rpc).join()] : [];
     const child = await startDetached(
-      new URL('../cli/main.js', import.meta.url),
+      new URL('dist/cli/main.js', import.meta.resolve('meridian/package.json')),
       [
         ...['start', '--data', this.dataOf(node), '--sql', node.sql],
         ...['--rpc', node.rpc, '--http', node.http, ...join],

@@ -17,8 +17,8 @@ describe('meridian simulate', () => {
   it('prints the same trace for the same seed in two processes', async () => {
     // The second process has run another seed before: nothing of it may be left.
     const [alone, second] = await Promise.all([
-      simulate('--seed', '42', '--seconds', '10'),
-      simulate('--seed', '41', '--seeds', '2', '--seconds', '10'),
+      simulate('--seed', '42', '--seconds', '5'),
+      simulate('--seed', '41', '--seeds', '2', '--seconds', '5'),
     ]);
     const line = alone.find((text) => text.startsWith('seed 42:'));
     expect(line).toMatch(/trace [0-9a-f]{16}$/);
@@ -27,8 +27,8 @@ describe('meridian simulate', () => {
 
   it('prints the same trace for the same cluster in two processes', async () => {
     const [alone, second] = await Promise.all([
-      simulate('raft', '--seed', '42', '--seconds', '4', '--nodes', '3', '--whole'),
-      simulate('raft', '--seed', '41', '--seeds', '2', '--seconds', '4', '--nodes', '3', '--whole'),
+      simulate('raft', '--seed', '42', '--seconds', '2', '--nodes', '3', '--whole'),
+      simulate('raft', '--seed', '41', '--seeds', '2', '--seconds', '2', '--nodes', '3', '--whole'),
     ]);
     const line = alone.find((text) => text.startsWith('seed 42:'));
     expect(line).toMatch(/trace [0-9a-f]{16}$/);

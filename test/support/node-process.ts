@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../bench/lib/processes.ts';
 
-export const CLI: string = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+export const CLI: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 export function temporaryDirectory(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'meridian-test-'));

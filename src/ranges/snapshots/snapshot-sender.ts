@@ -15,7 +15,7 @@ import type { Pace } from './pace.ts';
 import * as format from './snapshot-format.ts';
 
 /** Smaller ones would be more hand-overs between threads, larger ones would hold the event loop up. */
-const CHUNK_BYTES = 512 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 const NO_PAYLOAD = new Uint8Array(0);
 const RECEIVER = 'the receiver of a snapshot';
 /** Without a step of the receiver. */

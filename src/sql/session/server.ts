@@ -5,7 +5,7 @@ import { PlanCache } from '../parse/plan-cache.ts';
 import { Settings } from '../settings/settings.ts';
 import type { Session, SessionOptions, SqlServer } from '../api.ts';
 import type { CachedPlan } from './compiler.ts';
-import { ServicesOfSession, type SqlServices, type SqlStatistics } from './services.ts';
+import { SessionServices, type SqlServices, type SqlStatistics } from './services.ts';
 import { SqlSession } from './session.ts';
 import { LiveValues } from './values.ts';
 
@@ -52,7 +52,7 @@ export function createSqlServer(services: SqlServices): SqlServerParts {
       sessions.delete(closed);
       statistics.sessions = sessions.size;
     };
-    const own = new ServicesOfSession(services, planCache, settings, statistics, sessionClosed);
+    const own = new SessionServices(services, planCache, settings, statistics, sessionClosed);
     const session = new SqlSession(own, values);
     sessions.set(session, settings);
     statistics.sessions = sessions.size;

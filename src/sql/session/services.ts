@@ -22,16 +22,9 @@ export interface SqlServices {
   readonly cluster?: ClusterAdmin | undefined;
 }
 
-export interface SessionServices extends SqlServices {
-  readonly planCache: PlanCache<CachedPlan>;
-  readonly settings: Settings;
-  readonly statistics: SqlStatistics;
-  sessionClosed(session: Session): void;
-}
-
-/** A class, for spreading the services into one object for each session makes each of a kind of its own to the compiler,
+/** And what is the session's own. A class, for spreading the services into one object for each session makes each of a kind of its own to the compiler,
  * and every look into them slow (bench: point). */
-export class ServicesOfSession implements SessionServices {
+export class SessionServices implements SqlServices {
   readonly transactions: Transactions;
   readonly catalog: Catalog;
   readonly clock: IntervalClock;

@@ -331,6 +331,6 @@ class NodeDatabase implements Database {
 
   #whyNotServing(): string | undefined {
     const { breakage, keyspace } = this.#parts;
-    return breakage.reason ?? keyspace.whyBroken() ?? this.clock.suspended;
+    return breakage.reason ?? keyspace.hosts.whyBroken ?? this.clock.suspended;
   }
 }

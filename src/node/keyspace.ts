@@ -50,8 +50,6 @@ export interface Keyspace {
   readonly newCoordinator: (through: Ranges, fence?: Fence) => Coordinator;
   /** The schema is where its range is led; that begins with the catalog's first key, so its id stays. */
   readonly home: () => RangeHost | undefined;
-  /** Of the replicas that are here. */
-  readonly whyBroken: () => string | undefined;
 }
 
 export async function openKeyspace(parts: KeyspaceParts): Promise<Keyspace> {
@@ -161,7 +159,5 @@ export async function openKeyspace(parts: KeyspaceParts): Promise<Keyspace> {
     system,
     newCoordinator,
     home: () => hosts.get(FIRST_DATA_RANGE),
-    whyBroken: () =>
-      hosts.all().find(({ replica }) => replica.whyBroken !== undefined)?.replica.whyBroken,
   };
 }

@@ -82,7 +82,8 @@ export function openSqlSide(parts: SqlSideParts): SqlSide {
   const transactions = keyspace.newCoordinator(new FencedRanges(keyspace.router, leases), leases);
   const serving = new SqlServing({
     transactions,
-    refusal: () => notServing(nodeId, breakage.reason ?? keyspace.whyBroken(), leaderElsewhere()),
+    refusal: () =>
+      notServing(nodeId, breakage.reason ?? keyspace.hosts.whyBroken, leaderElsewhere()),
   });
   breakage.onBroken(() => serving.cease());
   leases.start();

@@ -2,7 +2,6 @@
 // and of the same range on other nodes. It begins with what the shard has of the range, with a split, or with nothing:
 // then it has no state until a leader has sent one (P26).
 
-import { utf8 } from '../../base/bytes.ts';
 import { DbError } from '../../base/errors.ts';
 import type { OwnedClock } from '../../clock/clock.ts';
 import { laterOf, type Timestamp } from '../../clock/timestamp.ts';
@@ -32,6 +31,7 @@ import type { Span } from '../../storage/engine.ts';
 import type { RowCache } from '../../storage/row-cache.ts';
 import type { RangeId, Shard } from '../../storage/shard.ts';
 import type { ConsistencyAnswer, RangeStatus } from '../status.ts';
+import { markBroken } from './broken-marks.ts';
 
 /** Between attempts of a replica that may not serve to hand its leadership over. */
 const GIVE_AWAY_MICROS = 1_000_000;
@@ -71,7 +71,7 @@ export interface HostSiblings {
   merge(left: RangeHost): Promise<void>;
   mayBear(right: RangeDescriptor): boolean;
   born(parent: RangeHost, birth: SplitBirth): Heir | undefined;
-  /** P26: no other range here has keys of it. */
+  /** P26: no other range here has keys of it. Those that are over for good are removed for it. */
   mayInstall(host: RangeHost, state: RangeState): boolean;
   /** P28: whether the directory has what the range is now, before long. */
   oncePublished(host: RangeHost): Promise<boolean>;
@@ -447,7 +447,7 @@ export class RangeHost {
     this.siblings.changed(this);
     // One after the other: the last word counts.
     this.marking = this.marking
-      .then(() => runtime.files.replace(brokenPath(dataDirectory, this.range), utf8(`${reason}\n`)))
+      .then(() => markBroken(runtime.files, dataDirectory, this.range, reason))
       .catch((error: unknown) => this.node.onFailure(error));
     this.giveAway();
   }
@@ -481,11 +481,6 @@ export class RangeHost {
     });
     node.scheduler.transfer(group, target).catch((error: unknown) => node.onFailure(error));
   }
-}
-
-/** What was written when this replica was found to differ from the others. It stays until the directory is replaced. */
-export function brokenPath(dataDirectory: string, range: RangeId): string {
-  return `${dataDirectory}/range-${range}.broken`;
 }
 
 /** P1: what the state that was there at the start shows at most. Every timestamp in it was given under a lease, below

@@ -3,7 +3,7 @@
 // no two of these share a key (P26).
 
 import { assert } from '../../base/assert.ts';
-import { compareBytes, fromUtf8 } from '../../base/bytes.ts';
+import { compareBytes } from '../../base/bytes.ts';
 import type { UnknownReplica } from '../../raft/scheduler.ts';
 import { nodeOf, type ReplicaId, replicaIdOn } from '../../raft/types.ts';
 import { CHECKSUMS } from '../../ranges/consistency/consistency-format.ts';
@@ -21,7 +21,8 @@ import type { Span } from '../../storage/engine.ts';
 import { NO_RECORDS, STATE_RECORD } from '../../storage/range-records.ts';
 import type { AppliedRange, RangeId, Shard } from '../../storage/shard.ts';
 import type { Streams } from '../streams.ts';
-import { brokenPath, type HostSiblings, type NodeParts, RangeHost } from './range-host.ts';
+import { readBroken } from './broken-marks.ts';
+import { type HostSiblings, type NodeParts, RangeHost } from './range-host.ts';
 import { RangeMerges } from './range-merge.ts';
 import { isOver, wasAbsorbed } from './taken-over.ts';
 
@@ -43,6 +44,8 @@ export class RangeStore implements HostSiblings {
   private readonly hosts = new Map<RangeId, RangeHost>();
   /** Ranges that were merged into others here since the node began, and into which: sessions live no longer. */
   private readonly absorbedBy = new Map<RangeId, RangeId>();
+  /** Those whose replica here differs from the others. */
+  private readonly broken = new Set<RangeHost>();
   /** Being removed: they still have data. */
   private readonly leaving = new Set<RangeHost>();
   /** Of ranges that are known, in the order of their keys. */
@@ -66,7 +69,7 @@ export class RangeStore implements HostSiblings {
     applied: readonly (readonly AppliedRange[])[],
   ): Promise<RangeStore> {
     const store = new RangeStore(parts);
-    const broken = await store.readBroken();
+    const broken = await readBroken(parts.runtime.files, parts.dataDirectory);
     await store.openAll(applied, broken);
     store.isOpen = true;
     return store;
@@ -110,6 +113,12 @@ export class RangeStore implements HostSiblings {
   /** In the order of their keys. */
   all(): readonly RangeHost[] {
     return this.sorted;
+  }
+
+  /** Why a replica here may not serve; undefined: all may. */
+  get whyBroken(): string | undefined {
+    for (const { replica } of this.broken) return replica.whyBroken;
+    return undefined;
   }
 
   /** Also those of which nothing is known yet. */
@@ -460,16 +469,20 @@ export class RangeStore implements HostSiblings {
 
   private place(host: RangeHost): void {
     if (!host.isKnown || this.leaving.has(host)) return;
+    if (host.replica.whyBroken !== undefined) this.broken.add(host);
     const at = this.placeOf(host.descriptor.span.start) - 1;
     // A range keeps its start for life.
     const there = this.sorted[at];
     if (there === host) return;
-    if (there?.range === host.range) this.sorted[at] = host;
-    else this.sorted.splice(at + 1, 0, host);
+    if (there?.range === host.range) {
+      this.broken.delete(there);
+      this.sorted[at] = host;
+    } else this.sorted.splice(at + 1, 0, host);
     assert(this.isInOrder(at) && this.isInOrder(at + 1), 'P26: ranges on a node share no key');
   }
 
   private unplace(host: RangeHost): void {
+    this.broken.delete(host);
     const at = this.sorted.indexOf(host);
     if (at >= 0) this.sorted.splice(at, 1);
     if (this.last === host) this.last = undefined;
@@ -492,19 +505,6 @@ export class RangeStore implements HostSiblings {
       else high = middle;
     }
     return low;
-  }
-
-  private async readBroken(): Promise<ReadonlyMap<RangeId, string>> {
-    const { files } = this.parts.runtime;
-    const { dataDirectory } = this.parts;
-    const broken = new Map<RangeId, string>();
-    for (const name of await files.list(dataDirectory)) {
-      const range = Number(/^range-(\d+)\.broken$/.exec(name)?.[1] ?? Number.NaN);
-      if (Number.isNaN(range)) continue;
-      const reason = await files.read(brokenPath(dataDirectory, range));
-      if (reason !== undefined) broken.set(range, fromUtf8(reason).trim());
-    }
-    return broken;
   }
 }
 

@@ -23,7 +23,7 @@ const config: ViteUserConfig = {
     ...(report === undefined ? {} : { outputFile: { json: report } }),
     projects: [
       { extends: true, test: { name: 'processes', include: APART } },
-      // Everything else shares two processes: to load the modules anew for each file would cost as much as the tests.
+      // Everything else shares a few processes: to load the modules anew for each file would cost as much as the tests.
       {
         extends: true,
         test: { name: 'rooms', include: ['test/**/*.test.ts'], exclude: APART, isolate: false },

@@ -100,6 +100,7 @@ describe('meridian cluster', () => {
       err: `meridian: node ${paused} is paused\n`,
     });
     expect(await cluster('pause', '--continue', String(paused))).toMatchObject({ code: 0 });
+    expect((await cluster('restart', String(paused))).code).toBe(0);
 
     const stopped = await cluster('stop');
     expect(stopped).toEqual({ code: 0, out: 'stopped 3 nodes\n', err: '' });

@@ -40,7 +40,7 @@ function chaos(directory: string): Promise<{ readonly code: number | null; reado
   });
 }
 
-// A minute, which a newcomer does not have to spare: the simulator shows the same, and CI runs this as well.
+// It takes a minute: CI has that (test/support/depth.ts).
 describe.skipIf(moreSeeds === undefined)('a cluster of processes', () => {
   it('breaks no invariant under kills, pauses and cuts', async () => {
     const directory = temporaryDirectory();

@@ -136,6 +136,7 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
   /** All replicas hold the same rows. */
   async judge(): Promise<void> {
     let answer: ConsistencyAnswer | undefined;
+    let hindrance = 'nobody answered';
     const ask = async (): Promise<void> => {
       while (answer === undefined) {
         const node = this.#cluster.running.find((one) => one.holdsLease());
@@ -143,14 +144,16 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
           if (error instanceof DbError) return undefined;
           throw error;
         });
-        if (told !== undefined && told.kind !== 'undecided') answer = told;
-        else await this.#world.sleep(100_000);
+        if (told?.kind === 'undecided') hindrance = told.reason;
+        else if (told !== undefined) answer = told;
+        if (answer === undefined) await this.#world.sleep(100_000);
       }
     };
     ask().catch((error: unknown) => this.#world.fail(error));
     const world = this.#world;
     await world.run(() => answer !== undefined, world.nowMicros + COMPARING_MICROS_MAX);
-    if (answer === undefined) throw new Violation('the replicas could not be compared');
+    if (answer === undefined)
+      throw new Violation(`the replicas could not be compared: ${hindrance}`);
     const { kind } = answer;
     demand(kind === 'consistent', `the replicas hold different rows: ${JSON.stringify(answer)}`);
     const all = this.#cluster.seats.length;

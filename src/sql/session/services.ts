@@ -22,8 +22,8 @@ export interface SqlServices {
   readonly cluster?: ClusterAdmin | undefined;
 }
 
-/** And what is the session's own. A class, for spreading the services into one object for each session makes each of a kind of its own to the compiler,
- * and every look into them slow (bench: point). */
+/** And what is the session's own. A class, for spreading the services into one object for each session makes each of a
+ * kind of its own to the compiler, and every look into them slow (bench: point). */
 export class SessionServices implements SqlServices {
   readonly transactions: Transactions;
   readonly catalog: Catalog;

@@ -19,6 +19,8 @@ const config: ViteUserConfig = {
     // Only against tests that hang: some machines are slow.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    // What was compiled runs as it is, and as fast: it need not be transformed once more.
+    server: { deps: { external: [/\/dist\//] } },
     reporters: report === undefined ? ['default'] : ['default', 'json'],
     ...(report === undefined ? {} : { outputFile: { json: report } }),
     projects: [

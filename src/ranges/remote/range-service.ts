@@ -8,7 +8,6 @@ import type { ByteStream, Log, NodeId, Timers } from '../../runtime/runtime.ts';
 import type { RangeEndpoint } from '../endpoint.ts';
 import { endsSession, Gateway, type ServedRanges } from '../gateway.ts';
 import { newRowSlice } from '../reads/row-slice.ts';
-import { BEAT_MICROS, SILENT_BEATS_MAX } from './remote-link.ts';
 import { serveRequest } from './served-requests.ts';
 import { ServedScan } from './served-scan.ts';
 import { type WireAnswer, writeAnswer } from './wire-answers.ts';
@@ -21,6 +20,10 @@ export type { ServedRanges } from '../gateway.ts';
 const ANSWER_BYTES_MAX: number = 16 * 1024 * 1024;
 /** Of one gateway that are being carried out; most of them wait for locks. */
 const REQUESTS_MAX = 50_000;
+
+/** A gateway that is silent for so many looks is gone, and its locks with it. */
+const LOOK_MICROS = 1_000_000;
+const SILENT_LOOKS_MAX = 3;
 
 export interface RangeServiceParts {
   readonly ranges: ServedRanges;
@@ -70,7 +73,7 @@ class ServedStream {
   private readonly sender: FrameSender;
   private readonly scans = new Map<number, ServedScan>();
   private running = 0;
-  private silentBeats = 0;
+  private silentLooks = 0;
   private timer: Disposable | undefined = undefined;
   private hasGreeted = false;
   private isOver = false;
@@ -92,7 +95,7 @@ class ServedStream {
         const chunk = await this.stream.read();
         if (chunk === undefined) break;
         if (this.isOver) return;
-        this.silentBeats = 0;
+        this.silentLooks = 0;
         frames.push(chunk);
         await this.sender.room(ANSWER_BYTES_MAX);
       }
@@ -251,19 +254,19 @@ class ServedStream {
 
   private startTimer(): void {
     if (this.timer !== undefined || this.isOver) return;
-    this.timer = this.parts.timers.after(BEAT_MICROS, () => {
+    this.timer = this.parts.timers.after(LOOK_MICROS, () => {
       this.timer = undefined;
-      this.beat();
+      this.look();
     });
   }
 
-  private beat(): void {
+  private look(): void {
     if (this.gateway.transactions === 0) return;
-    if (this.silentBeats >= SILENT_BEATS_MAX) {
-      this.close(`it has been silent for ${SILENT_BEATS_MAX} s`);
+    if (this.silentLooks >= SILENT_LOOKS_MAX) {
+      this.close(`it has been silent for ${SILENT_LOOKS_MAX} s`);
       return;
     }
-    this.silentBeats++;
+    this.silentLooks++;
     this.startTimer();
   }
 }

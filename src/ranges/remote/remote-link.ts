@@ -1,7 +1,8 @@
 // This node's end of the stream to another node's ranges (range-service.ts). It is opened when something is asked, and
-// again when it broke. The other end hears from this one each second while transactions of this node hold locks there,
-// or answers are awaited, and answers; who hears nothing for three seconds takes the other for gone (DESIGN.md section
-// 8.9). What was asked when a stream breaks is told so, and whether it may have been carried out.
+// again when it broke. The other end hears from this one twice a second while transactions of this node hold locks there,
+// or answers are awaited, and answers. Who hears nothing takes the other for gone: the other end after three seconds, since
+// it lets go of locks (DESIGN.md section 8.9); this one sooner, since others may lead by then what it asks for, and until it
+// hears again it asks nothing there. What was asked when a stream breaks is told so, and whether it may have been carried out.
 
 import { ByteReader } from '../../base/bytes.ts';
 import type { ByteStream, NodeId, Runtime } from '../../runtime/runtime.ts';
@@ -12,9 +13,9 @@ import { readAnswer, type WireAnswer } from './wire-answers.ts';
 import { FrameReceiver, FrameSender, MESSAGE_BYTES_MAX } from './wire-frames.ts';
 import { WIRE_VERSION, type WireRequest, writeRequest } from './wire-requests.ts';
 
-export const BEAT_MICROS = 1_000_000;
-/** So many beats without a word from the other side, and it is gone. */
-export const SILENT_BEATS_MAX = 3;
+const BEAT_MICROS = 500_000;
+/** So many beats without a word from the other side, and it is gone: longer than an election takes. */
+const SILENT_BEATS_MAX = 3;
 const UNANSWERED_MAX = 20_000;
 const IN_VAIN = 'asked in vain of another node';
 /** Of requests that the stream does not take yet. */
@@ -47,6 +48,8 @@ export class RemoteLink {
   private lastId = 0;
   private timer: Disposable | undefined = undefined;
   private silentBeats = 0;
+  /** It did not answer last time: nobody waits for it until it does. */
+  private isSuspect = false;
   private isClosed = false;
   /** Transactions whose locks there last for as long as this node is heard from. */
   private readonly holding = new Map<TxnId, Set<RangeId>>();
@@ -74,6 +77,10 @@ export class RemoteLink {
     }
     const connection = this.connection ?? this.connect();
     const { sender, asked } = connection;
+    if (this.isSuspect) {
+      asker.lost(false, `node ${this.node} does not answer`);
+      return 0;
+    }
     if (asked.size >= UNANSWERED_MAX || sender.waitingBytes > WAITING_BYTES_MAX) {
       asker.lost(false, `too much waits for node ${this.node}`);
       return 0;
@@ -139,6 +146,10 @@ export class RemoteLink {
     this.silentBeats = 0;
     writeRequest(connection.sender.begin(), 0, { kind: 'hello', version: WIRE_VERSION });
     connection.sender.end();
+    if (this.isSuspect) {
+      this.tell(0, { kind: 'beat' });
+      this.startTimer();
+    }
     network.openStream(this.node, 'ranges').then((stream) => {
       if (connection.isOver) {
         stream.abort();
@@ -160,6 +171,7 @@ export class RemoteLink {
       this.silentBeats = 0;
       if (!connection.isHeard) this.warnings.forget(IN_VAIN);
       connection.isHeard = true;
+      this.isSuspect = false;
       frames.push(chunk);
     }
   }
@@ -173,6 +185,7 @@ export class RemoteLink {
   private break(connection: Connection, reason: string): void {
     if (connection.isOver) return;
     connection.isOver = true;
+    if (!connection.isHeard) this.isSuspect = true;
     const isSent = connection.stream !== undefined;
     connection.sender.stop();
     connection.stream?.abort();
@@ -204,12 +217,13 @@ export class RemoteLink {
   private beat(): void {
     const { connection } = this;
     if (connection === undefined) return;
-    if (connection.asked.size === 0 && this.holding.size === 0) {
+    if (connection.asked.size === 0 && this.holding.size === 0 && !this.isSuspect) {
       this.silentBeats = 0;
       return;
     }
     if (this.silentBeats >= SILENT_BEATS_MAX) {
-      this.break(connection, `it has been silent for ${SILENT_BEATS_MAX} s`);
+      this.isSuspect = true;
+      this.break(connection, `it has been silent for ${(SILENT_BEATS_MAX * BEAT_MICROS) / 1e6} s`);
       return;
     }
     this.silentBeats++;

@@ -4,7 +4,7 @@ import type { RangeDescriptor } from '../../ranges/descriptor.ts';
 import type { LoadRates } from '../../ranges/load/load-counts.ts';
 import type { NodeId } from '../../runtime/runtime.ts';
 import type { RangeId } from '../../storage/shard.ts';
-import type { ReplicaStep as HostStep } from '../ranges/range-host.ts';
+import type { ReplicaStep as HostStep } from '../ranges/replica-steps.ts';
 import type { ReplicaStep } from './placement-driver.ts';
 import type { LocalRange } from './placement-node.ts';
 

@@ -5,12 +5,11 @@
 import { DbError } from '../../base/errors.ts';
 import type { OwnedClock } from '../../clock/clock.ts';
 import { laterOf, type Timestamp } from '../../clock/timestamp.ts';
-import { type Change, membersOf } from '../../raft/configuration.ts';
+import { membersOf } from '../../raft/configuration.ts';
 import type { Birth, Leadership, RaftGroup } from '../../raft/group.ts';
-import type { ProposeAnswer } from '../../raft/proposals.ts';
 import type { RaftScheduler } from '../../raft/scheduler.ts';
 import type { RaftTiming } from '../../raft/timing.ts';
-import { incarnationOf, nodeOf, type ReplicaId, replicaIdOn } from '../../raft/types.ts';
+import { nodeOf, type ReplicaId } from '../../raft/types.ts';
 import { Consistency } from '../../ranges/consistency/consistency.ts';
 import type { RangeDescriptor } from '../../ranges/descriptor.ts';
 import type { OutcomeRoutes } from '../../ranges/endpoint.ts';
@@ -18,10 +17,9 @@ import type { SplitBirth } from '../../ranges/handed-over.ts';
 import { whyNotBegin } from '../../ranges/layout.ts';
 import type { LoadBook } from '../../ranges/load/load-book.ts';
 import type { RangeLoad } from '../../ranges/load/range-load.ts';
-import type { ChangeOutcome } from '../../ranges/range-changes.ts';
 import { isKnown, type RangeState } from '../../ranges/range-state.ts';
 import { Replica } from '../../ranges/replica.ts';
-import type { Absorbing, Heir, ProposalOutcome } from '../../ranges/replica-parts.ts';
+import type { Absorbing, Heir } from '../../ranges/replica-parts.ts';
 import type { Pace } from '../../ranges/snapshots/pace.ts';
 import { SnapshotReceiver } from '../../ranges/snapshots/snapshot-receiver.ts';
 import { SnapshotSender } from '../../ranges/snapshots/snapshot-sender.ts';
@@ -32,6 +30,8 @@ import type { RowCache } from '../../storage/row-cache.ts';
 import type { RangeId, Shard } from '../../storage/shard.ts';
 import type { ConsistencyAnswer, RangeStatus } from '../status.ts';
 import { markBroken } from './broken-marks.ts';
+import { demandChanged, notLeading, outcomeOf } from './range-outcomes.ts';
+import { changeOf, type ReplicaStep, wasRemoved } from './replica-steps.ts';
 
 /** Between attempts of a replica that may not serve to hand its leadership over. */
 const GIVE_AWAY_MICROS = 1_000_000;
@@ -98,12 +98,6 @@ export interface HostBeginning {
   /** Who has spoken to it. */
   readonly contact?: ReplicaId;
 }
-
-/** A step in changing a range's replicas; those of one call are one change. */
-export type ReplicaStep =
-  | { readonly kind: 'addLearner'; readonly node: NodeId }
-  | { readonly kind: 'promote'; readonly node: NodeId }
-  | { readonly kind: 'remove'; readonly node: NodeId };
 
 export class RangeHost {
   readonly range: RangeId;
@@ -489,79 +483,4 @@ export class RangeHost {
 function stateAtMost({ isAlone, clock, timing }: NodeParts, state: RangeState): Timestamp {
   if (isAlone) return state.floor;
   return laterOf(state.floor, (clock.latest() + timing.leaseMicros) as Timestamp);
-}
-
-/** P32: it had its time, or never was: no replica is given an id that is behind the counter. */
-function wasRemoved(
-  { configuration, nextIncarnation }: RangeDescriptor,
-  other: ReplicaId,
-): boolean {
-  return incarnationOf(other) < nextIncarnation && !membersOf(configuration).includes(other);
-}
-
-function changeOf(descriptor: RangeDescriptor, steps: readonly ReplicaStep[]): Change {
-  const { configuration, range } = descriptor;
-  let { nextIncarnation } = descriptor;
-  const on = (node: NodeId): ReplicaId => {
-    const replica = membersOf(configuration).find((one) => nodeOf(one) === node);
-    if (replica !== undefined) return replica;
-    throw new DbError('22023', `node ${node} has no replica of range ${range}`);
-  };
-  const raftSteps = steps.map((step) => {
-    switch (step.kind) {
-      case 'addLearner':
-        if (membersOf(configuration).some((one) => nodeOf(one) === step.node)) {
-          throw new DbError('22023', `node ${step.node} has a replica of range ${range} already`);
-        }
-        return { kind: 'addLearner', replica: replicaIdOn(step.node, nextIncarnation++) } as const;
-      case 'promote':
-        return { kind: 'addVoter', replica: on(step.node) } as const;
-      case 'remove':
-        return { kind: 'remove', replica: on(step.node) } as const;
-    }
-  });
-  const changesVoters = steps.filter((step) => step.kind !== 'addLearner').length;
-  if (changesVoters <= 1) return { kind: 'simple', steps: raftSteps };
-  return { kind: 'enterJoint', autoLeave: true, steps: raftSteps };
-}
-
-function demandChanged(outcome: ChangeOutcome, range: RangeId): RangeDescriptor {
-  switch (outcome.kind) {
-    case 'changed':
-      return outcome.descriptor;
-    case 'refused':
-      throw new DbError('55000', `range ${range} can't be changed so: ${outcome.message}`);
-    case 'wrongRange':
-      throw new DbError('55000', `range ${range} does not hold that key any more`, {
-        hint: 'Try again.',
-      });
-    default:
-      throw new DbError('57P03', `range ${range} was not changed: ${outcome.message}`, {
-        hint: 'Look whether it was after all, and try again.',
-      });
-  }
-}
-
-function notLeading(nodeId: NodeId, range: RangeId): DbError {
-  return new DbError('57P03', `node ${nodeId} does not lead range ${range}`, {
-    hint: 'Ask the node that leads.',
-  });
-}
-
-const COMMITTED: ProposalOutcome = { kind: 'committed' };
-
-function outcomeOf(answer: ProposeAnswer): ProposalOutcome {
-  switch (answer.kind) {
-    case 'committed':
-      return COMMITTED;
-    case 'unknown':
-      return { kind: 'unknown', message: answer.message };
-    case 'notLeader':
-      return { kind: 'refused', message: 'this node does not lead the range' };
-    case 'busy':
-      return { kind: 'refused', message: answer.message };
-    case 'diskFull':
-    case 'tooLarge':
-      return answer;
-  }
 }

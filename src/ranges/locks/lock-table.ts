@@ -11,6 +11,14 @@ import { compareBytes } from '../../base/bytes.ts';
 import { IntervalMap } from '../../base/interval-map.ts';
 import { KeyLocks } from './key-locks.ts';
 import {
+  addKeyVictims,
+  addSpanVictim,
+  covers,
+  keyConflicts,
+  meets,
+  spanConflicts,
+} from './lock-conflicts.ts';
+import {
   insertByAge,
   isOlder,
   KeyLock,
@@ -472,54 +480,6 @@ export class LockTable {
   }
 }
 
-/** Other holders that conflict, or older requests that do. */
-function keyConflicts(owner: LockOwner, lock: KeyLock, exclusive: boolean): boolean {
-  if (lock.holder !== undefined) {
-    if (lock.holder !== owner && (exclusive || lock.exclusive)) return true;
-    if (exclusive && lock.others !== undefined) {
-      for (const other of lock.others) if (other !== owner) return true;
-    }
-  }
-  if (lock.waits !== undefined) {
-    for (const wait of lock.waits) {
-      if (!isOlder(wait.owner, owner)) break;
-      if (exclusive || wait.exclusive) return true;
-    }
-  }
-  return false;
-}
-
-/** Another owner's span: held, or waited for by someone older. */
-function spanConflicts(requester: LockOwner, span: SpanLock, exclusive: boolean): boolean {
-  if (!exclusive && !span.exclusive) return false;
-  return span.granted || isOlder(span.owner, requester);
-}
-
-function addKeyVictims(
-  requester: LockOwner,
-  lock: KeyLock,
-  exclusive: boolean,
-  victims: LockOwner[],
-): void {
-  if (lock.holder === undefined || !(exclusive || lock.exclusive)) return;
-  addVictim(requester, lock.holder, victims);
-  if (lock.others === undefined) return;
-  for (const other of lock.others) addVictim(requester, other, victims);
-}
-
-function addSpanVictim(
-  requester: LockOwner,
-  span: SpanLock,
-  exclusive: boolean,
-  victims: LockOwner[],
-): void {
-  if (span.granted && (exclusive || span.exclusive)) addVictim(requester, span.owner, victims);
-}
-
-function addVictim(requester: LockOwner, holder: LockOwner, victims: LockOwner[]): void {
-  if (holder.state === 'active' && isOlder(requester, holder)) victims.push(holder);
-}
-
 function hold(span: SpanLock): void {
   span.granted = true;
   span.owner.spans ??= [];
@@ -530,17 +490,4 @@ function hold(span: SpanLock): void {
 function finish(wait: LockWait): void {
   wait.state = 'over';
   if (wait.owner.waits !== undefined) removeFrom(wait.owner.waits, wait);
-}
-
-function covers(span: SpanLock, key: Uint8Array): boolean {
-  return (
-    compareBytes(span.key, key) <= 0 && (span.end === undefined || compareBytes(key, span.end) < 0)
-  );
-}
-
-function meets(a: SpanLock, b: SpanLock): boolean {
-  return (
-    (a.end === undefined || compareBytes(b.key, a.end) < 0) &&
-    (b.end === undefined || compareBytes(a.key, b.end) < 0)
-  );
 }

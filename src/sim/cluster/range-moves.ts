@@ -3,7 +3,8 @@
 // does not know what becomes of it: the ranges have to cope.
 
 import { DbError } from '../../base/errors.ts';
-import type { RangeHost, ReplicaStep } from '../../node/ranges/range-host.ts';
+import type { RangeHost } from '../../node/ranges/range-host.ts';
+import type { ReplicaStep } from '../../node/ranges/replica-steps.ts';
 import { MIN_TIMESTAMP } from '../../clock/timestamp.ts';
 import { membersOf } from '../../raft/configuration.ts';
 import { nodeOf } from '../../raft/types.ts';

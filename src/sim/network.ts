@@ -127,12 +127,25 @@ export class SimNetwork {
           this.#world.after(this.#delay(), undefined, () => this.#world.whenAwake(life, run)),
         );
         const { life, onStream } = station;
-        this.#world.whenAwake(life, () => onStream(from.life.node, purpose, pair.end(1)));
-        resolve(pair.end(0));
+        let isAnswered = false;
+        this.#world.whenAwake(life, () => {
+          isAnswered = true;
+          onStream(from.life.node, purpose, pair.end(1));
+          resolve(pair.end(0));
+        });
+        if (isAnswered) return;
+        this.#world.after(HANDSHAKE_MICROS_MAX, from.life, () => {
+          if (isAnswered) return;
+          pair.end(0).abort();
+          reject(new Error(`node ${to} does not answer`));
+        });
       });
     });
   }
 }
+
+/** Until then who opens a stream waits for an answer, as in rpc. */
+const HANDSHAKE_MICROS_MAX = 5_000_000;
 
 /** Two directions, each a bounded queue of chunks. */
 class StreamPair {

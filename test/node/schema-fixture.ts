@@ -199,7 +199,9 @@ export class SchemaCluster {
     this.leading = id;
     this.leader = id;
     this.leaseEnd = Number.POSITIVE_INFINITY;
-    this.nodes.get(id)?.serving.begin();
+    const node = this.nodes.get(id);
+    node?.serving.begin();
+    node?.catalog.schema.homeMoved();
   }
 
   private leading: number | undefined;

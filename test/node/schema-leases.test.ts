@@ -228,6 +228,16 @@ describe('a home that moves', () => {
     expect(micros).toBeLessThan(20_000);
   });
 
+  it('interrupts nobody when the one before stands still, and whom links are opened to in vain', async () => {
+    const cluster = await withTable();
+    cluster.node(1).life.pausedUntilMicros = cluster.world.nowMicros + 20 * SECOND;
+    // By now everybody has missed two answers, and looks for the home where it was.
+    await cluster.pass(1.8 * SECOND);
+    await cluster.lead(2);
+    await cluster.pass(5 * SECOND);
+    for (const id of [2, 3]) expect(cluster.node(id).turns).toEqual(['serves']);
+  });
+
   it('lets no change commit that the one before let in', async () => {
     const cluster = await withTable();
     const ddl = cluster.node(2).session();

@@ -31,6 +31,8 @@ export class SchemaServing implements SchemaHomes {
   /** What the last node that was asked said. */
   #hint: NodeId | undefined;
   #asked = 0;
+  /** Has been asked, and has not said a word yet. */
+  #silent: NodeId | undefined;
 
   constructor(parts: SchemaServingParts) {
     this.#parts = parts;
@@ -66,7 +68,10 @@ export class SchemaServing implements SchemaHomes {
     const node = this.#whomToAsk();
     this.#hint = undefined;
     if (node === undefined) throw new DbError('57P03', 'it is not known who leads the schema');
-    const stream = await runtime.network.openStream(node, SCHEMA_PURPOSE);
+    this.#silent = node;
+    const stream = await runtime.network.openStream(node, SCHEMA_PURPOSE).finally(() => {
+      if (this.#silent === node) this.#silent = undefined;
+    });
     return linkByStream(stream, incarnation, events, (elsewhere) => {
       this.#hint = elsewhere;
     });
@@ -74,9 +79,12 @@ export class SchemaServing implements SchemaHomes {
 
   #whomToAsk(): NodeId | undefined {
     const { nodeId, leader, others } = this.#parts;
-    const known = this.#hint ?? leader();
-    if (known !== undefined && known !== nodeId) return known;
-    const nodes = others().filter((node) => node !== nodeId);
-    return nodes[this.#asked++ % Math.max(1, nodes.length)];
+    const known = [this.#hint, leader()].find(
+      (node) => node !== undefined && node !== nodeId && node !== this.#silent,
+    );
+    if (known !== undefined) return known;
+    // Who stands still may lead on for all that is known; the others hear first of who comes after it.
+    const nodes = others().filter((node) => node !== nodeId && node !== this.#silent);
+    return nodes[this.#asked++ % Math.max(1, nodes.length)] ?? this.#silent;
   }
 }

@@ -23,6 +23,10 @@ import { SchemaRequests } from './schema-requests.ts';
 import type { DescriptorStore } from './store.ts';
 
 const RETRY_MICROS = 100_000;
+/** For so long a home is waited for that does not answer whoever opens a link; twice as long each time in a row. Who was
+ * the home may stand still while another node is by now. */
+const OPENING_MICROS_MIN = 500_000;
+const OPENING_MICROS_MAX = 4_000_000;
 const NEVER = Number.NEGATIVE_INFINITY;
 
 export interface SchemaGatewayParts {
@@ -57,6 +61,7 @@ export class SchemaGateway implements Fence {
   #link: HomeLink | undefined;
   /** Counts attempts to have a link: what belongs to an earlier one is not looked at. */
   #attempt = 0;
+  #openingMicros = OPENING_MICROS_MIN;
   #home = 0;
   #stint = 0;
   #isLoaded = false;
@@ -113,11 +118,9 @@ export class SchemaGateway implements Fence {
     this.#wakeWaiting();
   }
 
-  /** Where the home is may be another node now: who waits to try again tries at once. */
+  /** Where the home is may be another node now: who has no link tries at once. */
   homeMoved(): void {
     if (this.#stopped || this.#attempt === 0 || this.#link !== undefined) return;
-    if (this.#retry === undefined) return;
-    this.#retry[Symbol.dispose]();
     this.#connect();
   }
 
@@ -225,7 +228,11 @@ export class SchemaGateway implements Fence {
   // The link
 
   #connect(): void {
-    this.#retry = undefined;
+    this.#retry?.[Symbol.dispose]();
+    this.#retry = this.#parts.timers.after(this.#openingMicros, () => {
+      this.#openingMicros = Math.min(2 * this.#openingMicros, OPENING_MICROS_MAX);
+      this.#connect();
+    });
     const attempt = ++this.#attempt;
     const isCurrent = (): boolean => attempt === this.#attempt;
     this.#isWelcome = false;
@@ -249,6 +256,9 @@ export class SchemaGateway implements Fence {
             return;
           }
           this.#link = link;
+          this.#retry?.[Symbol.dispose]();
+          this.#retry = undefined;
+          this.#openingMicros = OPENING_MICROS_MIN;
           this.#unanswered = 0;
           this.#renewLater();
           for (const message of early) if (isCurrent()) this.#message(message);

@@ -17,19 +17,15 @@ const KEPT_MICROS = 30_000_000;
 /** In one engine write: what is left over goes with the next. */
 const DELETED_AT_ONCE_MAX = 64;
 
-interface Kept {
-  readonly name: string;
-  readonly latestDeadline: number;
-}
-
 class RangeIds {
   /** Of the engine write that is being made. */
   readonly ids: ByteWriter = new ByteWriter(256);
   count = 0;
   lastIndex = 0;
   latestDeadline = 0;
-  /** Oldest first. */
-  readonly kept: Kept[] = [];
+  /** The latest deadline in each, by name: who split and merged has heard of the same more than once. About the oldest
+   * first. */
+  readonly kept: Map<string, number> = new Map();
 }
 
 export class RecentIds {
@@ -41,7 +37,7 @@ export class RecentIds {
   /** Of a record that was there when the engine was opened. */
   learn(range: RangeId, name: string, record: Uint8Array): void {
     if (!name.startsWith(RECENT_PREFIX)) return;
-    this.of(range).kept.push({ name, latestDeadline: new ByteReader(record).u53() });
+    this.of(range).kept.set(name, new ByteReader(record).u53());
   }
 
   /** A command of kind COMMAND_WRITES at its first write. */
@@ -70,7 +66,7 @@ export class RecentIds {
       record.u32(ids.count);
       record.raw(ids.ids.peek());
       ops.push(putRecordOp(range, name, record.take()));
-      ids.kept.push({ name, latestDeadline: ids.latestDeadline });
+      ids.kept.set(name, ids.latestDeadline);
       ids.ids.reset();
       ids.count = 0;
       ids.latestDeadline = 0;
@@ -81,8 +77,10 @@ export class RecentIds {
 
   /** Records of one range were written for another too. */
   copied(from: RangeId, prefix: string, to: RangeId): void {
-    const kept = this.ranges.get(from)?.kept;
-    if (prefix === RECENT_PREFIX && kept !== undefined) this.of(to).kept.push(...kept);
+    const known = this.ranges.get(from)?.kept;
+    if (prefix !== RECENT_PREFIX || known === undefined) return;
+    const { kept } = this.of(to);
+    for (const [name, latestDeadline] of known) kept.set(name, latestDeadline);
   }
 
   forget(range: RangeId): void {
@@ -92,13 +90,12 @@ export class RecentIds {
 
   private dropOld(range: RangeId, { kept }: RangeIds, ops: EngineOp[]): void {
     let dropped = 0;
-    while (dropped < Math.min(kept.length, DELETED_AT_ONCE_MAX)) {
-      const { name, latestDeadline } = kept[dropped] as Kept;
-      if (latestDeadline + KEPT_MICROS >= this.newest) break;
+    for (const [name, latestDeadline] of kept) {
+      if (latestDeadline + KEPT_MICROS >= this.newest || dropped === DELETED_AT_ONCE_MAX) break;
       ops.push(deleteRecordOp(range, name));
+      kept.delete(name);
       dropped++;
     }
-    if (dropped > 0) kept.splice(0, dropped);
   }
 
   private of(range: RangeId): RangeIds {

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { utf8 } from '../../src/base/bytes.ts';
+import { ByteWriter, utf8 } from '../../src/base/bytes.ts';
 import { RecentTransactions } from '../../src/ranges/commit/recent-transactions.ts';
 import { Applier } from '../../src/storage/apply.ts';
+import { CommandReader } from '../../src/storage/command-format.ts';
+import type { EngineOp } from '../../src/storage/engine.ts';
 import { createMemoryDisk } from '../../src/storage/memory-engine.ts';
-import { packEntries, type TestCommand } from './commands.ts';
+import { RECENT_PREFIX, RecentIds } from '../../src/storage/recent-ids.ts';
+import { packCommand, packEntries, type TestCommand } from './commands.ts';
 
 const RANGE = 3;
 
@@ -40,5 +43,23 @@ describe('transaction ids beside the rows', () => {
 
     const third = await Applier.open(await disk.open());
     expect([...(third.openedRanges()[0]?.records.keys() ?? [])].sort()).toEqual(['r/3/3', 'r/3/5']);
+  });
+
+  it('are kept once, however often ranges that have them split and merge', () => {
+    const ids = new RecentIds();
+    const record = new ByteWriter(16);
+    record.u53(1_000);
+    ids.learn(RANGE, 'r/3/1', record.take());
+    for (let round = 0; round < 60; round++) {
+      ids.copied(RANGE, RECENT_PREFIX, RANGE + 1);
+      ids.copied(RANGE + 1, RECENT_PREFIX, RANGE);
+    }
+    const command = new CommandReader();
+    command.start(packCommand(writing(50_000_000, 60_000_000)));
+    ids.note(RANGE, 2, command);
+    const ops: EngineOp[] = [];
+    ids.addOps(ops);
+    // The new one is written, the old one deleted.
+    expect(ops).toHaveLength(2);
   });
 });

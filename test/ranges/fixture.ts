@@ -22,6 +22,7 @@ import {
 } from '../../src/ranges/api.ts';
 import type { RangeDescriptor } from '../../src/ranges/descriptor.ts';
 import type { RangeHead } from '../../src/ranges/endpoint.ts';
+import type { SplitBirth } from '../../src/ranges/handed-over.ts';
 import { newState } from '../../src/ranges/range-state.ts';
 import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import { Replica } from '../../src/ranges/replica.ts';
@@ -139,7 +140,7 @@ export const EVERYWHERE: RangeDescriptor = {
 };
 /** Whatever the range is there. */
 export const ANY: RangeHead = { range: 7, generation: 0 };
-export const ALWAYS_LEASED = { covers: () => true, isHeld: () => true };
+const ALWAYS_LEASED = { covers: () => true, isHeld: () => true };
 
 export class Rig {
   readonly world: World;
@@ -222,6 +223,27 @@ export class Rig {
     });
     this.log.onCommitted = (entries) => replica.committed(entries);
     return replica;
+  }
+
+  /** What a split gives birth to, over the same shard, with a log of its own. */
+  newChild(birth: SplitBirth, cache: RowCache, log: FakeLog): Replica {
+    const child = new Replica({
+      range: birth.state.descriptor.range,
+      nodeId: 1,
+      state: birth.state,
+      records: birth.records,
+      runtime: this.runtime,
+      clock: this.clock,
+      lease: ALWAYS_LEASED,
+      shard: this.shard,
+      cache,
+      proposer: log,
+      appliedIndex: 1,
+      stateAtMost: birth.state.floor,
+      onFailure: (error) => this.failures.push(error),
+    });
+    log.onCommitted = (entries) => child.committed(entries);
+    return child;
   }
 
   /** Lets simulated time pass until the promise is settled. */

@@ -12,7 +12,7 @@ import { Replica } from '../../src/ranges/replica.ts';
 import type { Heir, ReplicaParts } from '../../src/ranges/replica-parts.ts';
 import { Life } from '../../src/sim/world.ts';
 import { RowCache } from '../../src/storage/row-cache.ts';
-import { ALWAYS_LEASED, ANY, FakeLog, Rig, textOf } from './fixture.ts';
+import { ANY, FakeLog, Rig, textOf } from './fixture.ts';
 
 export const RIGHT = 8;
 export const AT: Uint8Array = utf8('m');
@@ -54,23 +54,7 @@ export class SplitRig {
   bear(birth: SplitBirth, cache: RowCache): Heir | undefined {
     this.births.push(birth);
     if (!this.mayBear) return undefined;
-    const { rig, childLog } = this;
-    const child = new Replica({
-      range: birth.state.descriptor.range,
-      nodeId: 1,
-      state: birth.state,
-      records: birth.records,
-      runtime: rig.runtime,
-      clock: rig.clock,
-      lease: ALWAYS_LEASED,
-      shard: rig.shard,
-      cache,
-      proposer: childLog,
-      appliedIndex: 1,
-      stateAtMost: birth.state.floor,
-      onFailure: (error) => rig.failures.push(error),
-    });
-    childLog.onCommitted = (entries) => child.committed(entries);
+    const child = this.rig.newChild(birth, cache, this.childLog);
     this.child = child;
     return child;
   }

@@ -9,7 +9,7 @@ import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import { Replica } from '../../src/ranges/replica.ts';
 import { Life } from '../../src/sim/world.ts';
 import { RowCache } from '../../src/storage/row-cache.ts';
-import { ALWAYS_LEASED, ANY, FakeLog, put, Rig, textOf } from './fixture.ts';
+import { ANY, FakeLog, put, Rig, textOf } from './fixture.ts';
 
 const ANCHOR = utf8('zz');
 const SHARED: RangeLocking = { mode: 'shared', wait: 'block', timeoutMicros: 1_000_000 };
@@ -26,22 +26,7 @@ class DividedRig {
     this.left = rig.newReplica(0, rig.cache, {
       mayBear: () => true,
       born: (birth) => {
-        this.right = new Replica({
-          range: birth.state.descriptor.range,
-          nodeId: 1,
-          state: birth.state,
-          records: birth.records,
-          runtime: rig.runtime,
-          clock: rig.clock,
-          lease: ALWAYS_LEASED,
-          shard: rig.shard,
-          cache: rig.cache,
-          proposer: childLog,
-          appliedIndex: 1,
-          stateAtMost: birth.state.floor,
-          onFailure: (error) => rig.failures.push(error),
-        });
-        childLog.onCommitted = (entries) => this.right?.committed(entries);
+        this.right = rig.newChild(birth, rig.cache, childLog);
         return this.right;
       },
     });

@@ -69,7 +69,12 @@ export function shareMax(limits: SplitLimits, cluster: ClusterPicture): number |
 
 /** The same for a range that may soon be split, while the load of its node grows. */
 export function shareMaxSoon(limits: SplitLimits, cluster: ClusterPicture): number | undefined {
-  return shareMaxFrom(limits, cluster, limits.busyShare * SOON_PART);
+  return shareMaxFrom(limits, cluster, busyShareSoon(limits));
+}
+
+/** While no node does more, nothing is split for load, nor will be in a moment. */
+export function busyShareSoon(limits: SplitLimits): number {
+  return limits.busyShare * SOON_PART;
 }
 
 function shareMaxFrom(

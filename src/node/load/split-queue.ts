@@ -16,9 +16,17 @@ import type {
   SplitQueueCounts,
   SplitQueueParts,
 } from './split-queue-range.ts';
-import { leastBusy, pictureOf, shareMax, shareMaxSoon } from './split-queue-rules.ts';
+import {
+  busyShareSoon,
+  leastBusy,
+  pictureOf,
+  shareMax,
+  shareMaxSoon,
+} from './split-queue-rules.ts';
 
 const LOOK_MICROS = 500_000;
+/** While no node has anything to do that could matter, sizes and neighbours are looked at only each so many times. */
+const CALM_LOOKS = 4;
 /** A hot range falls into pieces within a look or two; then others are heard again. */
 const SPLITS_PER_LOOK_MAX = 8;
 const MEASURES_PER_LOOK_MAX = 64;
@@ -51,6 +59,9 @@ export class SplitQueue {
   readonly #merging: Merging;
   #timer: Disposable | undefined;
   #stopped = false;
+  /** Of the ranges here: from how much work on, on one node, something may be split soon. */
+  #soonShare = 0;
+  #calmLooks = 0;
 
   constructor(parts: SplitQueueParts) {
     this.#parts = parts;
@@ -117,6 +128,7 @@ export class SplitQueue {
   }
 
   async #look(): Promise<void> {
+    if (this.#isCalm()) return;
     let led = [...this.#parts.ranges.led()];
     this.#histories.refresh(led);
     // Leases may have moved meanwhile. Where nothing was waited for, the list is good (bench: many-ranges).
@@ -130,6 +142,14 @@ export class SplitQueue {
       led = [...this.#parts.ranges.led()];
     }
     if (split === 0 && !this.#stopped) await this.#merging.mergeOne(led);
+  }
+
+  /** Thousands of idle ranges cost nothing to speak of (bench: many-ranges). */
+  #isCalm(): boolean {
+    const { mostShare } = pictureOf(this.#parts.cluster.views());
+    if (mostShare >= this.#soonShare) this.#calmLooks = 0;
+    else this.#calmLooks = (this.#calmLooks + 1) % CALM_LOOKS;
+    return this.#calmLooks !== 0;
   }
 
   /** Whether anything was measured. */
@@ -159,10 +179,12 @@ export class SplitQueue {
     const { keeper, cluster } = this.#parts;
     const now = this.#parts.time.monotonicMicros();
     const picture = pictureOf(cluster.views());
+    this.#soonShare = Number.POSITIVE_INFINITY;
     const busy: { readonly range: LedRange; readonly share: number }[] = [];
     for (const range of led) {
       const share = keeper.shareOf(range.load);
       const limits = this.#parts.limits(range.descriptor.span);
+      this.#soonShare = Math.min(this.#soonShare, busyShareSoon(limits));
       const most = shareMax(limits, picture);
       const soon = shareMaxSoon(limits, picture);
       const history = this.#histories.of(range);

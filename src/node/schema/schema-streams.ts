@@ -70,7 +70,10 @@ export function linkByStream(
     if (chunk[0] === ELSEWHERE) elsewhere(new ByteReader(chunk, 1).u53() || undefined);
     else events.message(decodeToGateway(chunk));
   }).then(
-    () => broken('the home ended it'),
+    () => {
+      if (isOpen) stream.end();
+      broken('the home ended it');
+    },
     (error: unknown) => broken(String(error)),
   );
   return {

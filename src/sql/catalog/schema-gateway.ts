@@ -276,7 +276,7 @@ export class SchemaGateway implements Fence {
   }
 
   #broken(reason: string): void {
-    this.#parts.log.info('the link to the schema home is gone', { reason });
+    if (this.#isWelcome) this.#parts.log.info('the link to the schema home is gone', { reason });
     const link = this.#link;
     this.#link = undefined;
     this.#isLoaded = false;

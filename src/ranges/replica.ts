@@ -516,6 +516,7 @@ export class Replica {
   }
 
   release(_head: RangeHead, txn: Pick<RangeTxn, 'id'>, isForsaken = false): void {
+    this.locked.ended(txn.id);
     const session = this.sessions.find(txn.id);
     if (session === undefined) return;
     // One that is being decided, here or elsewhere, ends with its outcome.

@@ -5,7 +5,7 @@ import { utf8 } from '../../src/base/bytes.ts';
 import { type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
 import type { Write } from '../../src/ranges/api.ts';
 import { CommandEncoder, commandTimestamp } from '../../src/ranges/command.ts';
-import type { RangeCommit } from '../../src/ranges/endpoint.ts';
+import type { RangeCommit, RangeLocking } from '../../src/ranges/endpoint.ts';
 import type { Lease } from '../../src/ranges/gate.ts';
 import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
 import { parseTxnId } from '../../src/ranges/txn-id.ts';
@@ -224,6 +224,31 @@ describe('a lease', () => {
 });
 
 describe('a lease that ran out', () => {
+  it('begins nothing, once it is there again, for a transaction that has ended meanwhile', async () => {
+    let end = 0;
+    const rig = new Rig();
+    const lease: Lease = { covers: (t) => t < end, isHeld: () => rig.clock.latest() < end };
+    const replica = rig.newReplica(0, rig.cache, { lease });
+    await rig.until(replica.lead(1));
+    const [over, other] = [rig.txn(), rig.txn()].map((txn) => ({ ...txn, session: undefined }));
+    if (over === undefined || other === undefined) throw new Error('there are two');
+    const locking: RangeLocking = { mode: 'exclusive', wait: 'block', timeoutMicros: 1_000_000 };
+    const key = utf8('a');
+    const waiting = [
+      replica.lockedRead(ANY, over, locking, key, newRowSlice()),
+      replica.lockedGet(ANY, over, locking, [key]),
+      replica.lockedScan(ANY, over, locking, scanOf('a', 'b')),
+    ];
+    const others = replica.lockedGet(ANY, other, locking, [key]);
+    replica.release(ANY, over);
+    end = rig.clock.latest() + 10_000_000;
+    for (const answer of waiting) {
+      expect(await rig.until<{ kind: string }>(answer)).toMatchObject({ kind: 'sessionGone' });
+    }
+    expect(await rig.until<{ kind: string }>(others)).toMatchObject({ kind: 'rows' });
+    expect(replica.stats().sessions).toBe(1);
+  });
+
   it('is waited for by whoever asks meanwhile', async () => {
     let end = 0;
     const rig = new Rig();

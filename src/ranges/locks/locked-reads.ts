@@ -25,11 +25,19 @@ import { RangeGone } from '../range-gone.ts';
 import { RangeScan } from '../reads/range-scan.ts';
 import type { RowLoader } from '../reads/row-loader.ts';
 import { copyOf, detach, fromVersion, newRowSlice, noRow } from '../reads/row-slice.ts';
-import type { RowSlice, ScanRequest } from '../requests.ts';
+import type { RowSlice, ScanRequest, TxnId } from '../requests.ts';
 import type { LockTable } from './lock-table.ts';
 import type { LockOutcome, LockWaits } from './lock-waits.ts';
 import { Session } from './session.ts';
 import { type Sessions } from './sessions.ts';
+
+/** Requests of one transaction that wait before they have a session. */
+interface Entering {
+  count: number;
+  isOver: boolean;
+}
+
+const OVER: RangeRefusal = { kind: 'sessionGone', message: 'the transaction has ended' };
 
 export class LockedReads {
   private readonly bounds: Bounds;
@@ -43,6 +51,7 @@ export class LockedReads {
   private readonly shard: Shard;
   private readonly load: RangeLoad;
   private readonly scratch: RowSlice = newRowSlice();
+  private readonly entering = new Map<TxnId, Entering>();
 
   constructor(
     bounds: Bounds,
@@ -131,6 +140,31 @@ export class LockedReads {
     }).then((refusal) => refusal ?? this.whyOver(session) ?? this.openScan(request, session));
   }
 
+  /** The transaction is over: nobody would end a session that it begins now. */
+  ended(txn: TxnId): void {
+    const entering = this.entering.get(txn);
+    if (entering !== undefined) entering.isOver = true;
+  }
+
+  /** Does it once it may be tried, unless the transaction has ended by then. */
+  private async enter<A>(
+    wait: Promise<RangeRefusal | void>,
+    txn: TxnId,
+    then: () => Maybe<A>,
+  ): Promise<A | RangeRefusal> {
+    const entering = this.entering.get(txn) ?? { count: 0, isOver: false };
+    this.entering.set(txn, entering);
+    entering.count++;
+    try {
+      const refusal = await wait;
+      if (refusal !== undefined) return refusal;
+    } finally {
+      entering.count--;
+      if (entering.count === 0) this.entering.delete(txn);
+    }
+    return entering.isOver ? OVER : then();
+  }
+
   private admit(txn: RangeTxn, locks: number): Session | RangeRefusal {
     const reason = this.gate.refusalNow();
     if (reason !== undefined) return this.bounds.notLeader(this.gate, reason);
@@ -156,7 +190,7 @@ export class LockedReads {
     return wait instanceof Promise ? this.readAfter(wait, txn, locking, key, into) : wait;
   }
 
-  private async readAfter(
+  private readAfter(
     wait: Promise<RangeRefusal | void>,
     txn: RangeTxn,
     locking: RangeLocking,
@@ -166,12 +200,12 @@ export class LockedReads {
     // The caller uses its own again.
     const keptTxn = keptOf(txn);
     const { mode, wait: waiting, timeoutMicros } = locking;
-    const refusal = await wait;
-    if (refusal !== undefined) return refusal;
-    const read = this.read(keptTxn, { mode, wait: waiting, timeoutMicros }, key, into);
-    // Others may run before our caller does.
-    if (!(read instanceof Promise) && read.kind === 'row') detach(into);
-    return read;
+    return this.enter<RangeRow>(wait, keptTxn.id, () => {
+      const read = this.read(keptTxn, { mode, wait: waiting, timeoutMicros }, key, into);
+      // Others may run before our caller does.
+      if (!(read instanceof Promise) && read.kind === 'row') detach(into);
+      return read;
+    });
   }
 
   private getOnce(
@@ -182,7 +216,7 @@ export class LockedReads {
   ): Maybe<RangeRows> {
     if (!(wait instanceof Promise)) return wait;
     const kept = keptOf(txn);
-    return wait.then((refusal) => refusal ?? this.getMany(kept, locking, keys));
+    return this.enter<RangeRows>(wait, kept.id, () => this.getMany(kept, locking, keys));
   }
 
   private scanOnce(
@@ -193,7 +227,7 @@ export class LockedReads {
   ): Maybe<RangeScanning> {
     if (!(wait instanceof Promise)) return wait;
     const kept = keptOf(txn);
-    return wait.then((refusal) => refusal ?? this.scan(kept, locking, request));
+    return this.enter<RangeScanning>(wait, kept.id, () => this.scan(kept, locking, request));
   }
 
   /** Asked after an await. */

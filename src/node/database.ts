@@ -113,6 +113,10 @@ async function openAll(
     raftClosed: () => later.keyspace?.hosts.stop('the node is stopping'),
   });
   const { identity, isAlone } = foundations;
+  const members = (): readonly Member[] => {
+    const known = later.rule?.placement.nodes ?? [];
+    return known.length > 0 ? membersAfter(identity.members, known) : identity.members;
+  };
   const remote = new RemoteRangeNodes(runtime);
   const keeper = new LoadKeeper({
     time: runtime.time,
@@ -131,14 +135,11 @@ async function openAll(
     cache,
     loads: keeper.book,
     remote,
+    members,
     snapshotRate: () =>
       (later.rule?.placement.settings ?? DEFAULT_SETTINGS).get('snapshot.bytes_per_second'),
   });
   later.keyspace = keyspace;
-  const members = (): readonly Member[] => {
-    const known = later.rule?.placement.nodes ?? [];
-    return known.length > 0 ? membersAfter(identity.members, known) : identity.members;
-  };
   const admin: { -readonly [part in keyof ClusterAdmin]: ClusterAdmin[part] } = {};
   const sqlSide = openSqlSide({
     runtime,

@@ -22,6 +22,7 @@ import type { Closing } from './closing.ts';
 import type { NodeConfig } from './config.ts';
 import type { Foundations } from './foundations.ts';
 import { createProgramRun } from './program-run.ts';
+import type { Member } from './identity.ts';
 import type { RangeHost } from './ranges/range-host.ts';
 import { RangeIds } from './ranges/range-ids.ts';
 import { RangeStore } from './ranges/range-store.ts';
@@ -38,6 +39,8 @@ export interface KeyspaceParts {
   readonly cache: RowCache;
   readonly loads: LoadBook;
   readonly remote: RemoteRangeNodes;
+  /** Of the cluster, as far as this node knows. */
+  members(): readonly Member[];
   /** Bytes of snapshots that may leave in a second. */
   snapshotRate(): number;
 }
@@ -67,6 +70,7 @@ export async function openKeyspace(parts: KeyspaceParts): Promise<Keyspace> {
       clock,
       timing: config.timing,
       scheduler,
+      nodes: () => parts.members().map((one) => one.nodeId),
       shards,
       cache: parts.cache,
       loads: parts.loads,

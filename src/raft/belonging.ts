@@ -4,7 +4,7 @@
 
 import type { RaftGroup } from './group.ts';
 import type { Message, OutgoingMessage } from './messages.ts';
-import type { GroupId, ReplicaId } from './types.ts';
+import { type GroupId, nodeOf, type ReplicaId, replicaIdOn } from './types.ts';
 
 export interface BelongingParts {
   /** Between two questions of a replica that hears of no leader. */
@@ -39,10 +39,10 @@ export class Belonging {
     this.ask(group);
   }
 
-  private ask({ core, groupId, options, peers }: RaftGroup): void {
+  private ask(group: RaftGroup): void {
+    const { core, groupId, peers } = group;
     const { replicaId: from, term } = core;
-    const { contact = 0 } = options;
-    const asked: readonly ReplicaId[] = peers.length > 0 || contact === 0 ? peers : [contact];
+    const asked = peers.length > 0 ? peers : whoMayKnow(group);
     for (const to of asked) this.parts.send(groupId, { kind: 'inquiry', from, to, term });
   }
 
@@ -69,4 +69,13 @@ export class Belonging {
     group.isToldRemoved = true;
     group.options.onRemoved?.();
   }
+}
+
+/** Nobody has told it who belongs to the group. Its contact may be gone, or forgotten since a restart; whoever is on a
+ * node answers for all that were there before it. */
+function whoMayKnow({ core, options }: RaftGroup): readonly ReplicaId[] {
+  const { contact } = options;
+  const nodes = (options.anybody?.() ?? []).filter((node) => node !== nodeOf(core.replicaId));
+  const others = nodes.map((node) => replicaIdOn(node, 0));
+  return contact === undefined ? others : [contact, ...others];
 }

@@ -13,6 +13,7 @@ import type { ElectionPromise } from './promise.ts';
 import { ProposalQueue } from './proposals.ts';
 import type { SnapshotMark } from './ready.ts';
 import type { LogPosition } from './terms.ts';
+import type { NodeId } from '../runtime/runtime.ts';
 import type { Entry, GroupId, ReplicaId, Role } from './types.ts';
 
 /** The least that a pulled snapshot must hold, and from whose node it can be had. */
@@ -38,9 +39,11 @@ export interface GroupOptions {
   /** A split whose entry this node has just applied gives birth to it; with `startAt`: birthMark(). It makes no difference
    * to a replica that was born before the node's last start. */
   readonly birth?: Birth;
-  /** Who spoke to this replica when it was unknown here: the only one whom it can ask while nobody has told it who
-   * belongs to the group. */
+  /** Who spoke to this replica when it was unknown here: whom it asks first while nobody has told it who belongs to the
+   * group. */
   readonly contact?: ReplicaId;
+  /** Nodes on which there may be replicas of the group: whom it asks then, when its contact does not answer. */
+  anybody?(): readonly NodeId[];
   /** The state came from a snapshot that was installed beyond the log: the log begins anew there (P31). Nothing changes
    * when the log has been there already. */
   readonly startAt?: SnapshotMark;

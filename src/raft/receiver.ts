@@ -98,7 +98,7 @@ export class Receiver {
     const group = this.parts.groups.get(groupId);
     // P32: neither one that was removed nor one that another has replaced.
     const newest = group?.options.replicaId ?? this.parts.removedReplica(groupId);
-    if (to > newest) this.parts.onUnknown({ groupId, from, to });
+    if (to > newest && message.kind !== 'inquiry') this.parts.onUnknown({ groupId, from, to });
     // Whoever knows only those who were here before is told by who is here now.
     else if (group !== undefined) this.parts.belonging.takes(group, message);
   }

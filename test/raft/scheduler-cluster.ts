@@ -104,6 +104,8 @@ export interface RunOptions {
   readonly lacksState?: boolean;
   readonly birth?: Birth;
   readonly contact?: ReplicaId;
+  /** It may ask all nodes. */
+  readonly asksAll?: boolean;
 }
 
 /** One node, over its lives. */
@@ -182,6 +184,7 @@ export class Node {
       ...(more.lacksState === undefined ? {} : { lacksState: more.lacksState }),
       ...(more.birth === undefined ? {} : { birth: more.birth }),
       ...(more.contact === undefined ? {} : { contact: more.contact }),
+      ...(more.asksAll === true ? { anybody: () => this.cluster.nodes.map(({ id }) => id) } : {}),
       onCommitted: (entries) => replica.committed(entries),
       onLeadership: (leadership) => {
         replica.leadership = leadership;

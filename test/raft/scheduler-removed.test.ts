@@ -103,7 +103,11 @@ describe('a replica that was removed', () => {
     await cluster.until(() => gone.replica().isToldRemoved, 'word of its removal');
   });
 
-  it('asks when it has no vote to ask for', async () => {
+  it.each([
+    ['whom it has heard', (heard: number) => ({ contact: heard })],
+    ['anybody, when it has forgotten that', () => ({ asksAll: true })],
+    ['anybody, when that one is gone', () => ({ contact: replicaIdOn(77, 0), asksAll: true })],
+  ])('asks %s when it has no vote to ask for', async (_, knowing) => {
     const cluster = await SchedulerCluster.start({ seed: 5 });
     const leader = await cluster.leader();
     const added = await cluster.addNode();
@@ -119,10 +123,14 @@ describe('a replica that was removed', () => {
     const { from } = added.unknown[0] as { from: number };
     // Before it gets anything.
     cluster.isolate(added);
-    added.run(1, undefined, { contact: from });
+    added.run(1, undefined, knowing(from));
     await remove(cluster, leader, learner);
     cluster.network.heal();
     await cluster.until(() => added.replica().isToldRemoved, 'word of its removal');
+    // Nobody becomes a replica for being asked.
+    expect(
+      cluster.nodes.flatMap(({ unknown }) => unknown.filter(({ from: by }) => by === learner)),
+    ).toEqual([]);
   });
 });
 

@@ -48,6 +48,8 @@ export interface NodeParts {
   readonly clock: OwnedClock;
   readonly timing: RaftTiming;
   readonly scheduler: RaftScheduler;
+  /** All of the cluster, as far as is known. */
+  nodes(): readonly NodeId[];
   readonly cache: RowCache;
   readonly loads: LoadBook;
   /** Of the node: snapshots one at a time, each way. */
@@ -213,6 +215,7 @@ export class RangeHost {
         this.watchState();
         return this.receiver.pull(nodeOf(source), index);
       },
+      anybody: () => node.nodes(),
       wasRemoved: (other) => wasRemoved(replica.descriptor, other),
       onRemoved: () => siblings.removed(this),
     });

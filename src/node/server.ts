@@ -35,7 +35,7 @@ import { isReachable, Members, withAddresses } from './members.ts';
 import type { DatabaseHealth, NodeStatus } from './status.ts';
 
 /** Health checks over gRPC are told of a change so much later at most. */
-const HEALTH_MICROS = 100_000;
+const HEALTH_MICROS = 500_000;
 const WAITING = 'waits for meridian init';
 
 export interface NodeOptions {

@@ -3,8 +3,12 @@
 
 import type { Files, Log, Timers } from '../runtime/runtime.ts';
 
-/** Often enough that a fast writer can't cross the mark's reserve between two looks. */
-const POLL_MICROS = 100_000;
+/** Often enough that a fast writer can't cross the mark's reserve between two looks, and no more often than one could
+ * reach the mark: an idle node should sleep. */
+const POLL_MICROS_MIN = 100_000;
+const POLL_MICROS_MAX = 1_000_000;
+/** Of the fastest disk, and more than a shard writes. */
+const WRITTEN_BYTES_PER_SECOND = 2 ** 32;
 /** Writing resumes this much above the mark, so that it does not flap. */
 const RESUME_FACTOR = 1.1;
 
@@ -58,7 +62,14 @@ export class SpaceGuard {
     } catch (error) {
       this.#log.warn('free space is unknown', { path: this.#path, error: String(error) });
     }
-    if (!this.#stopped) this.#timer = this.#timers.after(POLL_MICROS, () => void this.#look());
+    if (this.#stopped) return;
+    this.#timer = this.#timers.after(this.#pollMicros(), () => void this.#look());
+  }
+
+  #pollMicros(): number {
+    const room = Math.max(0, this.freeBytes - this.#minFreeBytes);
+    const micros = (room / WRITTEN_BYTES_PER_SECOND) * 1e6;
+    return Math.min(Math.max(micros, POLL_MICROS_MIN), POLL_MICROS_MAX);
   }
 
   #judge(): void {

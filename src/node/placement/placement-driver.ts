@@ -21,6 +21,9 @@ import type {
 import type { Settings } from './settings-store.ts';
 
 const LOOK_MICROS = 1_000_000;
+/** Where there was nothing to do, and no node does so much of what it can do that it could matter. */
+const CALM_LOOK_MICROS = 3_000_000;
+const CALM_SHARE = 0.02;
 const LEASES_AT_ONCE = 8;
 /** A node that leads very many gives more of them away at once, so that thousands are spread within a minute: that takes
  * milliseconds of each. */
@@ -100,6 +103,7 @@ export class PlacementDriver {
   private stuckLooks = 0;
   private leasesRunning = 0;
   private timer: Disposable | undefined = undefined;
+  private isCalm = false;
   private isStopped = false;
 
   constructor(parts: PlacementDriverParts) {
@@ -108,7 +112,7 @@ export class PlacementDriver {
 
   start(): void {
     if (this.isStopped) return;
-    this.timer = this.parts.timers.after(LOOK_MICROS, () => {
+    this.timer = this.parts.timers.after(this.isCalm ? CALM_LOOK_MICROS : LOOK_MICROS, () => {
       this.look();
       this.start();
     });
@@ -132,13 +136,16 @@ export class PlacementDriver {
   look(): void {
     const { parts } = this;
     this.looks += 1;
+    this.isCalm = false;
     const byId = new Map<RangeId, PlacedRange>();
     const views: RangeView[] = [];
     let learners = 0;
+    let led = 0;
     const now = parts.time.monotonicMicros();
     for (const range of parts.ranges()) {
       const history = this.remember(range, now);
       if (!range.isLeading) continue;
+      led += 1;
       learners += range.descriptor.configuration.learners.length;
       if (history.isRunning || history.retryMicros > now) continue;
       byId.set(range.range, range);
@@ -163,6 +170,8 @@ export class PlacementDriver {
     });
     this.stuckNow = stuck;
     this.tellStuck();
+    const isResting = views.length === led && actions.length === 0 && stuck.size === 0;
+    this.isCalm = isResting && parts.nodes().every(isIdle);
     for (const action of actions) {
       const range = byId.get(action.range);
       if (range !== undefined) void this.carryOut(range, action);
@@ -312,3 +321,7 @@ const DONE: Readonly<Record<PlacementStep['kind'], string>> = {
   remove: 'a replica was removed',
   transferLease: 'a lease was moved',
 };
+
+function isIdle({ leadLoad, followLoad, capacity }: NodeView): boolean {
+  return leadLoad + followLoad < CALM_SHARE * capacity;
+}

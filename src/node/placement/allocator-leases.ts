@@ -11,6 +11,10 @@ const GAIN_SHARE = 0.05;
 /** Nodes differ in leases by so many without anything being wrong: the three ranges of a new cluster may stay together. */
 const LEASES_APART = 3;
 
+/** Of what it can do: who does less gives nothing away for load. It does not matter then who does it, and whoever leads a
+ * range knows best what is asked of it when it does begin to matter. */
+const BUSY_SHARE_MIN = 0.05;
+
 /** Of what nodes can do: a cluster that does less is as good as idle. */
 const IDLE_SHARE_MAX = 0.02;
 
@@ -59,6 +63,7 @@ export function leasesByLoad(
 
 /** It has more than its share by more than the threshold, or some node has less by as much. */
 export function isAboveEven(picture: Picture, own: NodePicture): boolean {
+  if (own.busy < BUSY_SHARE_MIN) return false;
   if (own.busy > picture.busyMax) return true;
   const isSomebodyIdle = picture.partners.some((one) => one.busy < picture.busyMin);
   return isSomebodyIdle && own.busy > (picture.evenBusy + picture.busyFit) / 2;

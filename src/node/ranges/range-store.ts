@@ -249,9 +249,11 @@ export class RangeStore implements HostSiblings {
 
   mayInstall(host: RangeHost, state: RangeState): boolean {
     const { descriptor } = state;
-    for (const other of this.sorted.filter((one) => isOver(one.replica.rangeState, descriptor))) {
-      this.removed(other);
-    }
+    const isHere = (range: RangeId): boolean => this.hosts.has(range);
+    const over = this.sorted.filter(({ replica }) =>
+      isOver(replica.rangeState, descriptor, isHere),
+    );
+    for (const other of over) this.removed(other);
     const overlapping = (other: RangeHost): boolean =>
       other !== host &&
       other.isKnown &&

@@ -30,6 +30,40 @@ describe('a replica that was removed', () => {
     },
   );
 
+  it.each([100, 200, 300, 400])(
+    'P31: is the same one when the node dies in the middle of its snapshot (%i us)',
+    async (micros) => {
+      const { cluster, session, leader } = await withTable({ seed: micros });
+      await cluster.query(session, 'CREATE TABLE u (id int PRIMARY KEY, v text)');
+      const rows = "SELECT g, repeat('x', 2000) FROM generate_series(1, 1000) g";
+      await cluster.query(session, `INSERT INTO u ${rows}`);
+      // Its state says where the logs of those began that it was born to.
+      await splitAt(cluster, 50);
+      const right = await serving(cluster, rowKey(60));
+      const [node] = cluster.nodes.filter(
+        ({ database }) => database?.ranges.get(right.range) !== right,
+      ) as [ClusterNode];
+      const here = () => [...node.open.ranges.hosted()].find(({ range }) => range === right.range);
+      await cluster.when(() => here()?.lacksState === false, 'the split');
+      await cluster.until(right.changeReplicas([{ kind: 'remove', node: node.nodeId }]));
+      await cluster.when(() => here() === undefined, 'the end of the replica');
+      const from = cluster.log.length;
+      const isSaid = (what: string): boolean =>
+        cluster.log
+          .slice(from)
+          .some((line) => line.includes(what) && line.includes(`node ${node.nodeId} `));
+      right.changeReplicas([{ kind: 'addLearner', node: node.nodeId }]).catch(() => undefined);
+      await cluster.when(() => isSaid('installing a snapshot'), 'a snapshot');
+      await cluster.pass(micros);
+      cluster.crash(node);
+      expect(isSaid('installed a snapshot')).toBe(false);
+      await cluster.open(node);
+      await cluster.when(() => here()?.lacksState === false, 'its state');
+      expect(isSaid('a replica was removed')).toBe(false);
+      expect(leader.broken).toEqual([]);
+    },
+  );
+
   it('goes when its range is over, so that nobody is left to tell it', async () => {
     const { cluster, session, leader } = await withTable();
     await splitAt(cluster, 50);

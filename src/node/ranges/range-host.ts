@@ -202,9 +202,11 @@ export class RangeHost {
     this.group = scheduler.createGroup({
       groupId: range,
       replicaId: from.replicaId,
-      ...(isKnown(state) ? { configuration } : {}),
+      // P31: of a snapshot that was not installed to its end there is what its sender had, which says of itself where that
+      // one's log began.
+      ...(isKnown(state) && !from.lacksState ? { configuration } : {}),
       appliedIndex: from.appliedIndex,
-      ...(state.mark === undefined ? {} : { startAt: state.mark }),
+      ...(state.mark === undefined || from.lacksState ? {} : { startAt: state.mark }),
       ...(from.birth === undefined ? {} : { birth: from.birth }),
       ...(from.contact === undefined ? {} : { contact: from.contact }),
       lacksState: from.lacksState,

@@ -202,7 +202,10 @@ export class RangeStore implements HostSiblings {
     }
     const replicaId = replicaOn(state.descriptor, nodeId) as ReplicaId;
     // One that was met before has no state: it gives way to what goes on from its log.
-    this.hosts.get(range)?.stop('it is born');
+    const before = this.hosts.get(range);
+    before?.stop('it is born');
+    // Whoever has asked it what it holds hears that it is none any more.
+    void before?.replica.end('it is born');
     const host = this.host({
       range,
       replicaId,

@@ -29,14 +29,32 @@ export function workDirectory(): string {
   return directory;
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Below what systems give out by themselves, to outgoing connections for one. */
+const PORTS_FROM = 10_240;
+/** Tests that run beside each other have ports of their own. */
+const PORTS_EACH = 3000;
+const WORKERS_MAX = 7;
+
+let nextPort: number | undefined;
+
+/** One that nobody listens at, nor was given here before; with `span`, those that follow were not given either. */
+export async function freePort(span = 1): Promise<number> {
+  const worker = Number(process.env['VITEST_POOL_ID'] ?? 0) % WORKERS_MAX;
+  const from = PORTS_FROM + worker * PORTS_EACH;
+  nextPort ??= from + Math.floor(Math.random() * PORTS_EACH);
+  for (;;) {
+    if (nextPort + span > from + PORTS_EACH) nextPort = from;
+    const port = nextPort;
+    nextPort += span;
+    if (await isFree(port)) return port;
+  }
+}
+
+export function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
 

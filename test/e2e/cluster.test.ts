@@ -134,7 +134,7 @@ describe('meridian cluster', () => {
     const node = new NodeProcess(join(directory.path, 'other'), ports);
     nodes.push(node);
     await node.ready();
-    const taken = await cluster('start', '--nodes', '1', '--base-port', String(ports.sql));
+    const taken = await cluster('start', '--nodes', '1', '--base-port', String(ports.http));
     expect(taken.code).toBe(1);
     expect(taken.err).toContain('node 1 ended:');
     expect(taken.err).toContain('in use by another program');

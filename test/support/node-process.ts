@@ -2,11 +2,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../bench/lib/processes.ts';
+import { freePort, isFree } from '../../bench/lib/processes.ts';
 
 export const CLI: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -28,7 +27,7 @@ export async function nodePorts(): Promise<NodePorts> {
 /** Of node 1: with it, and with what follows at distances of 10, the ports of so many nodes are free. */
 export async function freeBasePort(nodes: number): Promise<number> {
   for (;;) {
-    const base = await freePort();
+    const base = await freePort(10 * nodes);
     const ports = Array.from(
       { length: nodes * 3 },
       (_, i) => base + (i % 3) + 10 * Math.floor(i / 3),
@@ -36,15 +35,6 @@ export async function freeBasePort(nodes: number): Promise<number> {
     const free = await Promise.all(ports.map(isFree));
     if (free.every(Boolean)) return base;
   }
-}
-
-function isFree(port: number): Promise<boolean> {
-  if (port > 65_535) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 /** Runs a command of ours to its end. */

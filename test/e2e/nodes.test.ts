@@ -64,9 +64,10 @@ describe('meridian node', () => {
     const drained = await node('drain', '3');
     expect([drained.err, drained.code]).toEqual(['', 0]);
     expect(drained.out).toContain('node 3 leads nothing: it can be stopped');
-    const listed = await node('list');
-    expect(listed.out).toMatch(/^3 +draining .* 0 /m);
-    expect(listed.out).toMatch(/^4 +live .* zone=d /m);
+    // It is live once it has reported.
+    let listed = '';
+    while (!/^4 +live .* zone=d /m.test(listed)) listed = (await node('list')).out;
+    expect(listed).toMatch(/^3 +draining .* 0 /m);
     expect(await node('drain', '3', '--undo')).toMatchObject({ code: 0, err: '' });
 
     const gone = await node('decommission', '3');

@@ -52,7 +52,7 @@ export function standings(
       busy:
         report === undefined
           ? undefined
-          : (report.leadLoad + report.followLoad) / Math.max(1, report.capacity),
+          : (report.leadLoad + report.followLoad) / statuses.capacityOf(nodeId, report.capacity),
     };
   });
 }

@@ -105,7 +105,7 @@ export class NodeStatuses {
   /** Nodes of a cluster are mostly alike, and what each learns of itself varies with what it was asked for lately: unless
    * one clearly differs, it is taken to be able to do what is usual. Who has not been busy yet is usual, too: else it
    * would seem to have room without end, only because nobody has asked it for anything. */
-  private capacityOf(node: NodeId, reported: number): number {
+  capacityOf(node: NodeId, reported: number): number {
     const usual = this.usualCapacity();
     if (reported === 0) return usual;
     const ratio = Math.max(reported / usual, usual / reported);

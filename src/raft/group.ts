@@ -2,6 +2,7 @@
 
 import type { Maybe } from '../base/maybe.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
+import type { NodeId } from '../runtime/runtime.ts';
 import { ClosedMarks } from './closed-marks.ts';
 import type { Configuration } from './configuration.ts';
 import type { RaftCore } from './core.ts';
@@ -13,7 +14,6 @@ import type { ElectionPromise } from './promise.ts';
 import { ProposalQueue } from './proposals.ts';
 import type { SnapshotMark } from './ready.ts';
 import type { LogPosition } from './terms.ts';
-import type { NodeId } from '../runtime/runtime.ts';
 import type { Entry, GroupId, ReplicaId, Role } from './types.ts';
 
 /** The least that a pulled snapshot must hold, and from whose node it can be had. */

@@ -16,7 +16,7 @@ const LEASES_APART = 3;
 const BUSY_SHARE_MIN = 0.05;
 
 /** Of what nodes can do: a cluster that does less is as good as idle. */
-const IDLE_SHARE_MAX = 0.02;
+export const IDLE_SHARE_MAX = 0.02;
 
 export interface LeaseMoves {
   readonly actions: readonly PlacementAction[];

@@ -9,6 +9,7 @@ import type { RangeDescriptor } from '../../ranges/descriptor.ts';
 import type { Log, NodeId, Time, Timers } from '../../runtime/runtime.ts';
 import type { RangeId } from '../../storage/shard.ts';
 import { plan } from './allocator.ts';
+import { IDLE_SHARE_MAX } from './allocator-leases.ts';
 import type { GivenLoads } from './node-status.ts';
 import type {
   NodeView,
@@ -21,9 +22,8 @@ import type {
 import type { Settings } from './settings-store.ts';
 
 const LOOK_MICROS = 1_000_000;
-/** Where there was nothing to do, and no node does so much of what it can do that it could matter. */
+/** Where there was nothing to do, and every node is as good as idle. */
 const CALM_LOOK_MICROS = 3_000_000;
-const CALM_SHARE = 0.02;
 const LEASES_AT_ONCE = 8;
 /** A node that leads very many gives more of them away at once, so that thousands are spread within a minute: that takes
  * milliseconds of each. */
@@ -323,5 +323,5 @@ const DONE: Readonly<Record<PlacementStep['kind'], string>> = {
 };
 
 function isIdle({ leadLoad, followLoad, capacity }: NodeView): boolean {
-  return leadLoad + followLoad < CALM_SHARE * capacity;
+  return leadLoad + followLoad < IDLE_SHARE_MAX * capacity;
 }

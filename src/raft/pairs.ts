@@ -1,6 +1,8 @@
 // Liveness of pairs of nodes (P4). A group that is idle sleeps: its replicas neither tick nor send. Instead each node
 // sends one heartbeat to each other node with which it shares groups; the answer renews the leases of all groups that
-// sleep between the two, and the heartbeat itself the promises of their followers. An idle group costs nothing.
+// sleep between the two, and the heartbeat itself the promises of their followers. An idle group costs nothing. Of two
+// nodes the one with the smaller id sets the pace: the other's heartbeat leaves with its answer, so that idle nodes wake
+// up less often; what it hears nothing for it sends by itself a tick later.
 //
 // Falling asleep: the leader's node asks the followers' nodes, which register the group if their replica follows in the
 // same term with the same log, and say so in their next acknowledgement; until all have, the leader's own lease carries
@@ -69,6 +71,8 @@ interface Peer {
   readonly following: PairFollower;
   /** How many groups have a member there. */
   shared: number;
+  /** When it was last sent a heartbeat. */
+  beatenAtTick: number;
   isSuspected: boolean;
   /** Ticks since anything was heard. */
   silentTicks: number;
@@ -76,6 +80,7 @@ interface Peer {
 }
 
 export class Pairs {
+  private readonly self: NodeId;
   private readonly live: Liveness;
   private readonly host: PairHost;
   private readonly log: Log;
@@ -91,7 +96,8 @@ export class Pairs {
   /** Groups that follow. */
   private readonly following = new Map<GroupId, PairFollower>();
 
-  constructor(live: Liveness, host: PairHost, log: Log) {
+  constructor(self: NodeId, live: Liveness, host: PairHost, log: Log) {
+    this.self = self;
     this.live = live;
     this.host = host;
     this.log = log;
@@ -123,7 +129,9 @@ export class Pairs {
     for (const [node, peer] of this.peers) {
       if (peer.shared === 0) continue;
       this.watch(node, peer);
-      if (isBeat) this.beat(node, peer);
+      const { heartbeatTicks } = timing;
+      const dueTicks = this.setsPace(node) ? heartbeatTicks : heartbeatTicks + 1;
+      if (this.ticks - peer.beatenAtTick >= dueTicks) this.beat(node, peer);
     }
     this.withdrawOffers();
     if (isBeat) this.tellVerdict(this.skew.judge(runtime.time.wall()));
@@ -141,6 +149,7 @@ export class Pairs {
     if (frame.kind === 'heartbeat') {
       const answer = peer.following.receive(frame);
       if (answer !== undefined) this.host.send(from, encodePairFrame(answer));
+      if (peer.shared > 0 && !this.setsPace(from)) this.beat(from, peer);
     } else {
       this.measure(from, peer, frame);
       if (peer.leading.receive(frame)) this.beat(from, peer);
@@ -240,6 +249,7 @@ export class Pairs {
       leading,
       following,
       shared: 0,
+      beatenAtTick: Number.NEGATIVE_INFINITY,
       isSuspected: false,
       silentTicks: 0,
       roundTripMicros: undefined,
@@ -269,7 +279,13 @@ export class Pairs {
     this.host.onSuspect(node, groups);
   }
 
-  private beat(node: NodeId, { leading }: Peer): void {
+  private setsPace(node: NodeId): boolean {
+    return this.self < node;
+  }
+
+  private beat(node: NodeId, peer: Peer): void {
+    const { leading } = peer;
+    peer.beatenAtTick = this.ticks;
     const stamp = this.live.stamps.takeFresh();
     const closed = leading.sleeping === 0 ? MIN_TIMESTAMP : this.closable();
     this.host.send(node, encodePairFrame(leading.heartbeat(stamp, closed)));

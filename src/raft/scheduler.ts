@@ -136,6 +136,7 @@ export class RaftScheduler {
     });
     this.reads = new ReadRequests(electionTicks);
     this.pairs = new Pairs(
+      runtime.nodeId,
       this.live,
       {
         send: (node, body) => network.send(node, pairFrame(body)),
@@ -164,6 +165,7 @@ export class RaftScheduler {
     this.appends = appends;
     this.watch = new Watch({
       timers,
+      time: runtime.time,
       timing,
       pairs: this.pairs,
       group: (groupId) => this.groups.get(groupId),

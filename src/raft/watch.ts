@@ -2,7 +2,7 @@
 // sleeps is touched by nothing here: pairs of nodes speak for all of them at once (pairs.ts), so that what a tick costs
 // depends on how many groups are at work, not on how many there are.
 
-import type { NodeId, Timers } from '../runtime/runtime.ts';
+import type { NodeId, Time, Timers } from '../runtime/runtime.ts';
 import { isJoint, membersOf } from './configuration.ts';
 import type { RaftGroup } from './group.ts';
 import type { Registrant } from './liveness.ts';
@@ -22,6 +22,7 @@ const NOBODY: readonly ReplicaId[] = [];
 
 export interface WatchParts {
   readonly timers: Timers;
+  readonly time: Pick<Time, 'monotonicMicros'>;
   readonly timing: RaftTiming;
   readonly pairs: Pairs;
   readonly group: (groupId: GroupId) => RaftGroup | undefined;
@@ -42,6 +43,9 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
   /** Members on other nodes, of all groups. */
   private peers = 0;
   private timer: Disposable | undefined;
+  /** Since when the timer runs, and for how many ticks: with all asleep, the pairs' heartbeats are all there is. */
+  private timedFromMicros = 0;
+  private timedTicks = 1;
   private isClosed = false;
 
   constructor(parts: WatchParts) {
@@ -106,7 +110,19 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
     group.wakefulness = 'awake';
     group.quietTicks = 0;
     this.awake.add(group);
+    if (this.timedTicks > 1) this.timeTick();
     this.schedule();
+  }
+
+  /** What was timed for a node that is asleep would be late for a group that is awake. */
+  private timeTick(): void {
+    if (this.timer === undefined) return;
+    this.timer[Symbol.dispose]();
+    const { tickMicros } = this.parts.timing;
+    const passed = this.parts.time.monotonicMicros() - this.timedFromMicros;
+    while (this.timedTicks > 1 && passed < (this.timedTicks - 1) * tickMicros) this.timedTicks--;
+    const left = Math.max(0, this.timedTicks * tickMicros - passed);
+    this.timer = this.parts.timers.after(left, this.tick);
   }
 
   /** The pair speaks for this group no more. */
@@ -199,14 +215,17 @@ export class Watch implements Pick<PairHost, 'fallAsleep' | 'wake' | 'onSuspect'
   private schedule(): void {
     if (this.timer !== undefined || this.isClosed) return;
     if (this.awake.size === 0 && this.peers === 0) return;
-    const { timers, timing } = this.parts;
-    this.timer = timers.after(timing.tickMicros, this.tick);
+    const { timers, timing, time } = this.parts;
+    this.timedFromMicros = time.monotonicMicros();
+    this.timedTicks = this.awake.size === 0 ? timing.heartbeatTicks : 1;
+    this.timer = timers.after(this.timedTicks * timing.tickMicros, this.tick);
   }
 
   private readonly tick = (): void => {
     this.timer = undefined;
+    const ticks = this.timedTicks;
     try {
-      this.parts.pairs.tick();
+      for (let i = 0; i < ticks; i++) this.parts.pairs.tick();
       this.tickGroups();
       this.parts.onTicked();
     } catch (error) {

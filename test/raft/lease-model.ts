@@ -171,6 +171,7 @@ export class LeaseModel {
       this.timing,
     );
     const pairs = new Pairs(
+      node.id,
       live,
       {
         send: (to, body) =>

@@ -14,7 +14,7 @@ interface Group {
   isAsleep: boolean;
 }
 
-interface Frame {
+export interface Frame {
   readonly from: number;
   readonly to: number;
   readonly body: Uint8Array;
@@ -40,6 +40,7 @@ export class PairNode {
     this.life.stepMicros = wire.stepMicros;
     const warn = (message: string): void => void this.warnings.push(message);
     this.pairs = new Pairs(
+      id,
       // As if it had run for long: promises of its start are over.
       Object.assign(this.life.live, { startedAtMicros: wire.now - wire.ranBeforeMicros }),
       {

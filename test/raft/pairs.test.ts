@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_TIMING } from '../../src/raft/timing.ts';
-import { Wire } from './pairs-fixture.ts';
+import { type Frame, Wire } from './pairs-fixture.ts';
 
 const { heartbeatTicks, electionTicks } = DEFAULT_TIMING;
 
@@ -43,16 +43,41 @@ describe('groups that sleep', () => {
     const wire = asleep(10_000);
     wire.tick(2 * heartbeatTicks);
     const bytes: number[] = [];
-    for (let i = 0; i < 100; i++) {
-      wire.tick(1, () => true);
+    for (let i = 0; i < 100 * heartbeatTicks; i++) {
+      wire.pass(DEFAULT_TIMING.tickMicros);
       for (const node of wire.nodes.values()) node.pairs.tick();
-      bytes.push(...wire.frames.map(({ body }) => body.length));
-      wire.settle();
+      while (wire.frames.length > 0) {
+        const [frame] = wire.frames.splice(0, 1) as [Frame];
+        bytes.push(frame.body.length);
+        wire.deliver(frame);
+      }
     }
     expect(bytes.length).toBeGreaterThan(100);
     expect(Math.max(...bytes)).toBeLessThan(64);
     for (const { lease } of wire.node(1).groups.values()) expect(lease.isHeld()).toBe(true);
     for (const { promise } of wire.node(2).groups.values()) expect(promise.mayElect()).toBe(false);
+  });
+
+  it('beat at the pace of the node with the smaller id: the other answers with a heartbeat of its own', () => {
+    const wire = asleep();
+    wire.tick(1);
+    for (let beat = 0; beat < 20; beat++) {
+      for (let i = 0; i < heartbeatTicks; i++) {
+        wire.pass(DEFAULT_TIMING.tickMicros);
+        for (const node of wire.nodes.values()) node.pairs.tick();
+      }
+      expect(wire.frames.map(({ from }) => from)).toEqual([1]);
+      wire.deliver(wire.frames.shift() as Frame);
+      expect(wire.frames.map(({ from }) => from)).toEqual([2, 2]);
+      wire.settle();
+    }
+    // It does not wait for one that says nothing.
+    let alone = 0;
+    wire.tick(4 * (heartbeatTicks + 1), (from) => {
+      if (from === 2) alone++;
+      return from !== 1;
+    });
+    expect(alone).toBe(4);
   });
 
   it('register in several frames when there are more than fit into one', () => {
@@ -193,7 +218,7 @@ describe('a leader that wakes', () => {
 describe('silence', () => {
   it('of a leader’s node wakes its followers after an election timeout, once', () => {
     const wire = asleep(3);
-    wire.tick(electionTicks - 1, (from) => from !== 1);
+    wire.tick(electionTicks - heartbeatTicks, (from) => from !== 1);
     expect(wire.node(2).suspected).toEqual([]);
     wire.tick(3 * electionTicks, (from) => from !== 1);
     expect(wire.node(2).suspected).toEqual([{ node: 1, groups: [1, 2, 3] }]);

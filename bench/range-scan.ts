@@ -1,6 +1,6 @@
 // Scans of 1M rows of ten columns on one node, while the table has 1, 50 and 500 ranges, against PostgreSQL 15 and, for
 // the full scan, against the bare engine. Before anything is measured, each query's rows are compared with PostgreSQL's,
-// byte by byte as they come over the wire; then the client counts rows and throws them away. At the end, what memory a
+// byte by byte as they come over the wire; then both are warmed, and the client counts rows and throws them away. At the end, what memory a
 // full scan takes whose client does not read. BENCH_ROWS and BENCH_ROUNDS make it shorter.
 
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { encodeKeyDatum } from '../src/rows/key-codec.ts';
 import { encodeRow, layoutOf } from '../src/rows/row-codec.ts';
 import { columnType, FLOAT8, INT4, INT8, TEXT, TIMESTAMPTZ } from '../src/rows/types.ts';
 import { openRocksEngine } from '../src/storage/rocksdb-engine.ts';
-import type { BenchOptions } from './lib/options.ts';
+import { type BenchOptions, chosenPhases } from './lib/options.ts';
 import {
   residentMegabytes,
   startMeridian,
@@ -26,6 +26,8 @@ const WRITES_AT_ONCE = 2000;
 /** Of the queries that are many, so many are compared. */
 const COMPARED_MAX = 50;
 const UNREAD_MILLISECONDS = 4000;
+/** Of each system with each query, before it is measured. */
+const WARM_MILLISECONDS = 2000;
 
 interface Query {
   readonly name: string;
@@ -136,8 +138,9 @@ export async function rangeScan(options: BenchOptions): Promise<void> {
       await splitInto(client, rows, ranges);
       const counted = await client.query('SHOW RANGES FROM TABLE scanned');
       progress(`${counted.rows} ranges`);
-      for (const query of queries(rows, options.short)) {
+      for (const query of chosenPhases(queries(rows, options.short), options)) {
         const expected = await compare([...clients.values()], query);
+        if (!options.short) for (const one of clients.values()) await warm(one, query);
         const runs = new Map<System, number[]>(systems.map((system) => [system, []]));
         for (let round = 0; round < rounds; round++) {
           for (const system of systems) {
@@ -215,6 +218,14 @@ async function compare(clients: readonly RawClient[], query: Query): Promise<num
     }
   }
   return found;
+}
+
+/** Caches and compilers have seen it by then. */
+async function warm(client: RawClient, query: Query): Promise<void> {
+  const until = performance.now() + WARM_MILLISECONDS;
+  for (let turn = 0; performance.now() < until; turn = (turn + 1) % query.times) {
+    await client.query(query.text(turn));
+  }
 }
 
 /** Rows looked at in a second. */

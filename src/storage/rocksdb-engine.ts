@@ -93,6 +93,12 @@ class GetOperation {
   }
 }
 
+/** One for all who read between two writes: to make and to drop one takes as long as a short scan. */
+interface SharedSnapshot {
+  readonly session: RocksDB;
+  users: number;
+}
+
 class RocksEngine implements Engine {
   private readonly db: RocksDB;
   private readonly path: string;
@@ -100,6 +106,8 @@ class RocksEngine implements Engine {
   private readonly columnFamily: object;
   private readonly idleReads: ReadBatch[] = [];
   private readonly idleWrites: WriteBatch[] = [];
+  /** Nothing was written since it was taken. */
+  private latest: SharedSnapshot | undefined;
   /** Batches in use, iterators and snapshots. */
   private handles = 0;
   private closing = false;
@@ -146,10 +154,13 @@ class RocksEngine implements Engine {
             batch.tryDeleteRange(op.span.start, end);
         }
       }
+      this.outdate();
       if (batch._operations.length > 0) await batch.flush();
     } catch (error) {
       throw storeError(this.path, error);
     } finally {
+      // One that was taken meanwhile has perhaps none of it.
+      this.outdate();
       this.giveBack(this.idleWrites, batch);
     }
   }
@@ -169,7 +180,10 @@ class RocksEngine implements Engine {
   snapshot(): EngineSnapshot {
     this.assertOpen();
     this.handles++;
-    const session = this.db.snapshot();
+    this.latest ??= { session: this.db.snapshot(), users: 0 };
+    const shared = this.latest;
+    const { session } = shared;
+    shared.users++;
     let held = true;
     return {
       getMany: (keys) => this.getManyIn(session, keys),
@@ -178,10 +192,17 @@ class RocksEngine implements Engine {
         if (!held) return;
         held = false;
         this.handles--;
-        // It only hands the snapshot back, at once; there is nothing to wait for.
-        void session.close();
+        shared.users--;
+        if (shared !== this.latest) dropUnused(shared);
       },
     } satisfies EngineReader & EngineSnapshot;
+  }
+
+  /** Who takes a snapshot from now on takes a new one. */
+  private outdate(): void {
+    const { latest } = this;
+    this.latest = undefined;
+    if (latest !== undefined) dropUnused(latest);
   }
 
   async approximateBytes(span: Span): Promise<number> {
@@ -202,6 +223,7 @@ class RocksEngine implements Engine {
     if (this.closing) return;
     assert(this.handles === 0, `engine closed with ${this.handles} handles open`);
     this.closing = true;
+    this.outdate();
     for (const batch of this.idleReads) batch.destroy();
     for (const batch of this.idleWrites) batch.destroy();
     try {
@@ -380,4 +402,9 @@ function settle(start: (done: (error?: Error | null) => void) => Promise<void>):
     };
     start(done).catch(reject);
   });
+}
+
+/** It only hands the snapshot back, at once; there is nothing to wait for. */
+function dropUnused({ session, users }: SharedSnapshot): void {
+  if (users === 0) void session.close();
 }

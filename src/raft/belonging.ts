@@ -1,12 +1,17 @@
 // Whether a replica still belongs to its group, and how it learns that it does not: from its own log; or because who
-// heard of its removal says so when it asks for pre-votes, or, having no vote to ask for, asks just that. It is never
-// told by who merely does not know it: that one may be behind.
+// heard of its removal, or of the end of the group, says so when it asks for pre-votes, or asks just that: having no vote
+// to ask for, or nobody who answers. It is never told by who merely does not know it: that one may be behind.
 
 import type { RaftGroup } from './group.ts';
+import type { NodeId } from '../runtime/runtime.ts';
 import type { Message, OutgoingMessage } from './messages.ts';
 import { type GroupId, nodeOf, type ReplicaId, replicaIdOn } from './types.ts';
 
+/** For a voter, who asks for pre-votes meanwhile: its leader may be about to be elected. */
+const VOTER_PATIENCE = 4;
+
 export interface BelongingParts {
+  readonly nodeId: NodeId;
   /** Between two questions of a replica that hears of no leader. */
   readonly patienceTicks: number;
   /** Leaves in this turn. */
@@ -29,21 +34,31 @@ export class Belonging {
       if (!core.hasReady && !group.isQueued) this.told(group);
       return;
     }
-    // A voter without a state asks for no votes.
-    if (core.hearsLeader || (core.isVoter && !group.isInstalling)) {
+    if (core.hearsLeader || core.role === 'leader') {
       group.lonelyTicks = 0;
       return;
     }
-    if (++group.lonelyTicks < this.parts.patienceTicks) return;
+    // A voter without a state asks for no votes.
+    const hasVote = core.isVoter && !group.isInstalling;
+    const patience = this.parts.patienceTicks * (hasVote ? VOTER_PATIENCE : 1);
+    if (++group.lonelyTicks < patience) return;
     group.lonelyTicks = 0;
-    this.ask(group);
+    this.ask(group, hasVote);
   }
 
-  private ask(group: RaftGroup): void {
+  private ask(group: RaftGroup, hasVote: boolean): void {
     const { core, groupId, peers } = group;
     const { replicaId: from, term } = core;
-    const asked = peers.length > 0 ? peers : whoMayKnow(group);
+    // Those whom a voter knows have been asked for pre-votes all the while.
+    const asked = peers.length > 0 && !hasVote ? peers : whoMayKnow(group);
     for (const to of asked) this.parts.send(groupId, { kind: 'inquiry', from, to, term });
+  }
+
+  /** The group is over, as this node knows. */
+  refuse(groupId: GroupId, { kind, from: to, term }: Message): void {
+    if (kind !== 'inquiry' && kind !== 'preVote' && kind !== 'vote') return;
+    const from = replicaIdOn(this.parts.nodeId, 0);
+    this.parts.send(groupId, { kind: 'removed', from, to, term });
   }
 
   /** Whether that was all there is to the message: it is about this, or whoever sent it is told that it was removed, and
@@ -66,8 +81,7 @@ export class Belonging {
 
   private told(group: RaftGroup): void {
     if (group.isToldRemoved || group.isRemoved) return;
-    group.isToldRemoved = true;
-    group.options.onRemoved?.();
+    group.isToldRemoved = group.options.onRemoved?.() !== false;
   }
 }
 

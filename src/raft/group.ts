@@ -62,8 +62,9 @@ export interface GroupOptions {
   /** Whether that replica was a member once and is none any more, as far as the state machine knows: it is told so when
    * it asks (P32: none comes back under its old id). */
   wasRemoved?(replica: ReplicaId): boolean;
-  /** This replica is no member any more: its log says so, or another replica whose wasRemoved() does. Called once. */
-  onRemoved?(): void;
+  /** This replica is no member any more: its log says so, or another replica whose wasRemoved() does, or a node that knows
+   * that the group is over. False: it is needed here still; called again, later. */
+  onRemoved?(): boolean;
 }
 
 /** How a split gives birth to a replica (P25). */
@@ -171,7 +172,7 @@ export class RaftGroup implements Registrant {
   isOutside = false;
   /** @internal onRemoved was called. */
   isToldRemoved = false;
-  /** @internal Ticks without a leader, of a replica that has no vote. */
+  /** @internal Ticks without a leader. */
   lonelyTicks = 0;
   /** @internal What has committed is to leave with the next round. */
   tellsNow = false;

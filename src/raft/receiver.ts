@@ -7,7 +7,7 @@ import { bodyOf, classOf, FrameReader, type FrameRoom } from './frames.ts';
 import type { RaftGroup } from './group.ts';
 import { isFromLeader, type Message } from './messages.ts';
 import type { Pairs } from './pairs.ts';
-import { type GroupId, nodeOf, type ReplicaId } from './types.ts';
+import { EVERY_REPLICA, type GroupId, nodeOf, type ReplicaId } from './types.ts';
 
 /** A message came for a replica that does not run here: it may have to be made. */
 export interface UnknownReplica {
@@ -101,6 +101,7 @@ export class Receiver {
     if (to > newest && message.kind !== 'inquiry') this.parts.onUnknown({ groupId, from, to });
     // Whoever knows only those who were here before is told by who is here now.
     else if (group !== undefined) this.parts.belonging.takes(group, message);
+    else if (newest === EVERY_REPLICA) this.parts.belonging.refuse(groupId, message);
   }
 
   /** P26: who leads a group's first term leads it since a split, which this node is about to apply, most likely: what it says

@@ -155,6 +155,7 @@ export class RaftScheduler {
     });
     this.rooms.set('closed', (_from, body) => closing.receive(body));
     const belonging = new Belonging({
+      nodeId: runtime.nodeId,
       patienceTicks: 2 * electionTicks,
       send: (groupId, message) => {
         sender.add(groupId, message);
@@ -275,7 +276,7 @@ export class RaftScheduler {
     return this.log.group(groupId)?.identity?.replicaId;
   }
 
-  /** The newest replica of the group that was removed here; 0: none (P32). */
+  /** The newest replica of the group that was removed here; 0: none (P32); EVERY_REPLICA: the group is over. */
   removedReplica(groupId: GroupId): ReplicaId {
     return this.log.removedReplica(groupId);
   }
@@ -345,11 +346,12 @@ export class RaftScheduler {
     return this.births.may(groupId, replicaId);
   }
 
-  /** This replica ceases to exist. Resolves once that is synced (P32): no message, however late, revives it. */
-  async removeGroup(group: RaftGroup): Promise<void> {
+  /** This replica ceases to exist. Resolves once that is synced (P32): no message, however late, revives it. `isOver`: so
+   * do all others of the group. */
+  async removeGroup(group: RaftGroup, isOver: boolean): Promise<void> {
     assert(this.groups.get(group.groupId) === group, `group ${group.groupId} does not run`);
     this.retire(group, 'the replica was removed');
-    this.log.remove(group.log);
+    this.log.remove(group.log, isOver);
     await this.log.sync();
   }
 

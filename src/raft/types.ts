@@ -10,6 +10,9 @@ export type GroupId = number;
  * comes twice), so that a message finds its way without a directory. */
 const NODES = 0x10000;
 
+/** As a tombstone's: the group is over, whatever replicas it had. */
+export const EVERY_REPLICA: ReplicaId = Number.MAX_SAFE_INTEGER;
+
 export function replicaIdOn(node: NodeId, incarnation: number): ReplicaId {
   return incarnation * NODES + node;
 }

@@ -64,6 +64,31 @@ describe('a replica that was removed', () => {
     },
   );
 
+  it('goes when its range is over, and nothing comes to take its place', async () => {
+    const { cluster, leader } = await withTable();
+    await splitAt(cluster, 50);
+    const [away] = cluster.followersOf(leader) as [ClusterNode];
+    await cluster.when(() => away.open.ranges.find(rowKey(60))?.lacksState === false, 'the split');
+    await cluster.pass(1_000_000);
+    cluster.cut(away, cluster.nodes);
+    const [left, right] = [
+      await serving(cluster, rowKey(40)),
+      await serving(cluster, rowKey(60)),
+    ] as const;
+    for (const host of [left, right]) {
+      await cluster.until(host.changeReplicas([{ kind: 'remove', node: away.nodeId }]));
+    }
+    await cluster.until(left.merge());
+    // Whom the directory does not tell that it is over keeps its replica.
+    await cluster.pass(10_000_000);
+    const has = (): boolean =>
+      [...away.open.ranges.hosted()].some(({ range }) => range === right.range);
+    expect(has()).toBe(true);
+    cluster.network.heal();
+    await cluster.when(() => !has(), 'the end of the replica');
+    expect(away.broken).toEqual([]);
+  });
+
   it('goes when its range is over, so that nobody is left to tell it', async () => {
     const { cluster, session, leader } = await withTable();
     await splitAt(cluster, 50);

@@ -243,7 +243,7 @@ class Run {
 
   private remove(id: number): void {
     const { replica } = this.model(id);
-    this.log.remove(this.groupLog(id));
+    this.log.remove(this.groupLog(id), false);
     this.history.push({ group: id, removed: true });
     this.log.create(id, identityOf(replica + 1, 0));
     this.history.push({ group: id, created: replica + 1 });

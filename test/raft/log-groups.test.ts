@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { configurationOf } from '../../src/raft/configuration.ts';
 import type { RaftLog } from '../../src/raft/log/log.ts';
+import { EVERY_REPLICA, replicaIdOn } from '../../src/raft/types.ts';
 import { settle, testRuntime, type TestRuntime } from './crash-files.ts';
 import {
   createLogGroup,
@@ -186,7 +187,7 @@ describe('a removed replica', () => {
     const busy = createLogGroup(log, 2);
     log.appendEntries(gone, entries(1, 5, 1));
     await log.sync();
-    log.remove(gone);
+    log.remove(gone, false);
     await log.sync();
     expect([log.group(1), log.removedReplica(1)]).toEqual([undefined, 1]);
     for (let i = 0; i < 4; i++) {
@@ -216,5 +217,26 @@ describe('a removed replica', () => {
     expect(last.removedReplica(1)).toBe(1);
     expect(last.group(1)?.identity?.replicaId).toBe(65537);
     expect(last.group(1)?.terms?.compacted).toEqual({ index: 2, term: 7 });
+  });
+
+  it('with its group leaves room for no other, also after its tombstone’s segment has gone', async () => {
+    const runtime = testRuntime();
+    const log = await openLog(runtime);
+    const gone = createLogGroup(log, 1);
+    const busy = createLogGroup(log, 2);
+    log.remove(gone, true);
+    await log.sync();
+    for (let i = 0; i < 4; i++) {
+      await fill(log, 2, 20);
+      log.truncate(busy, busy.lastIndex);
+      await settle();
+    }
+    expect(log.segmentRange.oldest).toBeGreaterThan(3);
+    runtime.disk.crash(() => 0);
+    const again = await openLog(runtime);
+    expect(again.removedReplica(1)).toBe(EVERY_REPLICA);
+    const configuration = configurationOf([replicaIdOn(1, 9)]);
+    const identity = { replicaId: replicaIdOn(1, 9), configuration, configurationIndex: 0 };
+    expect(() => again.create(1, identity)).toThrow('P32');
   });
 });

@@ -198,6 +198,7 @@ export class Node {
       wasRemoved: (one) => replica.removed.includes(one),
       onRemoved: () => {
         replica.isToldRemoved = true;
+        return true;
       },
       pullSnapshot: (source) => this.pull(replica, groupId, source),
     });

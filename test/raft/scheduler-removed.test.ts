@@ -50,7 +50,25 @@ describe('a replica that was removed', () => {
     await cluster.until(() => gone.replica().isToldRemoved, 'word of its removal');
     await cluster.pass(2);
     expect(next.replica().group.term).toBe(term);
-    await cluster.wait(gone.scheduler.removeGroup(gone.replica().group));
+    await cluster.wait(gone.scheduler.removeGroup(gone.replica().group, false));
+  });
+
+  it('learns from a node that the group is over, though that never had its like', async () => {
+    const cluster = await SchedulerCluster.start({ seed: 5 });
+    const leader = await cluster.leader();
+    const [gone, stays] = cluster.others(leader) as [Node, Node];
+    cluster.isolate(gone);
+    await cluster.pass(2);
+    for (const node of [leader, stays]) {
+      await cluster.wait(node.scheduler.removeGroup(node.replica().group, true));
+      node.stores.clear();
+    }
+    await cluster.pass(2);
+    expect(gone.replica().isToldRemoved).toBe(false);
+    cluster.network.heal();
+    await cluster.until(() => gone.replica().isToldRemoved, 'word of its end');
+    // No message makes another of it.
+    expect([leader, stays].flatMap(({ unknown }) => unknown)).toEqual([]);
   });
 
   it('is not told by those who merely do not know it', async () => {
@@ -86,7 +104,7 @@ describe('a replica that was removed', () => {
     cluster.isolate(gone);
     await remove(cluster, leader, gone.id);
     await remove(cluster, leader, replaced.id);
-    await cluster.wait(replaced.scheduler.removeGroup(replaced.replica().group));
+    await cluster.wait(replaced.scheduler.removeGroup(replaced.replica().group, false));
     const learner = replicaIdOn(replaced.id, 1);
     const adding = leader.scheduler.proposeChange(leader.replica().group, {
       kind: 'simple',

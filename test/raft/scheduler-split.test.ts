@@ -137,7 +137,7 @@ describe('a group that a split brings about', () => {
       configuration: undefined as never,
     });
     expect(laggard.scheduler.mayBeBorn(CHILD, replicaIdOn(laggard.id, 0))).toBe(false);
-    await cluster.wait(laggard.scheduler.removeGroup(newer));
+    await cluster.wait(laggard.scheduler.removeGroup(newer, false));
     expect(laggard.scheduler.mayBeBorn(CHILD, replicaIdOn(laggard.id, 0))).toBe(false);
     release();
     await cluster.agree();

@@ -192,7 +192,7 @@ describe('members', () => {
     expect(leader.replica().configurations.at(-1)).toEqual(expected);
     expect(group.configuration).toEqual(expected);
 
-    await cluster.wait(leaving.scheduler.removeGroup(leaving.replica().group));
+    await cluster.wait(leaving.scheduler.removeGroup(leaving.replica().group, false));
     leaving.replicas.clear();
     leaving.stores.clear();
     leaving.crash();

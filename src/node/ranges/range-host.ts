@@ -79,8 +79,8 @@ export interface HostSiblings {
   oncePublished(host: RangeHost): Promise<boolean>;
   /** What the range is, or whether it serves, has changed. */
   changed(host: RangeHost): void;
-  /** This replica is no member any more. */
-  removed(host: RangeHost): void;
+  /** This replica is no member any more. False: it is needed here still. */
+  removed(host: RangeHost): boolean;
 }
 
 /** What a range on this node begins with. */

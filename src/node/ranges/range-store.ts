@@ -252,11 +252,10 @@ export class RangeStore implements HostSiblings {
 
   mayInstall(host: RangeHost, state: RangeState): boolean {
     const { descriptor } = state;
-    const isHere = (range: RangeId): boolean => this.hosts.has(range);
-    const over = this.sorted.filter(({ replica }) =>
-      isOver(replica.rangeState, descriptor, isHere),
+    const over = this.sorted.filter(
+      (other) => !this.isAwaited(other) && isOver(other.replica.rangeState, descriptor),
     );
-    for (const other of over) this.removed(other);
+    for (const other of over) this.remove(other, true);
     const overlapping = (other: RangeHost): boolean =>
       other !== host &&
       other.isKnown &&
@@ -274,7 +273,22 @@ export class RangeStore implements HostSiblings {
     for (const handler of this.handlers) handler(host);
   }
 
-  removed(host: RangeHost): void {
+  removed(host: RangeHost): boolean {
+    if (this.isAwaited(host)) return false;
+    this.remove(host, false);
+    return true;
+  }
+
+  /** P27: who takes this range over has a replica here whose log has yet to do so: every member was frozen by then. */
+  private isAwaited({ replica }: RangeHost): boolean {
+    const { frozen } = replica.rangeState;
+    const left = frozen === undefined ? undefined : this.hosts.get(frozen.by);
+    if (frozen === undefined || left === undefined) return false;
+    return !left.isKnown || left.descriptor.generation <= frozen.generation;
+  }
+
+  /** `hasEnded`: with its range. */
+  private remove(host: RangeHost, hasEnded: boolean): void {
     const { scheduler, runtime, nodeId } = this.parts;
     if (this.isStopped || this.hosts.get(host.range) !== host || this.leaving.has(host)) return;
     runtime.log.info('a replica was removed', { range: host.range, node: nodeId });
@@ -287,7 +301,7 @@ export class RangeStore implements HostSiblings {
     const ended = host.replica.end('its replica here was removed');
     this.gone(
       host,
-      Promise.all([scheduler.removeGroup(host.group), ended])
+      Promise.all([scheduler.removeGroup(host.group, hasEnded), ended])
         .then(() => host.shard.drop(host.range, span))
         .then(() => host.shard.flush()),
     );
@@ -314,7 +328,7 @@ export class RangeStore implements HostSiblings {
   private forgetGroup(host: RangeHost, durable: Promise<unknown>): void {
     this.gone(
       host,
-      durable.then(() => this.parts.scheduler.removeGroup(host.group)),
+      durable.then(() => this.parts.scheduler.removeGroup(host.group, true)),
     );
   }
 
@@ -404,7 +418,7 @@ export class RangeStore implements HostSiblings {
         const replicaId = range === 0 ? undefined : scheduler.knownReplica(range);
         if (replicaId === undefined || this.hosts.has(range)) continue;
         this.unborn(range, replicaId, undefined);
-        this.removed(this.hosts.get(range) as RangeHost);
+        this.remove(this.hosts.get(range) as RangeHost, true);
       }
     }
     for (const host of [...this.sorted]) this.dropAbsorbed(host);
@@ -417,7 +431,7 @@ export class RangeStore implements HostSiblings {
     if (before === undefined && this.awaitsReplay(groupId)) return;
     // An older one has to go first: it is told that it was removed.
     if (before === undefined) this.unborn(groupId, to, from);
-    else if (before.group.options.replicaId < to) this.removed(before);
+    else if (before.group.options.replicaId < to) this.remove(before, false);
   }
 
   /** It may vote and keeps its log; it knows nothing of its range. */

@@ -18,7 +18,13 @@ import {
 } from '../../runtime/runtime.ts';
 import { writeHardState } from '../codec.ts';
 import type { LogPosition } from '../terms.ts';
-import type { Entry, GroupId, HardState, ReplicaId } from '../types.ts';
+import {
+  type Entry,
+  EVERY_REPLICA,
+  type GroupId,
+  type HardState,
+  type ReplicaId,
+} from '../types.ts';
 import { encodeIdentity, type GroupIdentity, GroupLog } from './group-log.ts';
 import { readEntries } from './read.ts';
 import {
@@ -181,7 +187,7 @@ export class RaftLog {
     return [...this.groups.keys()];
   }
 
-  /** The newest replica of the group that was removed here; 0: none (P32). */
+  /** The newest replica of the group that was removed here; 0: none (P32); EVERY_REPLICA: the group is over. */
   removedReplica(groupId: GroupId): ReplicaId {
     return this.tombstones.get(groupId)?.replicaId ?? 0;
   }
@@ -232,15 +238,17 @@ export class RaftLog {
     this.removal.start();
   }
 
-  /** The replica ceases to exist: once this is synced, neither it nor what was sent to it comes to life again (P32). */
-  remove(group: GroupLog): void {
+  /** The replica ceases to exist: once this is synced, neither it nor what was sent to it comes to life again (P32). With
+   * the group: nor does any other, and who asks is told so. */
+  remove(group: GroupLog, isOver: boolean): void {
     const { groupId, identity } = group;
     assert(this.groups.get(groupId) === group && identity !== undefined, 'a group of this log');
     this.groups.delete(groupId);
     // A bug on purpose, for the simulator to find: P32 turned off.
     const forgets = this.faults?.sometimes('raft.drop-tombstone') === true;
-    if (!forgets) this.tombstones.set(groupId, { replicaId: identity.replicaId, segment: 0 });
-    this.stageTombstone(group, identity.replicaId, FIRST_WRITTEN);
+    const replicaId = isOver ? EVERY_REPLICA : identity.replicaId;
+    if (!forgets) this.tombstones.set(groupId, { replicaId, segment: 0 });
+    this.stageTombstone(group, replicaId, FIRST_WRITTEN);
     this.removal.start();
   }
 

@@ -25,7 +25,8 @@ export const MARK = 5;
 /** As MARK, but nothing that was written of the group before counts any more: a snapshot has replaced its log. */
 export const BEGINNING = 7;
 /** The replica whose id stands in place of the term was removed: neither it nor an older one of this group comes to life
- * again here (P32). Index 1: all that the log held of it ends here; 0: written again, before its segment went. */
+ * again here (P32); EVERY_REPLICA: the group is over. Index 1: all that the log held of it ends here; 0: written again,
+ * before its segment went. */
 export const TOMBSTONE = 6;
 
 export const RECORD_HEADER_BYTES = 32;

@@ -110,7 +110,7 @@ export class RaftNode implements ClusterNode {
     if (running === undefined) return;
     this.running.delete(group);
     running.isServing = false;
-    await this.#scheduler.removeGroup(running.group);
+    await this.#scheduler.removeGroup(running.group, false);
     this.#options.store.replicas.delete(group);
   }
 

@@ -102,6 +102,7 @@ export async function openKeyspace(parts: KeyspaceParts): Promise<Keyspace> {
         const replica = hosts.get(range)?.replica;
         return replica !== undefined && t <= replica.safeTime ? replica : undefined;
       },
+      safeTime: (range) => hosts.get(range)?.replica.safeTime,
     },
     remote,
     // Founders may be gone: of the members, some have the root range, and all know who does.

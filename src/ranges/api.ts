@@ -109,6 +109,9 @@ export interface Ranges {
   /** Lock-free snapshot reads; values are the caller's to keep. */
   getAt(keys: readonly Uint8Array[], t: Timestamp): Maybe<readonly (Uint8Array | undefined)[]>;
   scanAt(request: ScanRequest, t: Timestamp): RowScan;
+  /** Up to when replicas of this node can answer for what they have of the span by themselves; no bound where it leads,
+   * or has none. */
+  readableHere(span: Span): Timestamp;
 
   /** lockedGet of one key without an object or a copy for it: the slice is as readAt leaves it (no row when skipped),
    * and the request is not looked at any more once this has returned, so that it can be used again. The key is kept: it

@@ -56,7 +56,7 @@ function subtractDates(a: number, b: number): number {
 }
 
 /** Months first (clipped to the month's last day), then days, then microseconds. */
-function addInterval(value: Instant, interval: Interval): Instant {
+export function addInterval(value: Instant, interval: Interval): Instant {
   if (isInfinite(value)) return value;
   let { days, micros } = splitTimestamp(value);
   if (interval.months !== 0) {

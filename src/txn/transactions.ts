@@ -12,6 +12,7 @@ import {
   type Write,
 } from '../ranges/api.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { Span } from '../storage/engine.ts';
 import type { BlindWrites, Snapshot, Transaction, Transactions } from './api.ts';
 import type { Fence } from './fence.ts';
 import { Outcomes } from './outcomes.ts';
@@ -94,6 +95,15 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
       throw new DbError('22023', 'cannot read at a timestamp in the future');
     }
     return new SnapshotAt(this, at ?? latest);
+  }
+
+  nearestSnapshot(oldest: Timestamp, spans: readonly Span[]): Snapshot {
+    let newest = this.present();
+    for (const span of spans) {
+      const here = this.ranges.readableHere(span);
+      if (here < newest) newest = here;
+    }
+    return this.snapshot(newest < oldest ? oldest : newest);
   }
 
   writeAll(writes: readonly Write[]): Promise<CommitAnswer> {

@@ -3,7 +3,7 @@
 
 import { DbError } from '../../src/base/errors.ts';
 import type { Maybe } from '../../src/base/maybe.ts';
-import { MIN_TIMESTAMP, type Timestamp } from '../../src/clock/timestamp.ts';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../../src/clock/timestamp.ts';
 import type {
   CommitAnswer,
   CommitPlan,
@@ -89,6 +89,10 @@ export class DirectRanges implements Ranges {
         }),
       close: () => scan.close(),
     };
+  }
+
+  readableHere(): Timestamp {
+    return MAX_TIMESTAMP;
   }
 
   lockedRead(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer> {

@@ -128,6 +128,7 @@ export class FakeCluster {
         find: (range) => (this.replica(HERE, range) === undefined ? undefined : nodes.get(HERE)),
         reader: (range, t) =>
           t > CLOSED || this.replica(HERE, range) === undefined ? undefined : follower,
+        safeTime: (range) => (this.replica(HERE, range) === undefined ? undefined : CLOSED),
       },
       remote: { to: (node) => nodes.get(node) as RangeEndpoint },
     });

@@ -455,6 +455,10 @@ class RigRanges implements Ranges {
     throw new Error('not here');
   }
 
+  readableHere(): never {
+    throw new Error('not here');
+  }
+
   lockedRead(): never {
     throw new Error('not here');
   }

@@ -56,6 +56,10 @@ export class FencedRanges implements Ranges {
     return new FencedScan(this.ranges.scanAt(request, t), this.passOn);
   }
 
+  readableHere(span: Span): Timestamp {
+    return this.ranges.readableHere(span);
+  }
+
   lockedRead(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer> {
     const answer = this.ranges.lockedRead(request, key, into);
     return answer instanceof Promise ? answer.then(this.passOn) : answer;

@@ -2,7 +2,7 @@
 // Whom a route asks is chosen here: the replica on this node while nothing better is known, the leader once that is.
 
 import { compareBytes, keyAfter } from '../../base/bytes.ts';
-import type { Timestamp } from '../../clock/timestamp.ts';
+import { MAX_TIMESTAMP, type Timestamp } from '../../clock/timestamp.ts';
 import type { NodeId } from '../../runtime/runtime.ts';
 import type { RangeId } from '../../storage/shard.ts';
 import type { RangeDescriptor } from '../descriptor.ts';
@@ -20,6 +20,8 @@ export interface LocalRanges {
   find(range: RangeId): RangeEndpoint | undefined;
   /** The same, if it may answer reads at `t` whoever leads the range (P23). */
   reader(range: RangeId, t: Timestamp): RangeEndpoint | undefined;
+  /** Up to when it may; undefined: it is not here. */
+  safeTime(range: RangeId): Timestamp | undefined;
 }
 
 export interface RemoteNodes {
@@ -87,6 +89,16 @@ export class RouteTable {
     const leader = route.endpoint as RangeEndpoint;
     if (route.node === this.local.node) return leader;
     return this.local.reader(route.range, t) ?? leader;
+  }
+
+  /** See Ranges.readableHere. */
+  readableHere(span: Span): Timestamp {
+    let least = MAX_TIMESTAMP;
+    for (const { node, range } of this.findAll(span) ?? []) {
+      const safe = node === this.local.node ? undefined : this.local.safeTime(range);
+      if (safe !== undefined && safe < least) least = safe;
+    }
+    return least;
   }
 
   /** All routes that hold a part of the span, in the order of their keys; undefined: some are not known. */

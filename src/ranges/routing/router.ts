@@ -94,6 +94,10 @@ export class Router implements Ranges {
     return this.reads.getAt(keys, t);
   }
 
+  readableHere(span: Span): Timestamp {
+    return this.table.readableHere(span);
+  }
+
   scanAt(request: ScanRequest, t: Timestamp): RowScan {
     const readerOf = (route: Route, onlyLeader: boolean): RangeEndpoint =>
       onlyLeader ? (route.endpoint as RangeEndpoint) : this.table.readerOf(route, t);

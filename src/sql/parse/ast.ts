@@ -21,7 +21,8 @@ export type Statement =
   | DiscardStatement
   | ShowClusterStatement
   | AlterRangesStatement
-  | SetClusterStatement;
+  | SetClusterStatement
+  | ReadAtStatement;
 
 export interface Name {
   readonly schema: string | undefined;
@@ -307,6 +308,21 @@ export interface TruncateStatement {
   readonly tables: readonly Name[];
 }
 
+export type AsOfBound = 'exact' | 'follower' | 'maxStaleness' | 'minTimestamp';
+
+/** AS OF SYSTEM TIME; `text`: what stands in it, of those that have something. */
+export interface AsOf {
+  readonly bound: AsOfBound;
+  readonly text: string;
+  readonly at: number;
+}
+
+/** SET TRANSACTION AS OF SYSTEM TIME. */
+export interface ReadAtStatement {
+  readonly kind: 'readAt';
+  readonly asOf: AsOf;
+}
+
 export interface TransactionStatement {
   readonly kind: 'transaction';
   readonly action: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'release' | 'rollbackTo';
@@ -316,6 +332,8 @@ export interface TransactionStatement {
   readonly isolation: string | undefined;
   readonly readOnly: boolean | undefined;
   readonly chain: boolean;
+  /** Of BEGIN. */
+  readonly asOf?: AsOf;
 }
 
 export interface SetStatement {
@@ -343,6 +361,7 @@ export interface ExplainStatement {
   readonly analyze: boolean;
   readonly verbose: boolean;
   readonly statement: Statement;
+  readonly asOf?: AsOf;
 }
 
 export interface CopyStatement {

@@ -3,7 +3,8 @@
 
 import type { Node, RawStmt } from 'libpg-query';
 import { DbError } from '../../base/errors.ts';
-import type { Expression, Statement } from './ast.ts';
+import { findAsOf, withAsOf } from './as-of.ts';
+import type { AsOf, Expression, Statement } from './ast.ts';
 import { findClusterStatements } from './cluster-statements.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { parseTree } from './grammar.ts';
@@ -33,6 +34,8 @@ export interface ParsedStatement {
   /** Every literal that the fingerprint took out has become a parameter: the plan may be kept under its key. Otherwise
    * the literals are all still in the statement. */
   readonly literalsTaken: boolean;
+  /** Of a SELECT. */
+  readonly asOf?: AsOf | undefined;
 }
 
 export interface ParseOptions {
@@ -43,12 +46,19 @@ export interface ParseOptions {
 /** All statements of the text; none when it is empty. Throws DbError. */
 export function parseStatements(text: string, options: ParseOptions = {}): ParsedStatement[] {
   guard(text);
-  const { rest, found } = findClusterStatements(text, parseRows);
+  const times = findAsOf(text);
+  const { rest, found } = findClusterStatements(times.rest, parseRows);
   const tree = parseTree(rest);
   const offsets = new ByteOffsets(rest);
   const lexer = new Lexer();
   lexer.reset(rest);
   const parsed = (tree.stmts ?? []).map((raw) => lowerRaw(lexer, offsets, raw, options.literals));
+  for (const asOf of times.found) {
+    // A clause that was put in place of another's text lies within its statement.
+    const i = parsed.findLastIndex(({ start }) => start <= asOf.at);
+    const one = parsed[i] as ParsedStatement;
+    parsed[i] = { ...one, ...withAsOf(one.statement, asOf, text) };
+  }
   if (found.length === 0) return parsed;
   for (const one of found) parsed.push({ ...one, literalsTaken: false });
   return parsed.sort((a, b) => a.start - b.start);

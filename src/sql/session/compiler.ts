@@ -8,7 +8,8 @@ import type { ColumnType } from '../../rows/types.ts';
 import type { CatalogView } from '../catalog/api.ts';
 import { compileStatement } from '../exec/prepare.ts';
 import type { CompiledPlan } from '../exec/plan-api.ts';
-import type { CopyStatement, Expression, LiteralValue, Statement } from '../parse/ast.ts';
+import { findAsOf, mayHaveAsOf } from '../parse/as-of.ts';
+import type { AsOf, CopyStatement, Expression, LiteralValue, Statement } from '../parse/ast.ts';
 import {
   type Fingerprint,
   fingerprint,
@@ -28,6 +29,8 @@ export interface ParsedText {
   readonly print: Fingerprint | undefined;
   /** The fingerprint's literals have become parameters of the statement. */
   readonly literalsTaken: boolean;
+  /** Of a SELECT. */
+  readonly asOf: AsOf | undefined;
 }
 
 /** What the plan cache keeps: plans, and the trees of statements that are sent again and again without being plans. */
@@ -39,6 +42,8 @@ export interface PlannedText {
   readonly plan: CompiledPlan;
   /** What the fingerprint took out of the text: the last parameters, after those that the client binds. */
   readonly literals: readonly Datum[];
+  /** When it reads; undefined: now. */
+  readonly asOf: AsOf | undefined;
 }
 
 const NO_LITERALS: readonly LiteralValue[] = [];
@@ -75,15 +80,27 @@ export class StatementCompiler {
     const print = fingerprint(text);
     if (print.key === undefined) return undefined;
     const entry = this.#cache.get(this.#key(print.key, declaredTypes));
-    if (entry?.kind !== 'plan' || entry.version !== this.#catalog.version) return undefined;
+    if (entry === undefined) return this.#cachedAsOf(text, declaredTypes);
+    if (entry.kind !== 'plan' || entry.version !== this.#catalog.version) return undefined;
     if (this.#catalog.isBusy(entry.plan.tables)) return undefined;
-    return { plan: entry.plan, literals: literalDatums(print, entry.plan) };
+    return { plan: entry.plan, literals: literalDatums(print, entry.plan), asOf: undefined };
+  }
+
+  /** When a statement reads is no matter of its plan. */
+  #cachedAsOf(text: string, declaredTypes: readonly number[] | undefined): PlannedText | undefined {
+    if (!mayHaveAsOf(text)) return undefined;
+    const { rest, found } = findAsOf(text);
+    const [asOf] = found;
+    const planned = asOf === undefined ? undefined : this.cached(rest, declaredTypes);
+    return planned === undefined ? undefined : { ...planned, asOf };
   }
 
   /** Throws DbError, positions counted in the whole text. */
   parse(text: string): readonly ParsedText[] {
-    const print = fingerprint(text);
-    if (print.key !== undefined) {
+    const print = fingerprint(mayHaveAsOf(text) ? findAsOf(text).rest : text);
+    // Where a time was taken out, it would be another's.
+    const isKept = print.text === text;
+    if (print.key !== undefined && isKept) {
       const entry = this.#cache.get(print.key);
       if (entry?.kind === 'tree') return entry.parsed;
     }
@@ -93,11 +110,14 @@ export class StatementCompiler {
         text,
         print: one.literalsTaken || print.count === 0 ? print : undefined,
         literalsTaken: one.literalsTaken,
+        asOf: one.asOf,
       }),
     );
     const [only] = parsed;
     if (parsed.length === 1 && only !== undefined && !isPlanned(only.statement)) {
-      if (print.key !== undefined) this.#cache.set(print.key, { kind: 'tree', parsed });
+      if (print.key !== undefined && isKept) {
+        this.#cache.set(print.key, { kind: 'tree', parsed });
+      }
     }
     return parsed;
   }
@@ -128,6 +148,7 @@ export class StatementCompiler {
       return {
         plan,
         literals: literals.length === 0 ? NO_DATUMS : literalDatums(print as Fingerprint, plan),
+        asOf: one.asOf,
       };
     } catch (error) {
       throw inCharacters(error, one.text);

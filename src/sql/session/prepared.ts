@@ -8,7 +8,7 @@ import { parseText } from '../../rows/text-format.ts';
 import { type ColumnType, INT2, INT4, INT8 } from '../../rows/types.ts';
 import type { BindRequest, ResultField } from '../api.ts';
 import type { CompiledPlan, ExecResult, SuspendedExecution } from '../exec/plan-api.ts';
-import type { Statement } from '../parse/ast.ts';
+import type { AsOf, Statement } from '../parse/ast.ts';
 
 /** Statements that a session may keep prepared; portals likewise. */
 export const PREPARED_MAX = 10_000;
@@ -31,6 +31,8 @@ export interface PreparedPlan {
   /** How many parameters the client binds; the text's literals follow them. */
   readonly parameterCount: number;
   readonly literals: readonly Datum[];
+  /** When it reads; undefined: now. */
+  readonly asOf: AsOf | undefined;
   /** As the client was told. */
   readonly fields: readonly ResultField[] | undefined;
 }

@@ -6,6 +6,7 @@ import { isPromise, type Maybe } from '../../base/maybe.ts';
 import type { Datum } from '../../rows/datum.ts';
 import type { Timestamp } from '../../clock/timestamp.ts';
 import type { ReadView, Snapshot, Transaction } from '../../txn/api.ts';
+import type { AsOf } from '../parse/ast.ts';
 import type { ResultSink } from '../api.ts';
 import type { CatalogView } from '../catalog/api.ts';
 import type {
@@ -14,6 +15,7 @@ import type {
   ExecResult,
   SuspendedExecution,
 } from '../exec/plan-api.ts';
+import { demandSameTables, openAsOf } from './as-of.ts';
 import { CountingSink } from './counting-sink.ts';
 import type { SessionServices } from './services.ts';
 import type { TransactionState } from './transaction-state.ts';
@@ -68,9 +70,11 @@ export class PlanRunner {
     params: readonly Datum[],
     sink: ResultSink,
     maxRows: number,
+    asOf?: AsOf,
   ): Maybe<ExecResult> {
     if (!plan.readOnly) this.#state.demandWritable(plan.command);
     this.#begins(true);
+    if (asOf !== undefined) return this.#readPast(plan, params, sink, maxRows, asOf);
     if (!plan.readOnly) return this.#writeAlone(plan, params, sink, maxRows);
     const context = this.context(this.#services.transactions.snapshot(), undefined);
     const result = plan.execute(context, params, sink, maxRows);
@@ -96,6 +100,39 @@ export class PlanRunner {
         throw this.#reason(error);
       },
     );
+  }
+
+  async #readPast(
+    plan: CompiledPlan,
+    params: readonly Datum[],
+    sink: ResultSink,
+    maxRows: number,
+    asOf: AsOf,
+  ): Promise<ExecResult> {
+    try {
+      const snapshot = this.openAsOf(plan, asOf);
+      await demandSameTables(snapshot, plan.tables, this.#services.transactions);
+      return await plan.execute(this.context(snapshot, undefined), params, sink, maxRows);
+    } catch (error) {
+      throw this.#reason(error);
+    } finally {
+      this.#release();
+    }
+  }
+
+  /** Begins an implicit block that reads as of then, for a statement of which rows are asked for a few at a time. */
+  beginAsOf(plan: CompiledPlan, asOf: AsOf): void {
+    this.#state.beginImplicit();
+    this.#state.readAt(this.openAsOf(plan, asOf));
+  }
+
+  /** The tables are pinned as they are now. */
+  openAsOf(plan: CompiledPlan, asOf: AsOf): Snapshot {
+    if (!plan.readOnly) {
+      throw new DbError('25006', 'what is locked is locked now: it can not be read in the past');
+    }
+    this.#pin(plan);
+    return openAsOf(asOf, this.#services.transactions, plan.tables);
   }
 
   /** The first statement of an implicit block: begins its transaction, and may be retried since nothing came before.
@@ -186,9 +223,14 @@ export class PlanRunner {
     // A snapshot that was opened before says nothing of now.
     if (txn === undefined) this.#catalog.demandLease();
     if (txn !== undefined) txn.lockTimeoutMicros = this.#services.settings.lockTimeoutMicros;
-    this.#pin(plan, txn === undefined ? (view as Snapshot).timestamp : undefined);
-    const result = plan.execute(this.context(view, txn), params, sink, maxRows);
-    return this.#finish(result);
+    const { readsPast } = this.#state;
+    this.#pin(plan, txn === undefined && !readsPast ? (view as Snapshot).timestamp : undefined);
+    const execute = (): Maybe<ExecResult> =>
+      plan.execute(this.context(view, txn), params, sink, maxRows);
+    const proving = readsPast
+      ? demandSameTables(view as Snapshot, plan.tables, this.#services.transactions)
+      : undefined;
+    return this.#finish(proving === undefined ? execute() : proving.then(execute));
   }
 
   resume(suspended: SuspendedExecution, sink: ResultSink, maxRows: number): Maybe<ExecResult> {

@@ -87,7 +87,7 @@ export class SqlSession implements Session {
         const cached = this.#compiler.cached(text, undefined);
         if (cached !== undefined) {
           if (cached.plan.fields !== undefined) sink.fields(cached.plan.fields);
-          const result = this.#runner.runAlone(cached.plan, cached.literals, sink, 0);
+          const result = this.#runner.runAlone(cached.plan, cached.literals, sink, 0, cached.asOf);
           if (!isPromise(result)) {
             sink.complete(result as string);
             return DONE;
@@ -148,10 +148,11 @@ export class SqlSession implements Session {
     }
     if (planned === undefined) return await this.#runUtility(statement, sink, true);
     if (planned.plan.fields !== undefined) sink.fields(planned.plan.fields);
-    const tag =
-      this.#state.open || !last
-        ? await this.#runner.runInBlock(planned.plan, planned.literals, sink, 0)
-        : await this.#runner.runAlone(planned.plan, planned.literals, sink, 0);
+    const inBlock = this.#state.open || !last;
+    if (inBlock && planned.asOf !== undefined) throw asOfInBlock();
+    const tag = inBlock
+      ? await this.#runner.runInBlock(planned.plan, planned.literals, sink, 0)
+      : await this.#runner.runAlone(planned.plan, planned.literals, sink, 0, planned.asOf);
     sink.complete(tag as string);
     return DONE;
   }
@@ -207,10 +208,11 @@ export class SqlSession implements Session {
   }
 
   #planned(text: string, planned: PlannedText): PreparedPlan {
-    const { plan, literals } = planned;
+    const { plan, literals, asOf } = planned;
     return {
       kind: 'plan',
       text,
+      asOf,
       plan,
       version: this.#catalog.version,
       parameterCount: plan.parameterTypes.length - literals.length,
@@ -291,7 +293,7 @@ export class SqlSession implements Session {
         ? this.#runner.resume(portal.suspended, sink, maxRows)
         : this.#state.open || maxRows > 0 || !plan.readOnly
           ? this.#runInBatch(portal, plan, sink, maxRows)
-          : this.#runner.runAlone(plan, portal.parameters, sink, maxRows);
+          : this.#runner.runAlone(plan, portal.parameters, sink, maxRows, prepared.asOf);
     if (isPromise(result)) return result.then((done) => this.#executed(portal, done, sink));
     return this.#executed(portal, result, sink);
   }
@@ -303,7 +305,12 @@ export class SqlSession implements Session {
     sink: ResultSink,
     maxRows: number,
   ): Maybe<string | NonNullable<Portal['suspended']>> {
-    const { parameters } = portal;
+    const { parameters, prepared } = portal;
+    const asOf = prepared.kind === 'plan' ? prepared.asOf : undefined;
+    if (asOf !== undefined) {
+      if (this.#state.open) throw asOfInBlock();
+      this.#runner.beginAsOf(plan, asOf);
+    }
     if (!this.#state.open) {
       this.#lone = plan.fields === undefined ? portal : undefined;
       this.#loneSink = sink;
@@ -442,6 +449,12 @@ export class SqlSession implements Session {
       return { kind: 'copyIn', copy };
     });
   }
+}
+
+function asOfInBlock(): DbError {
+  return new DbError('0A000', 'AS OF SYSTEM TIME of one statement in a transaction block', {
+    hint: 'BEGIN AS OF SYSTEM TIME … reads all of a block at one time.',
+  });
 }
 
 /** COMMIT and ROLLBACK are the only statements that a failed block takes. */

@@ -33,6 +33,7 @@ export class TransactionState {
   readonly #listener: BlockListener;
   #block: Block = 'none';
   #readOnly = false;
+  #readsPast = false;
   #txn: Transaction | undefined;
   #snapshot: Snapshot | undefined;
   #again: CommitAgain | undefined;
@@ -63,6 +64,11 @@ export class TransactionState {
 
   get readOnly(): boolean {
     return this.#block === 'none' ? this.#listener.defaultReadOnly : this.#readOnly;
+  }
+
+  /** Its snapshot is of before it began: by then tables may have been others. */
+  get readsPast(): boolean {
+    return this.#readsPast;
   }
 
   get current(): Transaction | undefined {
@@ -105,6 +111,16 @@ export class TransactionState {
       throw new DbError('25001', 'transaction read-write mode must be set before any query');
     }
     this.#readOnly = readOnly;
+  }
+
+  /** All that the block reads is of then. Throws 25001 when it has read or written already. */
+  readAt(snapshot: Snapshot): void {
+    if (this.#txn !== undefined || this.#snapshot !== undefined) {
+      throw new DbError('25001', 'AS OF SYSTEM TIME must be set before any query');
+    }
+    this.#readOnly = true;
+    this.#readsPast = true;
+    this.#snapshot = snapshot;
   }
 
   /** What statements of the open block read. */
@@ -218,6 +234,7 @@ export class TransactionState {
     let known: Maybe<void> = undefined;
     this.#block = 'none';
     this.#readOnly = false;
+    this.#readsPast = false;
     this.#txn = undefined;
     this.#snapshot = undefined;
     if (this.#savepoints.length > 0) this.#savepoints = [];

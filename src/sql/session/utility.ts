@@ -17,13 +17,16 @@ import { runCopyTo } from '../copy/copy-to.ts';
 import { startCopyFrom } from '../copy/copy-from.ts';
 import { type DdlStatement, runDdl } from '../ddl/ddl.ts';
 import type {
+  AsOf,
   AlterRangesStatement,
   CopyStatement,
   ExplainStatement,
   Statement,
   TransactionStatement,
 } from '../parse/ast.ts';
+import type { CompiledPlan } from '../exec/plan-api.ts';
 import type { StatementCompiler } from './compiler.ts';
+import { demandSameTables, openAsOf } from './as-of.ts';
 import { CountingSink } from './counting-sink.ts';
 import { DiscardSink } from './discard-sink.ts';
 import type { PlanRunner } from './runner.ts';
@@ -97,6 +100,11 @@ export async function runUtility(
       sink.complete('SET');
       return DONE;
     }
+    case 'readAt':
+      requireBlock(state, 'SET TRANSACTION AS OF SYSTEM TIME');
+      state.readAt(openAsOf(statement.asOf, services.transactions, undefined));
+      sink.complete('SET');
+      return DONE;
     case 'reset':
       services.settings.reset(statement.name, state.open, sink);
       sink.complete('RESET');
@@ -259,7 +267,12 @@ async function runTransaction(
   switch (statement.action) {
     case 'begin':
       state.check();
-      if (!state.begin(statement.readOnly)) {
+      if (statement.asOf !== undefined && !state.explicit) {
+        const snapshot = openAsOf(statement.asOf, host.services.transactions, undefined);
+        state.begin(true);
+        state.readAt(snapshot);
+        values.transactionBegins();
+      } else if (!state.begin(statement.readOnly)) {
         tell(host, sink, 'WARNING', '25001', 'there is already a transaction in progress');
       } else {
         values.transactionBegins();
@@ -363,13 +376,27 @@ function readView({ state, services }: UtilityHost): ReadView {
     : services.transactions.snapshot();
 }
 
+async function viewOf(
+  plan: CompiledPlan,
+  asOf: AsOf | undefined,
+  host: UtilityHost,
+): Promise<ReadView> {
+  if (asOf === undefined) return readView(host);
+  const snapshot = host.runner.openAsOf(plan, asOf);
+  await demandSameTables(snapshot, plan.tables, host.services.transactions);
+  return snapshot;
+}
+
 async function runExplain(
   statement: ExplainStatement,
   host: UtilityHost,
   sink: ResultSink,
   simple: boolean,
 ): Promise<void> {
-  const inner = statement.statement;
+  const { asOf, statement: inner } = statement;
+  if (asOf !== undefined && host.state.open) {
+    throw unsupported('EXPLAIN of what reads the past in a transaction block');
+  }
   const plan = host.compiler.planStatement(inner);
   if (plan === undefined) throw unsupported(`EXPLAIN of ${inner.kind}`);
   for (const line of plan.explain()) sink.tuple([line]);
@@ -381,7 +408,7 @@ async function runExplain(
   await host.runner.guard(() =>
     inBlock(host, simple, async () => {
       if (!plan.readOnly) host.state.demandWritable(plan.command);
-      const view = plan.readOnly ? readView(host) : host.state.transaction();
+      const view = plan.readOnly ? await viewOf(plan, asOf, host) : host.state.transaction();
       const context = { ...host.runner.context(view, host.state.current), reads };
       await plan.execute(context, [], counting, 0);
     }),

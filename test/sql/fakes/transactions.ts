@@ -47,6 +47,10 @@ export class FakeStore implements Transactions {
     return txn;
   }
 
+  nearestSnapshot(): Snapshot {
+    return this.snapshot();
+  }
+
   snapshot(): Snapshot {
     return new FakeView(this, undefined);
   }
@@ -141,6 +145,10 @@ export class NodeStore implements Transactions {
     const txn = this.begin();
     txn.isFirst = true;
     return txn;
+  }
+
+  nearestSnapshot(): Snapshot {
+    return this.#store.snapshot();
   }
 
   snapshot(): Snapshot {

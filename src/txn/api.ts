@@ -3,7 +3,6 @@
 
 import type { Maybe } from '../base/maybe.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
-import type { Span } from '../storage/engine.ts';
 import type {
   CommitAnswer,
   LockMode,
@@ -72,7 +71,7 @@ export interface Transactions {
   /** Strong unless a timestamp is given. */
   snapshot(at?: Timestamp): Snapshot;
   /** At the newest time not before `oldest` at which this node alone can answer for what it has of the spans. */
-  nearestSnapshot(oldest: Timestamp, spans: readonly Span[]): Snapshot;
+  nearestSnapshot(oldest: Timestamp, spans: readonly ScanSpec['span'][]): Snapshot;
   /** See Ranges.bulkWrite and clearSpan. */
   bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<void>;
   clearSpan(start: Uint8Array, end: Uint8Array): Promise<void>;

@@ -12,8 +12,7 @@ import {
   type Write,
 } from '../ranges/api.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import type { Span } from '../storage/engine.ts';
-import type { BlindWrites, Snapshot, Transaction, Transactions } from './api.ts';
+import type { BlindWrites, ScanSpec, Snapshot, Transaction, Transactions } from './api.ts';
 import type { Fence } from './fence.ts';
 import { Outcomes } from './outcomes.ts';
 import type { RunProgram } from './overlay-scan.ts';
@@ -97,7 +96,7 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
     return new SnapshotAt(this, at ?? latest);
   }
 
-  nearestSnapshot(oldest: Timestamp, spans: readonly Span[]): Snapshot {
+  nearestSnapshot(oldest: Timestamp, spans: readonly ScanSpec['span'][]): Snapshot {
     let newest = this.present();
     for (const span of spans) {
       const here = this.ranges.readableHere(span);

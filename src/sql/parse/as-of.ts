@@ -111,6 +111,7 @@ export function withAsOf(
     case 'set':
       if (statement.name !== 'transaction_read_only' || !statement.local) break;
       return { statement: { kind: 'readAt', asOf }, asOf: undefined };
+    default:
   }
   throw misplaced(text, asOf.at, WHERE);
 }

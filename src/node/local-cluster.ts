@@ -236,6 +236,12 @@ export class LocalCluster {
   }
 
   private async spawn(node: LocalNode): Promise<void> {
+    // Its answers would be taken for those of the node that is started.
+    if ((await this.ask(node)) !== undefined) {
+      throw new DbError('55000', `a node answers at ${node.rpc} that is not of this cluster`, {
+        hint: 'Stop it, or use other ports (--base-port).',
+      });
+    }
     await this.runtime.files.makeDirectory(`${this.directory}/node-${node.nodeId}`);
     const join = this.nodes.length > 1 ? ['--join', this.nodes.map((one) => one.rpc).join()] : [];
     const child = await startDetached(

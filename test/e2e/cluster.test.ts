@@ -138,6 +138,13 @@ describe('meridian cluster', () => {
     expect(taken.code).toBe(1);
     expect(taken.err).toContain('node 1 ended:');
     expect(taken.err).toContain('in use by another program');
+    // A node at the very ports would be taken for one of the cluster's own.
+    const foreign = await runCommand(
+      ...['cluster', 'start', '--nodes', '1', '--base-port', String(ports.rpc - 1)],
+      ...['--dir', join(directory.path, 'foreign')],
+    );
+    expect(foreign.code).toBe(1);
+    expect(foreign.err).toContain(`a node answers at 127.0.0.1:${ports.rpc}`);
     const other = await cluster('start', '--nodes', '2');
     expect(other.code).toBe(2);
     expect(other.err).toContain('has a cluster of 1 nodes');

@@ -26,6 +26,7 @@ import {
 import { LOCK_SHARED, type LockOptions, type ScanSpec, type Transaction } from './api.ts';
 import { OverlayScan, type RunProgram } from './overlay-scan.ts';
 import { commitError, refusalError } from './refusals.ts';
+import { SkipLockedScan } from './skip-locked-scan.ts';
 import type { TransactionSettings } from './settings.ts';
 import { WriteBuffer } from './write-buffer.ts';
 
@@ -157,15 +158,26 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
   scanLocked(spec: ScanSpec, lock: LockOptions): Maybe<RowScan> {
     this.demandOpen();
     const own = this.buffer?.within(spec.span, spec.reverse) ?? [];
-    if (own.length === 0) return this.scanStored(spec, lock);
+    const skips = lock.wait === 'skip';
+    if (own.length === 0 && !skips) return this.scanStored(spec, lock);
     const { program, parameters, limitRows } = spec;
     const whole: ScanSpec = { ...spec, program: undefined, parameters: undefined, limitRows: 0 };
     const merge = (stored: RowScan): RowScan => {
       const run = this.home.runProgram(program, parameters, limitRows);
       return new OverlayScan(stored, own, spec.reverse, run);
     };
-    const stored = this.scanStored(whole, lock);
+    const stored = skips ? this.scanSkipping(spec, whole, lock) : this.scanStored(whole, lock);
     return stored instanceof Promise ? stored.then(merge) : merge(stored);
+  }
+
+  private scanSkipping(spec: ScanSpec, whole: ScanSpec, lock: LockOptions): RowScan {
+    const { home } = this;
+    return new SkipLockedScan({
+      stored: home.ranges.scanAt(whole, home.present()),
+      probe: home.runProgram(spec.program, spec.parameters, 0),
+      limitRows: spec.limitRows,
+      lock: (keys) => this.getStored(keys, lock),
+    });
   }
 
   put(key: Uint8Array, value: Uint8Array): void {

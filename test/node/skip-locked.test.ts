@@ -63,7 +63,8 @@ describe('FOR UPDATE SKIP LOCKED', () => {
         try {
           await own.query('BEGIN');
           const { rows } = await own.query(next(3));
-          for (const { id } of rows) await own.query(`UPDATE t SET v = v + 1 WHERE id = ${id}`);
+          for (const { id } of rows)
+            await own.query(`UPDATE t SET v = v + 1 WHERE id = ${String(id)}`);
           await own.query('COMMIT');
           if (rows.length === 0) return done;
           done += rows.length;

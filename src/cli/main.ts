@@ -33,6 +33,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     summary: 'run a node, or a cluster, in simulated time with faults, from a seed',
     load: async () => (await import('./simulate.ts')).simulate,
   },
+  check: {
+    summary: 'judge histories of transactions: strictly serializable, or what is wrong',
+    load: async () => (await import('./check.ts')).check,
+  },
 };
 
 const HELP = `meridian: a Spanner-style SQL database

@@ -24,7 +24,12 @@ export interface CommandSpec {
   readonly summary: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
   /** What stands beside the options; it must be there. */
-  readonly argument?: { readonly name: string; readonly help: string };
+  readonly argument?: {
+    readonly name: string;
+    readonly help: string;
+    /** One or more. */
+    readonly isMany?: boolean;
+  };
   /** Shown below the options. */
   readonly notes?: string;
 }
@@ -32,6 +37,7 @@ export interface CommandSpec {
 export interface ParsedOptions {
   /** Empty where the command takes none. */
   readonly argument: string;
+  readonly arguments: readonly string[];
   text(name: string): string | undefined;
   texts(name: string): readonly string[];
   flag(name: string): boolean;
@@ -63,11 +69,13 @@ export function parseOptions(spec: CommandSpec, args: readonly string[]): Parsed
     throw new UsageError((error as Error).message.split('. ')[0] ?? 'unknown option');
   }
   if (values['help'] === true) throw new HelpAsked(spec);
-  if (spec.argument !== undefined && positionals.length !== 1) {
+  const most = spec.argument?.isMany === true ? Number.POSITIVE_INFINITY : 1;
+  if (spec.argument !== undefined && (positionals.length < 1 || positionals.length > most)) {
     throw new UsageError(`${spec.name} wants ${spec.argument.name}: ${spec.argument.help}`);
   }
   return {
     argument: positionals[0] ?? '',
+    arguments: positionals,
     text: (name) => values[name] as string | undefined,
     texts: (name) => {
       const value = values[name];

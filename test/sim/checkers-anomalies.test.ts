@@ -104,7 +104,7 @@ describe('lists', () => {
       'a lost update',
       ['p0 0-9: r x [], append x 1', 'p1 0-9: r x [], append x 2', 'p2 10-11: r x [1 2]'],
       NONE,
-      ['G-single'],
+      ['G-single', 'lost-update'],
     ],
     [
       'a long fork',

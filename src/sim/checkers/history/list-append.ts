@@ -33,6 +33,7 @@ export function checkListAppend(transactions: readonly Transaction[], findings: 
   for (const key of versions.keys) {
     checkElements(key, findings);
     for (const read of key.reads) checkRead(key, read, findings);
+    checkLostUpdates(key, findings);
     checkLost(key, findings);
   }
   addAppendCycles(transactions, versions, findings);
@@ -169,6 +170,25 @@ function firstRefused(key: AppendKey): Append | undefined {
     refusedOf.set(key, known);
   }
   return known ?? undefined;
+}
+
+/** Of two that read the same version and appended to the key, one has not seen the other's. */
+function checkLostUpdates(key: AppendKey, findings: Findings): void {
+  const writers = new Set(key.appends.map(({ transaction }) => transaction));
+  const updates = new Map<number, Transaction>();
+  for (const { transaction, list, isExternal } of key.reads) {
+    if (!isExternal || !writers.has(transaction)) continue;
+    const other = updates.get(list.length);
+    if (other === undefined) {
+      updates.set(list.length, transaction);
+      continue;
+    }
+    findings.add('lost-update', () => [
+      tellTransaction('T1', other),
+      tellTransaction('T2', transaction),
+      `  T1 and T2 both read ${tellValue(list)} of key ${key.key}, and both appended to it`,
+    ]);
+  }
 }
 
 /** Appends that were acknowledged before somebody asked for the key, and that nobody ever saw. */

@@ -2,6 +2,7 @@
 
 import { EDGE, GraphBuilder } from './graph.ts';
 import {
+  firstValues,
   pairsByReading,
   pairsByTime,
   type Register,
@@ -47,11 +48,15 @@ function addRegister(
   }
   const nothing = readers.get(null) ?? [];
   const writers = [...register.versions.values()].filter(({ value }) => versionOf(value));
-  if (nothing.length > 0 && writers.length > 0) {
-    const later = (writers[0] as Version).value;
-    const label = reasons.push({ register, earlier: null, later }) - 1;
-    const ids = writers.map(({ writer }) => writer.id);
-    graph.addAll(nothing, ids, EDGE.rw, label);
+  const beforeAll = reasons.push({ register, earlier: null, later: undefined }) - 1;
+  graph.addAll(nothing, idsOf(writers), EDGE.rw, beforeAll);
+  const first = firstValues(register);
+  const end = versionOf([...first].at(-1) ?? '');
+  if (end !== undefined) {
+    const others = idsOf(writers.filter(({ value }) => !first.has(value)));
+    const label = reasons.push({ register, earlier: end.value, later: undefined }) - 1;
+    for (const id of others) graph.add(end.writer.id, id, EDGE.ww, label);
+    graph.addAll(readers.get(end.value) ?? [], others, EDGE.rw, label);
   }
   const addPairs = (
     pairs: readonly VersionPair[],
@@ -60,7 +65,7 @@ function addRegister(
   ): void => {
     for (const pair of pairs) {
       const earlier = versionOf(pair.earlier as Scalar);
-      const later = versionOf(pair.later);
+      const later = versionOf(pair.later as Scalar);
       if (earlier === undefined || later === undefined) continue;
       const label = reasons.push(pair) - 1;
       graph.add(earlier.writer.id, later.writer.id, ww, label);
@@ -69,6 +74,10 @@ function addRegister(
   };
   addPairs(pairsByReading(register, happened), EDGE.ww, EDGE.rw);
   addPairs(pairsByTime(register, happened), EDGE.wwByTime, EDGE.rwByTime);
+}
+
+function idsOf(versions: readonly Version[]): number[] {
+  return versions.map(({ writer }) => writer.id);
 }
 
 /** Who found each value. */
@@ -90,13 +99,12 @@ export function explainRegister(
   first: string,
   second: string,
 ): string {
-  const { register, earlier, later, before, after } = reasons[label] as VersionPair;
+  const { register, earlier, before, after, ...pair } = reasons[label] as VersionPair;
   const name = `key ${register.key}`;
   if (kind === EDGE.wr) return `${second} read ${earlier} of ${name}, which ${first} had written`;
-  if (earlier === null) {
-    const left = register.touches.find(({ transaction }) => transaction.id === to)?.left;
-    return `${first} found nothing in ${name} before ${second} wrote ${left?.value}`;
-  }
+  const later =
+    pair.later ?? register.touches.find(({ transaction }) => transaction.id === to)?.left?.value;
+  if (earlier === null) return `${first} found nothing in ${name} before ${second} wrote ${later}`;
   const isRead = kind === EDGE.rw || kind === EDGE.rwByTime;
   const did = `${isRead ? 'read' : 'wrote'} ${earlier} ${isRead ? 'of' : 'to'} ${name}`;
   const told = `${first} ${did} before ${second} wrote ${later}`;

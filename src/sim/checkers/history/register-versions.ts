@@ -2,7 +2,8 @@
 // read tells whose write it saw; but unlike a list it does not tell what was there before. Known are:
 //
 // - nothing (a key that was never written) comes before all values;
-// - a transaction that reads a value and writes the key puts its own value after that one;
+// - a transaction that reads a value and writes the key puts its own value right after that one: by all models that are
+//   checked, nobody else's comes between. So who read nothing and wrote begins a chain that all other values follow;
 // - by real time, which counts for strict serializability only: who has touched a key and was answered left a version
 //   that is not later than what those find, or leave, who ask afterwards. Each process does one thing at a time, so the
 //   order of a process is part of this.
@@ -44,7 +45,8 @@ export interface VersionPair {
   readonly register: Register;
   /** Null: nothing. */
   readonly earlier: Scalar | null;
-  readonly later: Scalar;
+  /** Undefined: all others. */
+  readonly later: Scalar | undefined;
   readonly before?: Transaction;
   readonly after?: Transaction;
 }
@@ -121,6 +123,22 @@ export function pairsByReading(
       ? []
       : [{ register, earlier: found, later: left.value }],
   );
+}
+
+/** The values that are known to be the first ones, in their order: each was written by who had read the one before. */
+export function firstValues({ touches }: Register): ReadonlySet<Scalar> {
+  const next = new Map<Scalar | null, Scalar>();
+  for (const { transaction, found, left } of touches) {
+    if (found === undefined || left === undefined || transaction.call.outcome !== 'done') continue;
+    // The first counts: of two one is a lost update, which is told elsewhere.
+    if (!next.has(found)) next.set(found, left.value);
+  }
+  const chain = new Set<Scalar>();
+  for (let value = next.get(null); value !== undefined && !chain.has(value); ) {
+    chain.add(value);
+    value = next.get(value);
+  }
+  return chain;
 }
 
 /** Which values follow which by real time. Pairs that follow from others are left out, as far as it is cheap. */

@@ -177,11 +177,12 @@ describe('a witness', () => {
   it('goes around a transaction that reads and writes what many others do', () => {
     // Enough of them that pairs are not kept one by one.
     const all = Array.from({ length: 40 }, (_, i) => `p${i} 0-99: r x [], append x ${i + 1}`);
-    const { anomalies } = judge(...all);
-    expect(anomalies.map(({ name }) => name)).toEqual(['G2-item']);
-    const names = anomalies[0]?.witness.filter((line) => line.startsWith('T'));
+    const skew = judge(...all).anomalies.find(({ name }) => name === 'G2-item');
+    const names = skew?.witness.filter((line) => line.startsWith('T'));
     expect(names).toHaveLength(3);
     expect(names?.[0]?.slice(2)).not.toBe(names?.[1]?.slice(2));
-    expect(judge(all[0] as string, 'p50 0-99: r x []').anomalies).toEqual([]);
+    const readers = Array.from({ length: 50 }, (_, i) => `p${100 + i} 0-99: r x []`);
+    const writers = Array.from({ length: 10 }, (_, i) => `p${200 + i} 0-99: append x ${100 + i}`);
+    expect(judge(all[0] as string, ...readers, ...writers).anomalies).toEqual([]);
   });
 });

@@ -89,7 +89,7 @@ async function textOf(file: string): Promise<string> {
     for await (const part of process.stdin) parts.push(part as Buffer);
     return Buffer.concat(parts).toString();
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    throw new DbError('58030', (error as Error).message);
   }
 }
 

@@ -80,6 +80,10 @@ describe.each(KINDS)('histories of %s', (kind) => {
         const made = makeHistory(seed, shape);
         const right = byTryingEveryOrder(made, model);
         const report = judged(made, shape);
+        for (const { witness } of report.anomalies) {
+          const shown = witness.filter((line) => line.startsWith('T')).map((line) => line.slice(3));
+          expect(new Set(shown).size).toBe(shown.length);
+        }
         verdicts[right ? 'right' : 'wrong'] += 1;
         if (right || kind === 'append') expect(holdsTo(report, model)).toBe(right);
         else if (holdsTo(report, model)) verdicts.missed += 1;

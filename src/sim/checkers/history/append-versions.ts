@@ -1,7 +1,6 @@
 // Lists that are appended to: the order in which their elements came is what the longest read of each shows, since every
 // other read must be a beginning of it. That makes the versions of a key known, whatever the clients' clocks say.
 
-import { NEVER } from './calls.ts';
 import { badEvent, type Scalar } from './events.ts';
 import type { Operation, Transaction } from './transactions.ts';
 
@@ -122,19 +121,11 @@ function isBeginning(list: readonly Scalar[], longest: readonly Scalar[]): boole
   return true;
 }
 
-/** What surely happened: what was answered, or what was seen. */
-export function happenedOf(
-  transactions: readonly Transaction[],
-  keys: readonly AppendKey[],
-): (id: number) => boolean {
-  const happened = new Uint8Array(transactions.length);
-  for (const { id, call } of transactions) if (call.outcome === 'done') happened[id] = 1;
-  for (const { appends } of keys) {
-    for (const { position, transaction } of appends) {
-      if (position !== -1 && transaction.call.outcome !== 'failed') happened[transaction.id] = 1;
-    }
-  }
-  return (id) => happened[id] === 1;
+/** Who appended what somebody saw. */
+export function seenWriters(keys: readonly AppendKey[]): Transaction[] {
+  return keys.flatMap(({ appends }) =>
+    appends.filter(({ position }) => position !== -1).map(({ transaction }) => transaction),
+  );
 }
 
 /** When the last read of the key was asked for. */
@@ -144,8 +135,4 @@ export function lastReadOf({ reads }: AppendKey): AppendRead | undefined {
     if (read.transaction.call.invoked > (last?.transaction.call.invoked ?? -1)) last = read;
   }
   return last;
-}
-
-export function answeredBefore(first: Transaction, second: Transaction): boolean {
-  return first.call.completed !== NEVER && first.call.completed < second.call.invoked;
 }

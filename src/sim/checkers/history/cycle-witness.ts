@@ -1,11 +1,10 @@
 // Shows cycles: each transaction on a line, and between them why the one before must have come first.
 
-import { answeredBefore } from './append-versions.ts';
 import { type Cycle, findCycles } from './cycles.ts';
 import { EDGE, type Graph } from './graph.ts';
 import type { Findings } from './models.ts';
 import type { Step } from './shortest-cycle.ts';
-import type { Transaction } from './transactions.ts';
+import { answeredBefore, type Transaction } from './transactions.ts';
 import { tellTransaction } from './witness.ts';
 
 /** Why the first comes before the second, by what they read and wrote. */

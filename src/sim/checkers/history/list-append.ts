@@ -10,18 +10,22 @@ import {
   type AppendKey,
   type AppendRead,
   type AppendVersions,
-  answeredBefore,
   appendVersions,
-  happenedOf,
   lastReadOf,
   listOf,
+  seenWriters,
 } from './append-versions.ts';
 import { addCycles } from './cycle-witness.ts';
 import type { Scalar } from './events.ts';
 import type { Findings } from './models.ts';
 import { addTimeEdges } from './time-order.ts';
-import type { Operation, Transaction } from './transactions.ts';
-import { tellValue } from './transactions.ts';
+import {
+  answeredBefore,
+  happenedOf,
+  type Operation,
+  type Transaction,
+  tellValue,
+} from './transactions.ts';
 import { tellTransaction } from './witness.ts';
 
 export function checkListAppend(transactions: readonly Transaction[], findings: Findings): void {
@@ -32,7 +36,8 @@ export function checkListAppend(transactions: readonly Transaction[], findings: 
   for (const { key, read } of versions.contradictions) checkContradiction(key, read, findings);
   for (const key of versions.keys) {
     checkElements(key, findings);
-    for (const read of key.reads) checkRead(key, read, findings);
+    const refused = firstRefused(key);
+    for (const read of key.reads) checkRead(key, read, refused, findings);
     checkLostUpdates(key, findings);
     checkLost(key, findings);
   }
@@ -44,7 +49,7 @@ function addAppendCycles(
   versions: AppendVersions,
   findings: Findings,
 ): void {
-  const happened = happenedOf(transactions, versions.keys);
+  const happened = happenedOf(transactions, seenWriters(versions.keys));
   const builder = appendGraph(transactions, versions, happened);
   addTimeEdges(builder, transactions, happened);
   addCycles(builder.build(), transactions, findings, (step, first, second) =>
@@ -135,9 +140,13 @@ function checkList(key: AppendKey, { list, transaction }: AppendRead, findings: 
 }
 
 /** G1a and G1b. */
-function checkRead(key: AppendKey, read: AppendRead, findings: Findings): void {
+function checkRead(
+  key: AppendKey,
+  read: AppendRead,
+  refused: Append | undefined,
+  findings: Findings,
+): void {
   const { transaction, list, isExternal } = read;
-  const refused = firstRefused(key);
   if (refused !== undefined && refused.position < list.length) {
     findings.add('G1a', () => [
       tellTransaction('T1', refused.transaction),
@@ -155,21 +164,11 @@ function checkRead(key: AppendKey, read: AppendRead, findings: Findings): void {
   ]);
 }
 
-const refusedOf = new WeakMap<AppendKey, Append | null>();
-
 /** Of what is in the list: the first whose transaction failed. */
-function firstRefused(key: AppendKey): Append | undefined {
-  let known = refusedOf.get(key);
-  if (known === undefined) {
-    const refused = key.appends
-      .filter(
-        ({ position, transaction }) => position !== -1 && transaction.call.outcome === 'failed',
-      )
-      .sort((a, b) => a.position - b.position);
-    known = refused[0] ?? null;
-    refusedOf.set(key, known);
-  }
-  return known ?? undefined;
+function firstRefused({ appends }: AppendKey): Append | undefined {
+  return appends
+    .filter(({ position, transaction }) => position !== -1 && transaction.call.outcome === 'failed')
+    .sort((a, b) => a.position - b.position)[0];
 }
 
 /** Of two that read the same version and appended to the key, one has not seen the other's. */

@@ -98,19 +98,11 @@ function write({ key, versions }: Register, touch: Touch, value: Scalar): void {
   versions.set(value, touch.left);
 }
 
-/** What surely happened: what was answered, or what was seen. */
-export function happenedOf(
-  transactions: readonly Transaction[],
-  registers: readonly Register[],
-): (id: number) => boolean {
-  const happened = new Uint8Array(transactions.length);
-  for (const { id, call } of transactions) if (call.outcome === 'done') happened[id] = 1;
-  for (const { versions } of registers) {
-    for (const { isSeen, writer } of versions.values()) {
-      if (isSeen && writer.call.outcome !== 'failed') happened[writer.id] = 1;
-    }
-  }
-  return (id) => happened[id] === 1;
+/** Who wrote what somebody saw. */
+export function seenWriters(registers: readonly Register[]): Transaction[] {
+  return registers.flatMap(({ versions }) =>
+    [...versions.values()].filter(({ isSeen }) => isSeen).map(({ writer }) => writer),
+  );
 }
 
 /** Which values follow which since a transaction read the one and wrote the other. */

@@ -5,9 +5,9 @@ import { addCycles } from './cycle-witness.ts';
 import type { Scalar } from './events.ts';
 import type { Findings } from './models.ts';
 import { explainRegister, registerGraph } from './register-graph.ts';
-import { happenedOf, type Register, registersOf, type Touch } from './register-versions.ts';
+import { type Register, registersOf, seenWriters, type Touch } from './register-versions.ts';
 import { addTimeEdges } from './time-order.ts';
-import { type Operation, type Transaction, tellValue } from './transactions.ts';
+import { happenedOf, type Operation, type Transaction, tellValue } from './transactions.ts';
 import { tellTransaction } from './witness.ts';
 
 export function checkRegisterTransactions(
@@ -22,7 +22,7 @@ export function checkRegisterTransactions(
     for (const touch of register.touches) checkFound(register, touch, findings);
     checkLostUpdates(register, findings);
   }
-  const happened = happenedOf(transactions, registers);
+  const happened = happenedOf(transactions, seenWriters(registers));
   const { graph, reasons } = registerGraph(transactions, registers, happened);
   addTimeEdges(graph, transactions, happened);
   addCycles(graph.build(), transactions, findings, (step, first, second) =>

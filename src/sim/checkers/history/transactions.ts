@@ -1,6 +1,6 @@
 // Transactions that append to lists, or read and write registers: lists of [f, key, value].
 
-import type { Call } from './calls.ts';
+import { type Call, NEVER } from './calls.ts';
 import { badEvent, isScalar, type Scalar } from './events.ts';
 
 export interface Operation {
@@ -87,6 +87,21 @@ function singleOf({ f }: Call, value: unknown, number: number): unknown[] {
     );
   }
   return Array.isArray(value) ? [short, ...(value as unknown[])] : [short, 'register', value];
+}
+
+/** What surely happened: what was answered, or whose writes somebody saw. */
+export function happenedOf(
+  transactions: readonly Transaction[],
+  seen: Iterable<Transaction>,
+): (id: number) => boolean {
+  const happened = new Uint8Array(transactions.length);
+  for (const { id, call } of transactions) if (call.outcome === 'done') happened[id] = 1;
+  for (const { id, call } of seen) if (call.outcome !== 'failed') happened[id] = 1;
+  return (id) => happened[id] === 1;
+}
+
+export function answeredBefore(first: Transaction, second: Transaction): boolean {
+  return first.call.completed !== NEVER && first.call.completed < second.call.invoked;
 }
 
 const SHOWN_ELEMENTS = 6;

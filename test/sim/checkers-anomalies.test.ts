@@ -118,6 +118,19 @@ describe('lists', () => {
       ['G-nonadjacent'],
     ],
     [
+      'a long fork among shorter write skews',
+      [
+        'p0 0-9: append x 1, r p []',
+        'p1 0-9: append y 1, r q []',
+        'p2 0-9: append p 1',
+        'p3 0-9: append q 1',
+        'p4 1-8: r x [1], r y [], r q [1]',
+        'p5 1-8: r x [], r y [1], r p [1]',
+      ],
+      NONE,
+      ['G-nonadjacent', 'G2-item'],
+    ],
+    [
       'G2-item',
       ['p0 0-9: r x [], append y 1', 'p1 0-9: r y [], append x 1', 'p2 10-11: r x [1], r y [1]'],
       SNAPSHOT,
@@ -275,6 +288,12 @@ describe('registers', () => {
       ['p0 0-9: w x 1', 'p1 0-9: w x 2', 'p2 1-2: r x 1', 'p2 3-4: r x 2', 'p2 5-6: r x 1'],
       SERIALIZABLE,
       ['G-single-realtime'],
+    ],
+    [
+      'a write before which there was nothing, seen after another',
+      ['p0 0-9: r x nil, w x 1', 'p1 0-9: w x 2, w y 1', 'p2 1-8: r x 1, r y 1'],
+      NONE,
+      ['G-single'],
     ],
     [
       'writes whose order is known by a later read only',

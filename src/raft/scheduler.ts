@@ -84,6 +84,9 @@ export class RaftScheduler {
   /** Why nothing is taken any more. */
   private stopped: string | undefined;
   private failure: Error | undefined;
+  /** P6, once: a clock that becomes too uncertain later is kept from serving by its leases, and breaks no range that is
+   * born meanwhile. */
+  private isTimingSane = false;
   private failureHandler: (error: Error) => void = () => {};
   private unknownHandler: (replica: UnknownReplica) => void = () => {};
   private clockHandler: (verdict: ClockVerdict) => void = () => {};
@@ -298,8 +301,12 @@ export class RaftScheduler {
     const appliedIndex = options.lacksState === true ? terms.compactedIndex : options.appliedIndex;
     checkApplied(log, appliedIndex);
     const { configuration, configurationIndex, configurationTerm = 0 } = identity;
-    if (membersOf(configuration).some((replica) => nodeOf(replica) !== nodeId)) {
+    if (
+      !this.isTimingSane &&
+      membersOf(configuration).some((replica) => nodeOf(replica) !== nodeId)
+    ) {
       requireSaneTiming(this.options.timing, (clock.latest() - clock.earliest()) / 2); // P6
+      this.isTimingSane = true;
     }
     const core = new RaftCore({
       replicaId,

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EMPTY_BYTES, equalBytes } from '../../src/base/bytes.ts';
 import type { DbError } from '../../src/base/errors.ts';
+import { createIntervalClock } from '../../src/clock/clock.ts';
 import { configurationOf } from '../../src/raft/configuration.ts';
 import type { GroupOptions, Leadership, RaftGroup } from '../../src/raft/group.ts';
 import { PAYLOAD_BYTES_MAX } from '../../src/raft/log/record.ts';
@@ -13,6 +14,7 @@ import {
   type SchedulerOptions,
 } from '../../src/raft/scheduler.ts';
 import type { Entry } from '../../src/raft/types.ts';
+import type { WallReading } from '../../src/runtime/runtime.ts';
 import { CrashDisk, settle, testRuntime, type TestRuntime } from './crash-files.ts';
 import { smallOptions } from './log-fixture.ts';
 
@@ -162,6 +164,33 @@ describe('the scheduler', () => {
     expect(answers.every(({ kind }) => kind === 'committed')).toBe(true);
     expect(scheduler.syncs).toBe(3);
     expect(machines.map((machine) => machine.numbers)).toEqual(machines.map((_, i) => [i]));
+  });
+
+  it('asks for a good enough clock when it starts, and breaks nothing when that gets worse (P6)', async () => {
+    const runtime = testRuntime();
+    let halfMicros = 1_000;
+    const wall = (): WallReading => ({
+      earliestMicros: 1e15 - halfMicros,
+      latestMicros: 1e15 + halfMicros,
+      monotonicMicros: 0,
+    });
+    const time = { ...runtime.time, wall };
+    const clock = createIntervalClock({ ...runtime, time });
+    const open = (directory: string): Promise<RaftScheduler> =>
+      RaftScheduler.open({ ...runtime, time, clock, files: runtime.files }, directory, options);
+    const withAnother = (groupId: number): GroupOptions => ({
+      ...new Machine(groupId).options,
+      configuration: configurationOf([1, 2]),
+    });
+    const running = await open('raft');
+    running.createGroup(withAnother(1));
+    halfMicros = 500_000;
+    running.createGroup(withAnother(2));
+
+    const starting = await open('other');
+    starting.createGroup(new Machine(1).options);
+    expect(() => starting.createGroup(withAnother(2))).toThrow('too uncertain for leader leases');
+    await Promise.all([running.close(), starting.close()]);
   });
 
   it('hands on after a restart what the state machine has not applied, and nothing else', async () => {

@@ -58,7 +58,7 @@ const SPEC: CommandSpec = {
     'tls-key': { value: 'FILE', help: 'PEM: its key' },
     clock: {
       value: 'SOURCE',
-      help: 'system, or fixed:MICROS for a half-width of its own (default system)',
+      help: 'where true time comes from: system; fixed:MICROS, a half-width; chrony[:SECONDS], which asks chronyd so often; or clockbound[:PATH] (default system)',
     },
     shards: {
       value: 'N',

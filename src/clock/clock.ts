@@ -49,6 +49,7 @@ export async function openIntervalClock(
   directory: string,
   options: ClockOptions = {},
 ): Promise<OwnedClock> {
+  await runtime.time.ready?.();
   const bound = await UpperBound.open(runtime.files, directory);
   const clock = new NodeClock(runtime, options, bound);
   try {

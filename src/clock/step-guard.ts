@@ -1,6 +1,7 @@
 // P7: a clock that was stepped, or whose machine was asleep, can't be told from one that is wrong. When the wall has
 // gone another way than the monotonic clock, by more than both intervals and drift allow, the readings are distrusted
-// until they have agreed for a while, and until they have caught up with what was said before.
+// until they have agreed for a while, and until they have caught up with what was said before. The same holds for a wall
+// whose source does not vouch for it.
 
 import type { WallReading } from '../runtime/runtime.ts';
 
@@ -33,24 +34,27 @@ export class StepGuard {
   /** Whether the reading may be believed. `saidEarliest` was claimed before: true time is past it. */
   trusts(reading: WallReading, saidEarliest: number): boolean {
     const at = reading.monotonicMicros;
+    if (reading.problem !== undefined) {
+      // What it says is compared with nothing: it is made up.
+      this.#suspend(at, reading.problem);
+      return false;
+    }
     const low = reading.earliestMicros - at;
     const high = reading.latestMicros - at;
     const slack = (at - this.#readAt) * DISAGREEMENT_MAX + ROUNDING_MICROS;
     const agrees = low <= this.#high + slack && high >= this.#low - slack;
-    if (!agrees) this.#suspend(at, low > this.#high ? low - this.#high : high - this.#low);
+    if (!agrees) this.#suspend(at, stepped(low > this.#high ? low - this.#high : high - this.#low));
     this.#low = low;
     this.#high = high;
     this.#readAt = at;
     return this.suspended === undefined || this.#resumes(at, reading.earliestMicros, saidEarliest);
   }
 
-  #suspend(at: number, stepMicros: number): void {
+  #suspend(at: number, reason: string): void {
     this.#agreesSince = at;
-    const direction = stepMicros > 0 ? 'forward' : 'back';
-    const micros = Math.round(Math.abs(stepMicros));
     const isNew = this.suspended === undefined;
-    this.suspended = `the wall clock was stepped ${direction} by ${micros} microseconds or more`;
-    if (isNew) this.#options.onSuspend(this.suspended);
+    this.suspended = reason;
+    if (isNew) this.#options.onSuspend(reason);
   }
 
   #resumes(at: number, earliest: number, saidEarliest: number): boolean {
@@ -60,4 +64,10 @@ export class StepGuard {
     this.#options.onResume();
     return true;
   }
+}
+
+function stepped(byMicros: number): string {
+  const direction = byMicros > 0 ? 'forward' : 'back';
+  const micros = Math.round(Math.abs(byMicros));
+  return `the wall clock was stepped ${direction} by ${micros} microseconds or more`;
 }

@@ -103,6 +103,8 @@ class StartingNode {
   async start(): Promise<RunningNode | undefined> {
     const { runtime, config, closing, options } = this;
     const { files, log } = runtime;
+    // Said before a cluster counts on the node.
+    await runtime.time.ready?.();
     const directory = config.dataDirectory;
     await files.makeDirectory(directory);
     const lock = await files.lockDirectory(directory);

@@ -19,6 +19,8 @@ export interface WallReading {
   readonly latestMicros: number;
   /** When it was read, on the monotonic clock: read at once with it, so that steps of the wall show (P7). */
   readonly monotonicMicros: number;
+  /** Why true time may lie elsewhere all the same: nobody may act on this reading. */
+  readonly problem?: string | undefined;
 }
 
 export interface Time {
@@ -26,6 +28,8 @@ export interface Time {
   monotonicMicros(): number;
   /** Hot: may be one object that the next call changes. */
   wall(): WallReading;
+  /** Resolves when wall() can be acted on; rejects, and says what to do, when it can't. Absent: it always can. */
+  ready?(): Promise<void>;
   /** For how long the main thread has been at work since the start; absent where nobody can tell. */
   busyMicros?(): number;
 }

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createIntervalClock } from '../../src/clock/clock.ts';
+import { createIntervalClock, openIntervalClock } from '../../src/clock/clock.ts';
 import type { Timestamp } from '../../src/clock/timestamp.ts';
-import { FakeWorld } from './fake.ts';
+import { FakeDisk, FakeWorld } from './fake.ts';
 
 const after = (t: Timestamp, micros: number): Timestamp => (t + micros) as Timestamp;
 
@@ -82,6 +82,48 @@ describe('timestamps', () => {
         }
       }),
     );
+  });
+});
+
+describe('P7: a clock that its source does not vouch for', () => {
+  it('is not believed, until the source has vouched for it for a while', () => {
+    const world = new FakeWorld();
+    const clock = createIntervalClock(world, { settleMicros: 5_000_000 });
+    const before = clock.now();
+    world.problem = 'nobody knows';
+    world.errorBelowMicros = 10_000_000;
+    world.errorAboveMicros = 10_000_000;
+    world.advance(6_000_000);
+    expect(clock.now()).toEqual(before);
+    expect(clock.suspended).toBe('nobody knows');
+
+    world.problem = undefined;
+    world.errorBelowMicros = 20;
+    world.errorAboveMicros = 20;
+    world.advance(4_900_000);
+    expect(clock.suspended).toBe('nobody knows');
+    world.advance(200_000);
+    expect(clock.suspended).toBeUndefined();
+    expect(clock.now().latest).toBe(world.trueMicros + 20);
+    expect(clock.counts().suspensions).toBe(1);
+  });
+
+  it('that was stepped meanwhile is not believed either', () => {
+    const world = new FakeWorld();
+    const clock = createIntervalClock(world, { settleMicros: 1_000_000 });
+    world.problem = 'nobody knows';
+    clock.now();
+    world.problem = undefined;
+    world.stepMicros = 3_000_000;
+    expect(clock.suspended).toContain('stepped forward');
+  });
+
+  it('does not let a node start', async () => {
+    const world = new FakeWorld();
+    const ready = (): Promise<void> => Promise.reject(new Error('ask somebody'));
+    const { timers, log } = world;
+    const runtime = { timers, log, files: new FakeDisk(), time: { ...world.time, ready } };
+    await expect(openIntervalClock(runtime, '/data')).rejects.toThrow('ask somebody');
   });
 });
 

@@ -20,6 +20,8 @@ export class FakeWorld implements ClockRuntime {
   /** The reading's claim on both sides. */
   errorBelowMicros = 20;
   errorAboveMicros = 20;
+  /** Why it makes no claim. */
+  problem: string | undefined;
   readonly logged: string[] = [];
   readonly #timers = new Heap<Timer>((a, b) => a.dueMicros < b.dueMicros);
 
@@ -31,6 +33,7 @@ export class FakeWorld implements ClockRuntime {
         earliestMicros: wall - this.errorBelowMicros,
         latestMicros: wall + this.errorAboveMicros,
         monotonicMicros: this.monotonicMicros,
+        problem: this.problem,
       };
     },
   };

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NodeTimers } from '../../src/runtime/node/timers.ts';
-import { monotonicMicros } from '../../src/runtime/node/wall-clock.ts';
+import { monotonicMicros } from '../../src/runtime/node/monotonic.ts';
 
 let timers: NodeTimers;
 beforeEach(() => {

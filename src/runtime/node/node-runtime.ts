@@ -2,20 +2,22 @@
 // Node. It decides nothing; everything above it can run in the simulator instead.
 
 import type { NodeId, Runtime } from '../runtime.ts';
-import { parseClockSource } from './clock-source.ts';
+import { type ClockSource, parseClockSource } from './clock-source.ts';
 import type { DiskQuotaOptions } from './disk-quota.ts';
+import { createErrorBound } from './error-bound.ts';
 import { createFiles } from './files.ts';
 import { createLog, type LogLevel } from './log.ts';
+import { busyMicros, monotonicMicros } from './monotonic.ts';
 import { createLoneNetwork } from './network.ts';
 import { createRandom } from './random.ts';
 import { createInlineThreads, createThreads } from './threads.ts';
 import { NodeTimers } from './timers.ts';
-import { busyMicros, monotonicMicros, WallClock } from './wall-clock.ts';
+import { WallClock } from './wall-clock.ts';
 
 export interface NodeRuntimeOptions {
   readonly nodeId?: NodeId;
-  /** As after --clock: system, fixed:MICROS. */
-  readonly clock?: string;
+  /** As after --clock: system, fixed:MICROS, chrony, clockbound. */
+  readonly clock?: string | ClockSource;
   readonly logLevel?: LogLevel;
   /** Workers run on threads of their own, or all on this one. */
   readonly threads?: 'real' | 'inline';
@@ -25,11 +27,13 @@ export interface NodeRuntimeOptions {
 }
 
 export function createNodeRuntime(options: NodeRuntimeOptions = {}): Runtime {
-  const wall = new WallClock(parseClockSource(options.clock ?? 'system'));
+  const { clock = 'system' } = options;
+  const source = typeof clock === 'string' ? parseClockSource(clock) : clock;
   const timers = new NodeTimers();
   const log = createLog(options.logLevel ?? 'info');
+  const wall = new WallClock(createErrorBound(source, log));
   return {
-    time: { monotonicMicros, wall: () => wall.read(), busyMicros },
+    time: { monotonicMicros, wall: () => wall.read(), ready: () => wall.ready(), busyMicros },
     timers,
     random: createRandom(),
     files: createFiles(options.quota),

@@ -6,7 +6,7 @@
 
 import { Heap } from '../../base/heap.ts';
 import type { Timers } from '../runtime.ts';
-import { monotonicMicros } from './wall-clock.ts';
+import { monotonicMicros } from './monotonic.ts';
 
 /** Longer waits don't need the spinner: an election timeout may be a millisecond late. */
 const SHORT_MICROS = 5000;

@@ -8,10 +8,12 @@
 // one boot derive intervals that all contain the same offset, and agree without talking (P7). After a step of the wall
 // they find out at different moments, at most SAMPLE_EVERY_MICROS of use apart; the clock room stops serving for longer
 // than that, so no two of them serve with different offsets.
+//
+// How far the wall itself may be from true time its source says (--clock): that is added on both sides.
 
-import { performance } from 'node:perf_hooks';
+import { DbError } from '../../base/errors.ts';
 import type { WallReading } from '../runtime.ts';
-import type { ClockSource } from './clock-source.ts';
+import { monotonicMicros } from './monotonic.ts';
 
 /** Linux slews both clocks alike; elsewhere the wall alone is slewed, by up to 500 ppm. */
 const DRIFT = process.platform === 'linux' ? 200e-6 : 700e-6;
@@ -27,34 +29,44 @@ const FIRST_PINNED_MICROS = 20;
 const SAMPLES_MAX = 400;
 const PINNED_MICROS = 5;
 
-export function monotonicMicros(): number {
-  return performance.now() * 1000;
-}
+/** A wall that may be further off than this tells nothing: no node goes on with it. */
+export const ERROR_MICROS_MAX = 10_000_000;
 
-export function busyMicros(): number {
-  return performance.eventLoopUtilization().active * 1000;
+/** How far this machine's clock may be from true time. */
+export interface ErrorBound {
+  /** At this instant of the monotonic clock; infinite: nobody knows. Hot. */
+  atMicros(monotonicMicros: number): number;
+  /** Why nobody knows, and what to do. */
+  whyUnknown(): { readonly reason: string; readonly hint: string };
+  /** Resolves when it was looked for. */
+  learn(): Promise<void>;
 }
 
 export class WallClock {
   readonly #monotonic: () => number;
   readonly #dateMillis: () => number;
-  readonly #halfWidthMicros: number;
+  readonly #error: ErrorBound;
   /** low <= wall - monotonic <= high held at #pinnedAt. */
   #low = Number.NEGATIVE_INFINITY;
   #high = Number.POSITIVE_INFINITY;
   #pinnedAt = 0;
   #sampledAt = 0;
   /** Reused, for the sake of a hot path; see Time.wall(). */
-  readonly #reading = { earliestMicros: 0, latestMicros: 0, monotonicMicros: 0 };
+  readonly #reading: { -readonly [name in keyof WallReading]: WallReading[name] } = {
+    earliestMicros: 0,
+    latestMicros: 0,
+    monotonicMicros: 0,
+    problem: undefined,
+  };
 
   constructor(
-    source: ClockSource,
+    error: ErrorBound,
     monotonic: () => number = monotonicMicros,
     dateMillis: () => number = Date.now,
   ) {
     this.#monotonic = monotonic;
     this.#dateMillis = dateMillis;
-    this.#halfWidthMicros = source.kind === 'fixed' ? source.halfWidthMicros : 0;
+    this.#error = error;
     this.#pinnedAt = monotonic();
     for (let i = 0; i < FIRST_SAMPLES_MAX && this.#high - this.#low > FIRST_PINNED_MICROS; i++) {
       this.#sample();
@@ -83,16 +95,23 @@ export class WallClock {
       earliest = now + this.#low;
       latest = now + this.#high;
     }
-    const missing = this.#halfWidthMicros - (latest - earliest) / 2;
-    if (missing > 0) {
-      earliest -= missing;
-      latest += missing;
-    }
+    const error = this.#error.atMicros(now);
+    const isUseless = error > ERROR_MICROS_MAX;
+    const off = isUseless ? ERROR_MICROS_MAX : error;
     const reading = this.#reading;
-    reading.earliestMicros = earliest;
-    reading.latestMicros = latest;
+    reading.earliestMicros = earliest - off;
+    reading.latestMicros = latest + off;
     reading.monotonicMicros = now;
+    reading.problem = isUseless ? this.#error.whyUnknown().reason : undefined;
     return reading;
+  }
+
+  async ready(): Promise<void> {
+    await this.#error.learn();
+    const { problem } = this.read();
+    if (problem !== undefined) {
+      throw new DbError('57P03', problem, { hint: this.#error.whyUnknown().hint });
+    }
   }
 
   /** Intersects with a fresh pair of samples; answers when. */

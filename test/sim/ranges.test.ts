@@ -63,8 +63,9 @@ const BUGS: readonly Planted[] = [
   },
   {
     bug: 'ranges.believe-stale-route',
-    plan: 'any',
+    plan: 'hot',
     seed: 5,
+    seconds: 4,
     complaint: /the accounts hold/,
   },
   {

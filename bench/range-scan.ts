@@ -1,7 +1,7 @@
 // Scans of 1M rows of ten columns on one node, while the table has 1, 50 and 500 ranges, against PostgreSQL 15 and, for
 // the full scan, against the bare engine. Before anything is measured, each query's rows are compared with PostgreSQL's,
-// byte by byte as they come over the wire; then both are warmed, and the client counts rows and throws them away. At the end, what memory a
-// full scan takes whose client does not read. BENCH_ROWS and BENCH_ROUNDS make it shorter.
+// byte by byte as they come over the wire; then both are warmed, and the client counts rows and throws them away. At the
+// end, what memory a full scan takes whose client does not read. BENCH_ROWS and BENCH_ROUNDS make it shorter.
 
 import { join } from 'node:path';
 import { ByteWriter } from '../src/base/bytes.ts';

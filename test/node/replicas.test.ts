@@ -1,8 +1,33 @@
 // Replicas that go and come back on the same node.
 
 import { describe, expect, it } from 'vitest';
-import type { ClusterNode } from './cluster-fixture.ts';
+import type { EmbeddedSession } from '../../src/node/embedded.ts';
+import type { RangeHost } from '../../src/node/ranges/range-host.ts';
+import type { Cluster, ClusterNode } from './cluster-fixture.ts';
 import { rowKey, serving, splitAt, sum, withTable } from './range-cluster.ts';
+
+/** Two ranges that lose their replicas on a node while that hears nothing of it, and become one. */
+async function mergedWithout(leave: (cluster: Cluster, away: ClusterNode) => void): Promise<{
+  readonly cluster: Cluster;
+  readonly session: EmbeddedSession;
+  readonly away: ClusterNode;
+  readonly left: RangeHost;
+  readonly right: RangeHost;
+}> {
+  const { cluster, session, leader } = await withTable();
+  await splitAt(cluster, 50);
+  const [away] = cluster.followersOf(leader) as [ClusterNode];
+  await cluster.when(() => away.open.ranges.find(rowKey(60))?.lacksState === false, 'the split');
+  await cluster.pass(1_000_000);
+  leave(cluster, away);
+  const left = await serving(cluster, rowKey(40));
+  const right = await serving(cluster, rowKey(60));
+  for (const host of [left, right]) {
+    await cluster.until(host.changeReplicas([{ kind: 'remove', node: away.nodeId }]));
+  }
+  await cluster.until(left.merge());
+  return { cluster, session, away, left, right };
+}
 
 describe('a replica that was removed', () => {
   it.each([10, 16, 24])(
@@ -65,21 +90,10 @@ describe('a replica that was removed', () => {
   );
 
   it('goes when its range is over, and nothing comes to take its place', async () => {
-    const { cluster, leader } = await withTable();
-    await splitAt(cluster, 50);
-    const [away] = cluster.followersOf(leader) as [ClusterNode];
-    await cluster.when(() => away.open.ranges.find(rowKey(60))?.lacksState === false, 'the split');
-    await cluster.pass(1_000_000);
-    cluster.cut(away, cluster.nodes);
-    const [left, right] = [
-      await serving(cluster, rowKey(40)),
-      await serving(cluster, rowKey(60)),
-    ] as const;
-    for (const host of [left, right]) {
-      await cluster.until(host.changeReplicas([{ kind: 'remove', node: away.nodeId }]));
-    }
-    await cluster.until(left.merge());
-    // Whom the directory does not tell that it is over keeps its replica.
+    const { cluster, away, right } = await mergedWithout((all, node) => {
+      all.cut(node, all.nodes);
+    });
+    // Nobody can tell it yet.
     await cluster.pass(10_000_000);
     const has = (): boolean =>
       [...away.open.ranges.hosted()].some(({ range }) => range === right.range);
@@ -90,20 +104,9 @@ describe('a replica that was removed', () => {
   });
 
   it('goes when its range is over, so that nobody is left to tell it', async () => {
-    const { cluster, session, leader } = await withTable();
-    await splitAt(cluster, 50);
-    const [away] = cluster.followersOf(leader) as [ClusterNode];
-    await cluster.when(() => away.open.ranges.find(rowKey(60))?.lacksState === false, 'the split');
-    await cluster.pass(1_000_000);
-    cluster.crash(away);
-    const [left, right] = [
-      await serving(cluster, rowKey(40)),
-      await serving(cluster, rowKey(60)),
-    ] as const;
-    for (const host of [left, right]) {
-      await cluster.until(host.changeReplicas([{ kind: 'remove', node: away.nodeId }]));
-    }
-    await cluster.until(left.merge());
+    const { cluster, session, away, left, right } = await mergedWithout((all, node) => {
+      all.crash(node);
+    });
     await cluster.open(away);
     const add = async (): Promise<void> => {
       const host = await serving(cluster, rowKey(40));

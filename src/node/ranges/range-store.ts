@@ -2,12 +2,10 @@
 // leader elsewhere speaks of one, gone when they are removed. Found by id, and by key those whose range is known here;
 // no two of these share a key (P26).
 
-import { assert } from '../../base/assert.ts';
-import { compareBytes } from '../../base/bytes.ts';
 import type { UnknownReplica } from '../../raft/scheduler.ts';
 import { nodeOf, type ReplicaId, replicaIdOn } from '../../raft/types.ts';
 import { CHECKSUMS } from '../../ranges/consistency/consistency-format.ts';
-import { holdsKey, overlaps, type RangeDescriptor, replicaOn } from '../../ranges/descriptor.ts';
+import { overlaps, type RangeDescriptor, replicaOn } from '../../ranges/descriptor.ts';
 import type { SplitBirth } from '../../ranges/handed-over.ts';
 import { firstDescriptors } from '../../ranges/layout.ts';
 import { decodeState, newState, type RangeState, unknownState } from '../../ranges/range-state.ts';
@@ -23,6 +21,7 @@ import type { AppliedRange, RangeId, Shard } from '../../storage/shard.ts';
 import type { Streams } from '../streams.ts';
 import { readBroken } from './broken-marks.ts';
 import { type HostSiblings, type NodeParts, RangeHost } from './range-host.ts';
+import { PlacedRanges } from './placed-ranges.ts';
 import { RangeMerges } from './range-merge.ts';
 import { isOver, wasAbsorbed } from './taken-over.ts';
 
@@ -48,10 +47,8 @@ export class RangeStore implements HostSiblings {
   private readonly broken = new Set<RangeHost>();
   /** Being removed: they still have data. */
   private readonly leaving = new Set<RangeHost>();
-  /** Of ranges that are known, in the order of their keys. */
-  private sorted: RangeHost[] = [];
-  /** The last one that was found. */
-  private last: RangeHost | undefined = undefined;
+  /** Of ranges that are known. */
+  private readonly placed = new PlacedRanges<RangeHost>();
   private readonly merges: RangeMerges;
   private handlers: RangeChanged[] = [];
   /** P26: those that may split again what they had split before this start, up to that entry. */
@@ -86,7 +83,7 @@ export class RangeStore implements HostSiblings {
       oncePublished: (host) => this.oncePublished(host),
       find: (key) => this.find(key),
       before: async (start) => [
-        ...this.sorted.map(({ descriptor }) => descriptor),
+        ...this.placed.all.map(({ descriptor }) => descriptor),
         ...(await this.parts.published(start)),
       ],
     });
@@ -112,7 +109,7 @@ export class RangeStore implements HostSiblings {
 
   /** In the order of their keys. */
   all(): readonly RangeHost[] {
-    return this.sorted;
+    return this.placed.all;
   }
 
   /** Why a replica here may not serve; undefined: all may. */
@@ -128,12 +125,7 @@ export class RangeStore implements HostSiblings {
 
   /** The replica's range holds the key. */
   find(key: Uint8Array): RangeHost | undefined {
-    const { last } = this;
-    if (last !== undefined && holdsKey(last.descriptor, key)) return last;
-    const host = this.sorted[this.placeOf(key) - 1];
-    if (host === undefined || !holdsKey(host.descriptor, key)) return undefined;
-    this.last = host;
-    return host;
+    return this.placed.find(key);
   }
 
   /** Of who tells the directory. */
@@ -174,18 +166,11 @@ export class RangeStore implements HostSiblings {
   }
 
   known(span: Span): readonly RangeDescriptor[] {
-    const found: RangeDescriptor[] = [];
-    for (let at = Math.max(0, this.placeOf(span.start) - 1); at < this.sorted.length; at++) {
-      const { descriptor } = this.sorted[at] as RangeHost;
-      if (overlaps(descriptor.span, span)) found.push(descriptor);
-      else if (compareBytes(descriptor.span.start, span.start) > 0) break;
-      if (found.length === KNOWN_MAX) break;
-    }
-    return found.sort((a, b) => b.generation - a.generation);
+    return this.placed.known(span);
   }
 
   flushAll(): void {
-    for (const host of this.sorted) host.replica.flushApplies();
+    for (const host of this.placed.all) host.replica.flushApplies();
   }
 
   mayBear(right: RangeDescriptor): boolean {
@@ -252,7 +237,7 @@ export class RangeStore implements HostSiblings {
 
   mayInstall(host: RangeHost, state: RangeState): boolean {
     const { descriptor } = state;
-    const over = this.sorted.filter(
+    const over = this.placed.all.filter(
       (other) => !this.isAwaited(other) && isOver(other.replica.rangeState, descriptor),
     );
     for (const other of over) this.remove(other, true);
@@ -261,7 +246,7 @@ export class RangeStore implements HostSiblings {
       other.isKnown &&
       overlaps(other.descriptor.span, descriptor.span) &&
       !wasAbsorbed(other.replica.rangeState, state);
-    return !this.sorted.some(overlapping) && ![...this.leaving].some(overlapping);
+    return !this.placed.all.some(overlapping) && ![...this.leaving].some(overlapping);
   }
 
   changed(host: RangeHost): void {
@@ -309,9 +294,9 @@ export class RangeStore implements HostSiblings {
 
   /** P27: a snapshot from beyond a merge has put the keys of frozen ranges into this one. */
   private dropAbsorbed(host: RangeHost): void {
-    const at = this.sorted.indexOf(host) + 1;
-    while (at > 0 && at < this.sorted.length) {
-      const right = this.sorted[at] as RangeHost;
+    for (;;) {
+      const right = this.placed.after(host);
+      if (right === undefined) break;
       if (!wasAbsorbed(right.replica.rangeState, host.replica.rangeState)) break;
       const rows = right.shard === host.shard ? undefined : right.descriptor.span;
       this.unplace(right);
@@ -421,7 +406,7 @@ export class RangeStore implements HostSiblings {
         this.remove(this.hosts.get(range) as RangeHost, true);
       }
     }
-    for (const host of [...this.sorted]) this.dropAbsorbed(host);
+    for (const host of [...this.placed.all]) this.dropAbsorbed(host);
   }
 
   /** A leader elsewhere speaks to a replica that is not here. */
@@ -489,41 +474,13 @@ export class RangeStore implements HostSiblings {
   private place(host: RangeHost): void {
     if (!host.isKnown || this.leaving.has(host)) return;
     if (host.replica.whyBroken !== undefined) this.broken.add(host);
-    const at = this.placeOf(host.descriptor.span.start) - 1;
-    // A range keeps its start for life.
-    const there = this.sorted[at];
-    if (there === host) return;
-    if (there?.range === host.range) {
-      this.broken.delete(there);
-      this.sorted[at] = host;
-    } else this.sorted.splice(at + 1, 0, host);
-    assert(this.isInOrder(at) && this.isInOrder(at + 1), 'P26: ranges on a node share no key');
+    const before = this.placed.place(host);
+    if (before !== undefined) this.broken.delete(before);
   }
 
   private unplace(host: RangeHost): void {
     this.broken.delete(host);
-    const at = this.sorted.indexOf(host);
-    if (at >= 0) this.sorted.splice(at, 1);
-    if (this.last === host) this.last = undefined;
-  }
-
-  private isInOrder(at: number): boolean {
-    const [here, next] = [this.sorted[at], this.sorted[at + 1]];
-    if (here === undefined || next === undefined) return true;
-    return compareBytes(here.descriptor.span.start, next.descriptor.span.start) < 0;
-  }
-
-  /** How many begin at or before the key. */
-  private placeOf(key: Uint8Array): number {
-    let low = 0;
-    let high = this.sorted.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const { start } = (this.sorted[middle] as RangeHost).descriptor.span;
-      if (compareBytes(start, key) <= 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    this.placed.remove(host);
   }
 }
 
@@ -531,8 +488,6 @@ export class RangeStore implements HostSiblings {
 const ABSORBED_MAX = 10_000;
 const PUBLISHED_LOOK_MICROS = 10_000;
 const PUBLISHED_MICROS_MAX = 3_000_000;
-/** Descriptors told to who asked for keys that are not here. */
-const KNOWN_MAX = 16;
 
 function proposerOf(voters: readonly ReplicaId[], node: NodeId): ReplicaId {
   return voters.find((replica) => nodeOf(replica) === node) ?? replicaIdOn(node, 0);

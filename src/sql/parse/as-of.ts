@@ -39,10 +39,6 @@ const BOUNDS: ReadonlyMap<string, AsOfBound> = new Map([
   ['with_min_timestamp', 'minTimestamp'],
 ]);
 
-export function mayHaveAsOf(text: string): boolean {
-  return HINT.test(text);
-}
-
 /** Throws DbError for one that is not right. */
 export function findAsOf(text: string): FoundAsOf {
   if (!HINT.test(text)) return { rest: text, found: NOTHING };
@@ -54,6 +50,7 @@ export function findAsOf(text: string): FoundAsOf {
   /** Of the statement: its first word, and whether its FROM has come. */
   let first: string | undefined;
   let hasFrom = false;
+  let hasClause = false;
   for (lexer.next(); lexer.kind !== END; ) {
     const { kind, start } = lexer;
     if (kind === SYMBOL) {
@@ -63,6 +60,7 @@ export function findAsOf(text: string): FoundAsOf {
       else if (c === ';' && depth <= 0) {
         first = undefined;
         hasFrom = false;
+        hasClause = false;
       }
     } else if (kind === WORD) {
       first ??= lexer.word();
@@ -73,7 +71,8 @@ export function findAsOf(text: string): FoundAsOf {
         }
         const isQuery = QUERIES.has(first);
         if (!isQuery && !BEGINNINGS.has(first)) throw misplaced(text, start, WHERE);
-        if (isQuery && !hasFrom) throw syntaxError(text, start, 'AS');
+        if (hasClause || (isQuery && !hasFrom)) throw syntaxError(text, start, 'AS');
+        hasClause = true;
         const asOf = readOperand(lexer, start);
         if (isQuery && !mayFollow(lexer)) throw unexpected(lexer);
         found.push(asOf);

@@ -8,7 +8,7 @@ import type { ColumnType } from '../../rows/types.ts';
 import type { CatalogView } from '../catalog/api.ts';
 import { compileStatement } from '../exec/prepare.ts';
 import type { CompiledPlan } from '../exec/plan-api.ts';
-import { findAsOf, mayHaveAsOf } from '../parse/as-of.ts';
+import { findAsOf } from '../parse/as-of.ts';
 import type { AsOf, CopyStatement, Expression, LiteralValue, Statement } from '../parse/ast.ts';
 import {
   type Fingerprint,
@@ -88,7 +88,6 @@ export class StatementCompiler {
 
   /** When a statement reads is no matter of its plan. */
   #cachedAsOf(text: string, declaredTypes: readonly number[] | undefined): PlannedText | undefined {
-    if (!mayHaveAsOf(text)) return undefined;
     const { rest, found } = findAsOf(text);
     const [asOf] = found;
     const planned = asOf === undefined ? undefined : this.cached(rest, declaredTypes);
@@ -97,7 +96,7 @@ export class StatementCompiler {
 
   /** Throws DbError, positions counted in the whole text. */
   parse(text: string): readonly ParsedText[] {
-    const print = fingerprint(mayHaveAsOf(text) ? findAsOf(text).rest : text);
+    const print = fingerprint(findAsOf(text).rest);
     // Where a time was taken out, it would be another's.
     const isKept = print.text === text;
     if (print.key !== undefined && isKept) {

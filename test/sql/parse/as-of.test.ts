@@ -84,6 +84,7 @@ describe('AS OF SYSTEM TIME', () => {
     ['SELECT * FROM t AS OF SYSTEM TIME WHERE a', 'syntax error at or near "WHERE"', 35],
     ["SELECT * FROM t AS OF SYSTEM TIME '-1s', u", 'syntax error at or near ","', 40],
     ['SELECT * FROM t AS OF SYSTEM TIME with_max_staleness(5)', 'syntax error at or near "5"', 54],
+    ["BEGIN AS OF SYSTEM TIME '-1s' AS OF SYSTEM TIME '-2s'", 'syntax error at or near "AS"', 31],
     ["SELECT * FROM (SELECT * FROM t AS OF SYSTEM TIME '-1s') u", 'can not stand here', 32],
     ["UPDATE t SET a = 1 AS OF SYSTEM TIME '-1s'", 'can not stand here', 20],
     ["ROLLBACK AS OF SYSTEM TIME '-1s'", '', undefined],

@@ -97,10 +97,10 @@ export async function openKeyspace(parts: KeyspaceParts): Promise<Keyspace> {
     clock,
     local: {
       node: nodeId,
-      find: (range) => hosts.get(range)?.replica,
+      find: (range) => hosts.get(range)?.replica.endpoint,
       reader: (range, t) => {
         const replica = hosts.get(range)?.replica;
-        return replica !== undefined && t <= replica.safeTime ? replica : undefined;
+        return replica !== undefined && t <= replica.safeTime ? replica.endpoint : undefined;
       },
       safeTime: (range) => hosts.get(range)?.replica.safeTime,
     },
@@ -116,11 +116,11 @@ export async function openKeyspace(parts: KeyspaceParts): Promise<Keyspace> {
     ranges: {
       lookup: (range) => {
         const host = hosts.get(range);
-        return host && { endpoint: host.replica, load: host.load };
+        return host && { endpoint: host.replica.endpoint, load: host.load };
       },
       holder: (range) => {
         const host = hosts.holder(range);
-        return host && { endpoint: host.replica };
+        return host && { endpoint: host.replica.endpoint };
       },
     },
     timers,

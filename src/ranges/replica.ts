@@ -3,7 +3,8 @@
 // table, writes in flight, commits, reads with and without locks, the loader of rows and the pump that feeds the shard.
 // Transactions know only api.ts; Raft, the clock and the shard are handed in (replica-parts.ts).
 //
-// Others ask it as a RangeEndpoint (endpoint.ts). What its range is may change with an entry of its log (range-changes.ts):
+// Here is its life: what it applies, whether it leads, what becomes of it. What others ask of it is the affair of
+// replica-endpoint.ts. What its range is may change with an entry of its log (range-changes.ts):
 // bounds.ts is what every request is held against.
 //
 // A replica that follows only applies: no cache is filled, no lock is held, nothing is known of what was never written
@@ -23,17 +24,6 @@ import type { PendingCommit } from './commit/pending-commit.ts';
 import { isTwoPhase } from './commit/two-phase-format.ts';
 import { ReplicaSums } from './consistency/replica-sums.ts';
 import type { RangeDescriptor } from './descriptor.ts';
-import type {
-  RangeCommit,
-  RangeHead,
-  RangeLocking,
-  RangeRefusal,
-  RangeRow,
-  RangeRows,
-  RangeScanning,
-  RangeTxn,
-  RangeValues,
-} from './endpoint.ts';
 import { Gate } from './gate.ts';
 import type { Absorption, Inheritance } from './handed-over.ts';
 import { Heritage } from './heritage.ts';
@@ -49,12 +39,11 @@ import { type RangeState, unknownState } from './range-state.ts';
 import { CachedRows } from './reads/cached-rows.ts';
 import { ClosedReads } from './reads/closed-reads.ts';
 import { RowLoader } from './reads/row-loader.ts';
-import type { ScanGrant } from './reads/scan-grant.ts';
 import { SnapshotReads } from './reads/snapshot-reads.ts';
 import { RECENT_PREFIX } from './record-steps.ts';
 import type { CommittedEntry, ProposalOutcome, ReplicaParts } from './replica-parts.ts';
+import { ReplicaEndpoint } from './replica-endpoint.ts';
 import { ReplicaTwoPhase } from './replica-two-phase.ts';
-import type { RowScan, RowSlice, ScanRequest, Span, Write } from './requests.ts';
 
 export interface ReplicaStats {
   readonly lockedKeys: number;
@@ -98,8 +87,8 @@ export class Replica {
   private readonly rows: CachedRows;
   private readonly heritage: Heritage;
   private readonly closed: ClosedReads;
-  readonly snapshots: SnapshotReads;
-  readonly locked: LockedReads;
+  /** For all who have something to ask. */
+  readonly endpoint: ReplicaEndpoint;
   readonly commits: Commits;
   readonly twoPhase: ReplicaTwoPhase;
   /** By which its range is divided, frozen and merged. */
@@ -135,7 +124,7 @@ export class Replica {
       shard,
       load,
     );
-    this.snapshots = new SnapshotReads(
+    const snapshots = new SnapshotReads(
       runtime,
       bounds,
       gate,
@@ -147,7 +136,7 @@ export class Replica {
       this.closed,
       load,
     );
-    this.locked = new LockedReads(
+    const locked = new LockedReads(
       bounds,
       gate,
       locks,
@@ -169,6 +158,17 @@ export class Replica {
       inFlight,
       this.commits,
     );
+    const { commits, twoPhase } = this;
+    this.endpoint = new ReplicaEndpoint({
+      bounds,
+      sessions,
+      snapshots,
+      locked,
+      commits,
+      twoPhase,
+      pump,
+      shard,
+    });
     this.sums = new ReplicaSums(shard, bounds);
     this.rows = new CachedRows(cache, bounds);
     this.heritage = new Heritage(parts, {
@@ -454,91 +454,6 @@ export class Replica {
   /** In the turn of its birth. */
   inherit(inheritance: Inheritance): void {
     this.heritage.inherit(inheritance);
-  }
-
-  readAt(
-    _head: RangeHead,
-    key: Uint8Array,
-    t: Timestamp,
-    into: RowSlice,
-  ): Maybe<true | RangeRefusal> {
-    return this.snapshots.read(key, t, into);
-  }
-
-  getAt(_head: RangeHead, keys: readonly Uint8Array[], t: Timestamp): Maybe<RangeValues> {
-    return this.snapshots.getMany(keys, t);
-  }
-
-  scanAt(head: RangeHead, request: ScanRequest, t: Timestamp): RowScan {
-    return this.snapshots.scan(head, request, t);
-  }
-
-  grantScan(head: RangeHead, span: Span, t: Timestamp): ScanGrant | undefined {
-    return this.snapshots.grantScan(head, span, t);
-  }
-
-  lockedRead(
-    _head: RangeHead,
-    txn: RangeTxn,
-    locking: RangeLocking,
-    key: Uint8Array,
-    into: RowSlice,
-  ): Maybe<RangeRow> {
-    return this.locked.read(txn, locking, key, into);
-  }
-
-  lockedGet(
-    _head: RangeHead,
-    txn: RangeTxn,
-    locking: RangeLocking,
-    keys: readonly Uint8Array[],
-  ): Maybe<RangeRows> {
-    return this.locked.getMany(txn, locking, keys);
-  }
-
-  lockedScan(
-    _head: RangeHead,
-    txn: RangeTxn,
-    locking: RangeLocking,
-    request: ScanRequest,
-  ): Maybe<RangeScanning> {
-    return this.locked.scan(txn, locking, request);
-  }
-
-  /** Of what the transaction has read here, all must be the range's: its locks elsewhere are confirmed elsewhere. */
-  commit(
-    head: RangeHead,
-    txn: RangeTxn,
-    writes: readonly Write[],
-    deadline: Timestamp,
-  ): Promise<RangeCommit> {
-    return this.commits.commit(head, txn, writes, deadline);
-  }
-
-  release(_head: RangeHead, txn: Pick<RangeTxn, 'id'>, isForsaken = false): void {
-    this.locked.ended(txn.id);
-    const session = this.sessions.find(txn.id);
-    if (session === undefined) return;
-    // One that is being decided, here or elsewhere, ends with its outcome.
-    const { state } = session.owner;
-    if (state === 'prepared') this.twoPhase.unattended(txn.id);
-    if (state === 'committing' || state === 'prepared') return;
-    if (isForsaken && state === 'confirmed') this.twoPhase.forsake(session);
-    else this.sessions.release(session);
-  }
-
-  bulkWrite(_head: RangeHead, writes: readonly Write[], willBeRead: boolean): Promise<RangeCommit> {
-    return this.commits.bulkWrite(writes, willBeRead);
-  }
-
-  clearSpan(_head: RangeHead, span: Span): Promise<RangeCommit> {
-    return this.commits.clearSpan(span);
-  }
-
-  async approximateBytes(_head: RangeHead, span: Span): Promise<number | RangeRefusal> {
-    if (!this.bounds.holds(span)) return this.bounds.wrong(span);
-    this.pump.flush();
-    return this.parts.shard.approximateBytes(span);
   }
 
   stats(): ReplicaStats {

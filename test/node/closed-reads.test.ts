@@ -37,7 +37,7 @@ async function readOf(
   t: Timestamp,
 ): Promise<{ readonly row: string } | undefined> {
   const into = newRowSlice();
-  const read = await host.replica.readAt(headOf(host), rowKey(id), t, into);
+  const read = await host.replica.endpoint.readAt(headOf(host), rowKey(id), t, into);
   if (read !== true) return undefined;
   const { bytes, offset, length } = into;
   return {

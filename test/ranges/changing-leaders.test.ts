@@ -215,7 +215,7 @@ describe('a lease', () => {
     await rig.pass(10_000);
     expect(await rig.until(commit())).toMatchObject(refusal);
     const read = async (): Promise<unknown> =>
-      await replica.snapshots.read(utf8('a'), rig.clock.latest(), newRowSlice());
+      await replica.endpoint.snapshots.read(utf8('a'), rig.clock.latest(), newRowSlice());
     expect(await rig.until(read())).toMatchObject(refusal);
     // What lies before the end is still the past.
     end = rig.clock.latest() + 10_000;
@@ -235,12 +235,12 @@ describe('a lease that ran out', () => {
     const locking: RangeLocking = { mode: 'exclusive', wait: 'block', timeoutMicros: 1_000_000 };
     const key = utf8('a');
     const waiting = [
-      replica.lockedRead(ANY, over, locking, key, newRowSlice()),
-      replica.lockedGet(ANY, over, locking, [key]),
-      replica.lockedScan(ANY, over, locking, scanOf('a', 'b')),
+      replica.endpoint.lockedRead(ANY, over, locking, key, newRowSlice()),
+      replica.endpoint.lockedGet(ANY, over, locking, [key]),
+      replica.endpoint.lockedScan(ANY, over, locking, scanOf('a', 'b')),
     ];
-    const others = replica.lockedGet(ANY, other, locking, [key]);
-    replica.release(ANY, over);
+    const others = replica.endpoint.lockedGet(ANY, other, locking, [key]);
+    replica.endpoint.release(ANY, over);
     end = rig.clock.latest() + 10_000_000;
     for (const answer of waiting) {
       expect(await rig.until<{ kind: string }>(answer)).toMatchObject({ kind: 'sessionGone' });
@@ -264,7 +264,7 @@ describe('a lease that ran out', () => {
       deadline,
     );
     const read = Promise.resolve(
-      replica.snapshots.read(utf8('a'), rig.clock.latest(), newRowSlice()),
+      replica.endpoint.snapshots.read(utf8('a'), rig.clock.latest(), newRowSlice()),
     );
     await rig.pass(500_000);
     end = rig.clock.latest() + 1_000_000;

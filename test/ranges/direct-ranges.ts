@@ -69,19 +69,19 @@ export class DirectRanges implements Ranges {
   }
 
   readAt(key: Uint8Array, t: Timestamp, into: RowSlice): Maybe<true> {
-    const read = this.at(key).readAt(ANY, key, t, into);
+    const read = this.at(key).endpoint.readAt(ANY, key, t, into);
     if (read === true) return read;
     return read instanceof Promise ? read.then(demandTrue) : demandTrue(read);
   }
 
   getAt(keys: readonly Uint8Array[], t: Timestamp): Maybe<readonly (Uint8Array | undefined)[]> {
     if (keys.length === 0) return [];
-    const got = this.at(keys[0] as Uint8Array).getAt(ANY, keys, t);
+    const got = this.at(keys[0] as Uint8Array).endpoint.getAt(ANY, keys, t);
     return got instanceof Promise ? got.then(demandValues) : demandValues(got);
   }
 
   scanAt(request: ScanRequest, t: Timestamp): RowScan {
-    const scan = this.at(request.span.start).scanAt(ANY, request, t);
+    const scan = this.at(request.span.start).endpoint.scanAt(ANY, request, t);
     return {
       next: () =>
         scan.next().catch((error: unknown) => {
@@ -97,7 +97,13 @@ export class DirectRanges implements Ranges {
 
   lockedRead(request: LockRequest, key: Uint8Array, into: RowSlice): Maybe<LockedReadAnswer> {
     const { txn, standing } = request;
-    const answer = this.at(key).lockedRead(ANY, this.asking.by(txn, standing), request, key, into);
+    const answer = this.at(key).endpoint.lockedRead(
+      ANY,
+      this.asking.by(txn, standing),
+      request,
+      key,
+      into,
+    );
     return answer instanceof Promise
       ? answer.then((a) => stood(standing, a))
       : stood(standing, answer);
@@ -107,7 +113,7 @@ export class DirectRanges implements Ranges {
     const { txn, standing, keys } = request;
     if (keys.length === 0) return { kind: 'rows', rows: [] };
     const replica = this.at(keys[0] as Uint8Array);
-    const answer = replica.lockedGet(ANY, this.asking.by(txn, standing), request, keys);
+    const answer = replica.endpoint.lockedGet(ANY, this.asking.by(txn, standing), request, keys);
     return answer instanceof Promise
       ? answer.then((a) => stood(standing, a))
       : stood(standing, answer);
@@ -116,7 +122,7 @@ export class DirectRanges implements Ranges {
   lockedScan(request: LockedScan): Maybe<LockedScanAnswer> {
     const { txn, standing, span } = request;
     const asking = this.asking.by(txn, standing);
-    const answer = this.at(span.start).lockedScan(ANY, asking, request, request);
+    const answer = this.at(span.start).endpoint.lockedScan(ANY, asking, request, request);
     return answer instanceof Promise
       ? answer.then((a) => stood(standing, a))
       : stood(standing, answer);
@@ -124,14 +130,20 @@ export class DirectRanges implements Ranges {
 
   commit({ txn, standing, writes, deadline }: CommitRequest): Promise<CommitAnswer | Divided> {
     const key = (writes[0] as Write).key;
-    const commit = this.at(key).commit(ANY, this.asking.by(txn, standing), writes, deadline);
+    const commit = this.at(key).endpoint.commit(
+      ANY,
+      this.asking.by(txn, standing),
+      writes,
+      deadline,
+    );
     return commit.then(refusalOf);
   }
 
   release(txn: TxnRef, standing: Standing): void {
     const { range } = standing.first?.session ?? ANY;
     for (const replica of this.ranges.all()) {
-      if (range === ANY.range || replica.descriptor.range === range) replica.release(ANY, txn);
+      if (range === ANY.range || replica.descriptor.range === range)
+        replica.endpoint.release(ANY, txn);
     }
   }
 
@@ -153,15 +165,15 @@ export class DirectRanges implements Ranges {
 
   bulkWrite(writes: readonly Write[], willBeRead: boolean): Promise<CommitAnswer> {
     const key = (writes[0] as Write).key;
-    return this.at(key).bulkWrite(ANY, writes, willBeRead).then(refusalOf);
+    return this.at(key).endpoint.bulkWrite(ANY, writes, willBeRead).then(refusalOf);
   }
 
   clearSpan(span: Span): Promise<CommitAnswer> {
-    return this.at(span.start).clearSpan(ANY, span).then(refusalOf);
+    return this.at(span.start).endpoint.clearSpan(ANY, span).then(refusalOf);
   }
 
   async approximateBytes(span: Span): Promise<number> {
-    const bytes = await this.at(span.start).approximateBytes(ANY, span);
+    const bytes = await this.at(span.start).endpoint.approximateBytes(ANY, span);
     if (typeof bytes === 'number') return bytes;
     throw several();
   }

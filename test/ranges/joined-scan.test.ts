@@ -26,8 +26,8 @@ describe('both halves of a split', () => {
 
   function joined(rig: SplitRig, reverse: boolean, t: Timestamp): RowScan {
     const grants = [
-      rig.parent.grantScan(LEFT_HEAD, LEFT, t) as ScanGrant,
-      rig.right.grantScan(RIGHT_HEAD, REST, t) as ScanGrant,
+      rig.parent.endpoint.grantScan(LEFT_HEAD, LEFT, t) as ScanGrant,
+      rig.right.endpoint.grantScan(RIGHT_HEAD, REST, t) as ScanGrant,
     ];
     if (reverse) grants.reverse();
     const request = { ...scanOf('a', 'z', reverse), batchBytes: 1 };
@@ -47,7 +47,7 @@ describe('both halves of a split', () => {
   it('P22: assign nothing at or below the time of the scan from then on', async () => {
     const { rig } = await halves();
     const t = timestamp(rig.rig.clock.latest() + 2_000);
-    expect(rig.right.grantScan(RIGHT_HEAD, REST, t)).toBeDefined();
+    expect(rig.right.endpoint.grantScan(RIGHT_HEAD, REST, t)).toBeDefined();
     expect(await rig.write(rig.right, put('q', '5'))).toBeGreaterThan(t);
   });
 
@@ -56,9 +56,11 @@ describe('both halves of a split', () => {
     rig.childLog.isHeld = true;
     const writing = rig.commit(rig.right, rig.rig.txn(), [put('q', '5')]);
     const t = timestamp(rig.rig.clock.latest() + 2_000);
-    expect(rig.parent.grantScan(LEFT_HEAD, LEFT, t)).toBeDefined();
-    expect(rig.right.grantScan(RIGHT_HEAD, REST, t)).toBeUndefined();
-    expect(rig.right.grantScan(RIGHT_HEAD, { start: AT, end: utf8('p') }, t)).toBeDefined();
+    expect(rig.parent.endpoint.grantScan(LEFT_HEAD, LEFT, t)).toBeDefined();
+    expect(rig.right.endpoint.grantScan(RIGHT_HEAD, REST, t)).toBeUndefined();
+    expect(
+      rig.right.endpoint.grantScan(RIGHT_HEAD, { start: AT, end: utf8('p') }, t),
+    ).toBeDefined();
     rig.childLog.isHeld = false;
     rig.childLog.commitNext();
     await rig.rig.until(writing);
@@ -69,17 +71,17 @@ describe('both halves of a split', () => {
     const { rig, written } = await halves();
     rig.rig.log.isHeld = true;
     void rig.parent.changes.split({ at: utf8('c'), right: 9, stickyUntil: timestamp(0) });
-    expect(rig.parent.grantScan(LEFT_HEAD, LEFT, written)).toBeUndefined();
+    expect(rig.parent.endpoint.grantScan(LEFT_HEAD, LEFT, written)).toBeUndefined();
     const before: Span = { start: utf8('a'), end: utf8('c') };
-    expect(rig.parent.grantScan(LEFT_HEAD, before, written)).toBeDefined();
+    expect(rig.parent.endpoint.grantScan(LEFT_HEAD, before, written)).toBeDefined();
   });
 
   it('P1, P23: give leave without a lease only for what is closed', async () => {
     const rig = new SplitRig();
     const follower = rig.replica(0, rig.rig.cache, { closedAt: () => timestamp(500) });
     await rig.rig.until(rig.rig.shard.opened);
-    expect(follower.grantScan(ANY, LEFT, timestamp(500))).toBeDefined();
-    expect(follower.grantScan(ANY, LEFT, timestamp(501))).toBeUndefined();
+    expect(follower.endpoint.grantScan(ANY, LEFT, timestamp(500))).toBeDefined();
+    expect(follower.endpoint.grantScan(ANY, LEFT, timestamp(501))).toBeUndefined();
   });
 
   it('P28: are told apart when one of them is not what it was', async () => {

@@ -552,7 +552,7 @@ describe('a replica that starts', () => {
     await rig.until(restarted.committed(rig.log.entries.slice(1)));
     await rig.until(restarted.lead(2));
     const into = newRowSlice();
-    await rig.until(restarted.snapshots.read(utf8('b'), rig.clock.latest(), into));
+    await rig.until(restarted.endpoint.snapshots.read(utf8('b'), rig.clock.latest(), into));
     expect(textOf(into)).toBe('2');
   });
 

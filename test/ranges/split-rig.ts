@@ -81,7 +81,7 @@ export class SplitRig {
     session?: LockSession,
   ): Promise<RangeCommit> {
     const deadline = timestamp(this.rig.clock.latest() + 10_000_000);
-    return replica.commit(ANY, by(txn, session), writes, deadline);
+    return replica.endpoint.commit(ANY, by(txn, session), writes, deadline);
   }
 
   async write(replica: Replica, ...writes: readonly Write[]): Promise<Timestamp> {
@@ -107,7 +107,7 @@ export class SplitRig {
     key: string,
     session?: LockSession,
   ): Promise<RangeRow> {
-    return replica.lockedRead(ANY, by(txn, session), BLOCK, utf8(key), newRowSlice());
+    return replica.endpoint.lockedRead(ANY, by(txn, session), BLOCK, utf8(key), newRowSlice());
   }
 
   async read(
@@ -116,7 +116,9 @@ export class SplitRig {
     t: Timestamp = this.rig.clock.latest(),
   ): Promise<unknown> {
     const into = newRowSlice();
-    const read = await this.rig.until(Promise.resolve(replica.readAt(ANY, utf8(key), t, into)));
+    const read = await this.rig.until(
+      Promise.resolve(replica.endpoint.readAt(ANY, utf8(key), t, into)),
+    );
     return read === true ? textOf(into) : read.kind;
   }
 }

@@ -39,17 +39,17 @@ describe('a range that was split', () => {
     expect(await rig.read(rig.right, 'x', written)).toBe('2');
     expect(await rig.read(rig.parent, 'x')).toBe('wrongRange');
     expect(await rig.read(rig.right, 'a')).toBe('wrongRange');
-    expect(rig.parent.getAt(ANY, [utf8('a'), utf8('x')], written)).toMatchObject({
+    expect(rig.parent.endpoint.getAt(ANY, [utf8('a'), utf8('x')], written)).toMatchObject({
       kind: 'wrongRange',
       known: [{ range: 7, generation: 2 }],
     });
-    const scan = rig.parent.scanAt(ANY, scanOf('a', 'z'), written);
+    const scan = rig.parent.endpoint.scanAt(ANY, scanOf('a', 'z'), written);
     await expect(rig.rig.until(scan.next())).rejects.toMatchObject({
       refusal: { kind: 'wrongRange' },
     });
-    expect(await rig.rig.until(rowsOf(rig.right.scanAt(ANY, scanOf('n', 'z'), written)))).toEqual([
-      'x=2',
-    ]);
+    expect(
+      await rig.rig.until(rowsOf(rig.right.endpoint.scanAt(ANY, scanOf('n', 'z'), written))),
+    ).toEqual(['x=2']);
     await rig.write(rig.right, put('x', '3'));
     expect(await rig.read(rig.right, 'x')).toBe('3');
     expect(
@@ -106,8 +106,8 @@ describe('while a split is on its way', () => {
     rig.rig.log.isHeld = true;
     const splitting = rig.begin();
     const t = rig.rig.clock.latest();
-    const reading = Promise.resolve(rig.parent.readAt(ANY, utf8('x'), t, newRowSlice()));
-    const scanning = rig.parent.scanAt(ANY, scanOf('a', 'z'), t).next();
+    const reading = Promise.resolve(rig.parent.endpoint.readAt(ANY, utf8('x'), t, newRowSlice()));
+    const scanning = rig.parent.endpoint.scanAt(ANY, scanOf('a', 'z'), t).next();
     scanning.catch(() => undefined);
     const locking = rig.locking(rig.parent, rig.rig.txn(), 'x');
     const writing = rig.commit(rig.parent, rig.rig.txn(), [put('x', '2')]);
@@ -130,12 +130,17 @@ describe('while a split is on its way', () => {
     const rig = await SplitRig.serving();
     rig.rig.log.isHeld = true;
     const refused = rig.begin();
-    const reading = rig.parent.readAt(ANY, utf8('x'), rig.rig.clock.latest(), newRowSlice());
+    const reading = rig.parent.endpoint.readAt(
+      ANY,
+      utf8('x'),
+      rig.rig.clock.latest(),
+      newRowSlice(),
+    );
     rig.rig.log.refuseNext({ kind: 'refused', message: 'no' });
     expect(await rig.rig.until(refused)).toEqual({ kind: 'refused', message: 'no' });
     expect(await rig.rig.until(Promise.resolve(reading))).toBe(true);
     const lost = rig.begin();
-    const asked = rig.parent.readAt(ANY, utf8('x'), rig.rig.clock.latest(), newRowSlice());
+    const asked = rig.parent.endpoint.readAt(ANY, utf8('x'), rig.rig.clock.latest(), newRowSlice());
     rig.parent.follow(3);
     expect(await rig.rig.until(lost)).toMatchObject({ kind: 'unknown' });
     expect(await rig.rig.until(Promise.resolve(asked))).toMatchObject({
@@ -153,13 +158,20 @@ describe('while a split is on its way', () => {
     await rig.write(rig.parent, put('x', '1'));
     await rig.rig.until(rig.begin());
     const into = newRowSlice();
-    const reading = Promise.resolve(rig.right.readAt(ANY, utf8('x'), rig.rig.clock.latest(), into));
+    const reading = Promise.resolve(
+      rig.right.endpoint.readAt(ANY, utf8('x'), rig.rig.clock.latest(), into),
+    );
     expect(await rig.rig.settledWithin(10_000, reading)).toBe(false);
     await rig.rig.until(rig.right.lead(1));
     expect(await rig.rig.until(reading)).toBe(true);
     const other = await SplitRig.serving();
     await other.rig.until(other.begin());
-    const asked = other.right.readAt(ANY, utf8('x'), other.rig.clock.latest(), newRowSlice());
+    const asked = other.right.endpoint.readAt(
+      ANY,
+      utf8('x'),
+      other.rig.clock.latest(),
+      newRowSlice(),
+    );
     other.right.follow(2);
     expect(await other.rig.until(Promise.resolve(asked))).toMatchObject({ kind: 'notLeader' });
   });
@@ -195,7 +207,7 @@ describe('what was locked in a range that was split (P15)', () => {
     expect(there).toMatchObject({ range: RIGHT, generation: 2 });
     await rig.lock(rig.right, txn, 'z', there);
     // What was read on the left is no business of the right half: it does not know of it.
-    rig.right.release(ANY, txn);
+    rig.right.endpoint.release(ANY, txn);
     expect(await rig.rig.until(waits[1] as Promise<RangeRow>)).toMatchObject({ kind: 'row' });
     expect(await rig.rig.settledWithin(50_000, waits[0] as Promise<RangeRow>)).toBe(false);
   });
@@ -206,7 +218,7 @@ describe('what was locked in a range that was split (P15)', () => {
     const session = await rig.lock(rig.parent, txn, 'a');
     await rig.lock(rig.parent, txn, 'x', session);
     await rig.split();
-    rig.parent.release(ANY, txn);
+    rig.parent.endpoint.release(ANY, txn);
     expect(rig.right.stats()).toMatchObject({ sessions: 0, lockedKeys: 0 });
   });
 
@@ -214,7 +226,9 @@ describe('what was locked in a range that was split (P15)', () => {
     const rig = await SplitRig.serving();
     const txn = rig.rig.txn();
     const scanned = await rig.rig.until(
-      Promise.resolve(rig.parent.lockedScan(ANY, by(txn, undefined), BLOCK, scanOf('c', 'r'))),
+      Promise.resolve(
+        rig.parent.endpoint.lockedScan(ANY, by(txn, undefined), BLOCK, scanOf('c', 'r')),
+      ),
     );
     expect(scanned.kind).toBe('scan');
     await rig.split();
@@ -272,11 +286,11 @@ describe('what was locked in a range that was split (P15)', () => {
     const head = { range: 7, generation: rig.parent.descriptor.generation };
     await rig.split();
     const deadline = timestamp(rig.rig.clock.latest() + 1_000_000);
-    const stale = rig.parent.commit(head, by(txn, session), [put('a', '1')], deadline);
+    const stale = rig.parent.endpoint.commit(head, by(txn, session), [put('a', '1')], deadline);
     expect(await rig.rig.until(stale)).toMatchObject({ kind: 'wrongRange' });
     expect(rig.parent.stats()).toMatchObject({ sessions: 1, lockedKeys: 1 });
     const now = { range: 7, generation: rig.parent.descriptor.generation };
-    const again = rig.parent.commit(now, by(txn, session), [put('a', '1')], deadline);
+    const again = rig.parent.endpoint.commit(now, by(txn, session), [put('a', '1')], deadline);
     expect(await rig.rig.until(again)).toMatchObject({ kind: 'committed' });
   });
 });

@@ -349,7 +349,8 @@ export class TwoPhaseRig {
     // Whoever it asked notices that it is gone (ranges/gateway.ts).
     for (const { replicas } of this.ranges) {
       for (const { replica } of replicas.values()) {
-        for (const txn of begun) replica.release({ range: 0, generation: 0 }, { id: txn }, true);
+        for (const txn of begun)
+          replica.endpoint.release({ range: 0, generation: 0 }, { id: txn }, true);
       }
     }
   }
@@ -492,7 +493,7 @@ class RigRanges implements Ranges {
         for (;;) {
           const range = this.holding(key);
           const answer = await this.rig
-            .call(range, 'read', (replica) => replica.getAt(headOf(range), [key], t))
+            .call(range, 'read', (replica) => replica.endpoint.getAt(headOf(range), [key], t))
             .catch(() => undefined);
           if (answer?.kind === 'values') return answer.values[0];
           await this.rig.world.sleep(5_000);
@@ -509,7 +510,7 @@ class RigRanges implements Ranges {
       const session = standing.in(range.descriptor.range)?.session;
       const answer = await this.rig
         .call(range, 'lock', (replica) =>
-          replica.lockedGet(
+          replica.endpoint.lockedGet(
             headOf(range),
             { id: txn.id, age: txn.age, session },
             { mode, wait, timeoutMicros },
@@ -541,7 +542,7 @@ class RigRanges implements Ranges {
     const range = this.byId(only.head);
     const answer = await this.rig
       .call(range, 'commit', (replica) =>
-        replica.commit(only.head, { id: txn.id, age: txn.age, session }, writes, deadline),
+        replica.endpoint.commit(only.head, { id: txn.id, age: txn.age, session }, writes, deadline),
       )
       .catch((error: unknown) => ({ kind: 'ambiguous', message: String(error) }) as const);
     if (answer.kind === 'notLeader' || answer.kind === 'wrongRange') {
@@ -556,7 +557,7 @@ class RigRanges implements Ranges {
     for (const range of this.rig.ranges) {
       if (!wasPlanned && standing.in(range.descriptor.range) === undefined) continue;
       void this.rig
-        .call(range, 'release', (replica) => replica.release(headOf(range), { id }))
+        .call(range, 'release', (replica) => replica.endpoint.release(headOf(range), { id }))
         .catch(() => undefined);
     }
   }

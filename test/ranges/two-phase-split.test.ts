@@ -64,7 +64,7 @@ class DividedRig {
 
   /** Locks a key and answers who has it now. */
   async locked(replica: Replica, key: string, txn = this.txn()): Promise<RangeTxn> {
-    const read = replica.lockedRead(ANY, txn, SHARED, utf8(key), newRowSlice());
+    const read = replica.endpoint.lockedRead(ANY, txn, SHARED, utf8(key), newRowSlice());
     const row = await this.rig.until(read);
     if (row.kind !== 'row') throw new Error(row.kind);
     return { ...txn, session: row.session };
@@ -73,16 +73,16 @@ class DividedRig {
   /** Whether somebody has locked it. */
   async isLocked(replica: Replica, key: string): Promise<boolean> {
     const txn = this.txn();
-    const read = replica.lockedRead(ANY, txn, NOWAIT, utf8(key), newRowSlice());
+    const read = replica.endpoint.lockedRead(ANY, txn, NOWAIT, utf8(key), newRowSlice());
     const row = await this.rig.until(read);
-    replica.release(ANY, txn);
+    replica.endpoint.release(ANY, txn);
     return row.kind === 'lockNotAvailable';
   }
 
   async read(replica: Replica, key: string): Promise<string | undefined> {
     const into = newRowSlice();
     const t = this.rig.clock.latest();
-    expect(await this.rig.until(replica.readAt(ANY, utf8(key), t, into))).toBe(true);
+    expect(await this.rig.until(replica.endpoint.readAt(ANY, utf8(key), t, into))).toBe(true);
     return textOf(into);
   }
 
@@ -153,7 +153,7 @@ describe('a range that divides', () => {
     expect(await divided.resolve(left, reader, ANY)).toEqual({ kind: 'resolved' });
     expect(await divided.isLocked(left, 'b')).toBe(false);
     // The right half knows of no outcome: it keeps the promise, and then whoever let go of it is heard.
-    right.release(ANY, reader);
+    right.endpoint.release(ANY, reader);
     expect(await divided.isLocked(right, 'y')).toBe(false);
   });
 

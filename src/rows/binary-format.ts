@@ -2,7 +2,8 @@
 
 import { type ByteWriter, fromUtf8Strict } from '../base/bytes.ts';
 import { DbError, unsupported } from '../base/errors.ts';
-import type { Datum } from './datum.ts';
+import { formatArrayBinary, parseArrayBinary } from './array-bytes.ts';
+import type { ArrayValue, Datum } from './datum.ts';
 import { writeTimestampText } from './datetime-format.ts';
 import { timestampInRange } from './datetime-parse.ts';
 import type { Decimal } from './decimal.ts';
@@ -21,6 +22,7 @@ import {
   CHAR1,
   type ColumnType,
   DATE,
+  elementOf,
   FLOAT4,
   FLOAT8,
   INT2,
@@ -119,8 +121,11 @@ function parseBinaryTime(type: ColumnType, bytes: Uint8Array): Datum {
       if (typeof micros === 'bigint') throw new DbError('22008', 'interval out of range');
       return new Interval(view.getInt32(12, false), view.getInt32(8, false), micros);
     }
-    default:
-      throw unsupported(`binary input of ${catalogTypeName(type.oid)}`);
+    default: {
+      const element = elementOf(type.oid);
+      if (element === undefined) throw unsupported(`binary input of ${catalogTypeName(type.oid)}`);
+      return parseArrayBinary(element, type.modifier, bytes, parseBinary);
+    }
   }
 }
 
@@ -192,7 +197,10 @@ export function formatBinary(type: ColumnType, value: Datum, writer: ByteWriter)
       return;
     }
     default:
-      throw unsupported(`binary output of ${catalogTypeName(type.oid)}`);
+      if (elementOf(type.oid) === undefined) {
+        throw unsupported(`binary output of ${catalogTypeName(type.oid)}`);
+      }
+      formatArrayBinary(value as ArrayValue, type.modifier, writer, formatBinary);
   }
 }
 

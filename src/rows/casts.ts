@@ -10,7 +10,7 @@ import {
   splitTimestamp,
   TIMESTAMP_END_DAY,
 } from './calendar.ts';
-import type { Datum } from './datum.ts';
+import type { ArrayValue, Datum } from './datum.ts';
 import { Decimal } from './decimal.ts';
 import { Interval } from './interval.ts';
 import { parseJsonb } from './json.ts';
@@ -24,6 +24,7 @@ import {
   CHAR1,
   type ColumnType,
   DATE,
+  elementOf,
   FLOAT4,
   FLOAT8,
   INT2,
@@ -94,6 +95,9 @@ export function castKind(from: number, to: number): CastContext | undefined {
   const kind = KINDS.get(from)?.get(to);
   if (kind !== undefined) return kind;
   if (from === VOID || to === VOID || to === UNKNOWN) return undefined;
+  const fromElement = elementOf(from);
+  const toElement = elementOf(to);
+  if (fromElement !== undefined && toElement !== undefined) return castKind(fromElement, toElement);
   // Everything has a text form; reading one needs to be asked for.
   if (isString(to) || to === NAME) return 'assignment';
   if (isString(from) || from === NAME) return 'explicit';
@@ -138,6 +142,10 @@ function convert(from: ColumnType, to: ColumnType, value: Datum, context: CastCo
     throw new DbError('42846', `cannot cast type ${bareName(from)} to ${bareName(to)}`);
   }
   if (from.oid === UNKNOWN) return parseText({ oid: to.oid, modifier: -1 }, value as string);
+  const element = elementOf(to.oid);
+  if (element !== undefined && elementOf(from.oid) !== undefined) {
+    return convertItems(from, { oid: element, modifier: -1 }, value as ArrayValue, context);
+  }
   if (to.oid === NAME) return formatText({ oid: from.oid, modifier: -1 }, value);
   if (isString(to.oid) || to.oid === CHAR1) return toText(from, value);
   switch (to.oid) {
@@ -172,6 +180,19 @@ function convert(from: ColumnType, to: ColumnType, value: Datum, context: CastCo
   }
   if (from.oid === JSONB) return fromJsonb(to, value as string, context);
   throw unsupported(`a cast from ${sqlTypeName(from)} to ${sqlTypeName(to)}`);
+}
+
+function convertItems(
+  from: ColumnType,
+  to: ColumnType,
+  array: ArrayValue,
+  context: CastContext,
+): ArrayValue {
+  const item = { oid: array.elementOid, modifier: from.modifier };
+  return array.withItems(
+    to.oid,
+    array.items.map((one) => (one === null ? null : castDatum(item, to, one, context))),
+  );
 }
 
 function bareName(type: ColumnType): string {

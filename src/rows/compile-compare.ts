@@ -1,6 +1,7 @@
 // Comparison of two non-null values of a known type, as a function that does no more than it must.
 
-import { compareDatums, compareText, type Datum, orderingOf } from './datum.ts';
+import { compareText } from './compare-text.ts';
+import { compareDatums, type Datum, orderingOf } from './datum.ts';
 import type { CompareOp } from './expr.ts';
 
 export type Compare = (a: Datum, b: Datum) => boolean;

@@ -120,7 +120,8 @@ export function compilePredicate(expr: Expr): CompiledPredicate {
 function compileCall(expr: Extract<Expr, { kind: 'call' }>): CompiledExpr {
   const found = scalarFunctions.get(expr.name);
   assert(found !== undefined, `unknown function ${expr.name}`);
-  const { run, strict } = found;
+  const { strict } = found;
+  const run = found.bind?.(expr.args.map(exprType), expr.type) ?? found.run;
   const args = expr.args.map(compileExpr);
   const [first, second] = args;
   if (strict && first !== undefined && args.length === 1) {

@@ -13,20 +13,25 @@
 //   time                     number: microseconds since midnight
 //   timestamp, timestamptz   as int8: microseconds since 2000-01-01 (UTC), ±Infinity
 //   interval                 Interval
+//   arrays                   ArrayValue
 //
 // The room `rows` knows values, their encodings and the programs that run over them; it knows nothing of tables,
 // transactions or SQL text.
 
 import { compareBytes } from '../base/bytes.ts';
 import { unsupported } from '../base/errors.ts';
+import { ArrayOf, compareArrays } from './array.ts';
+import { compareText } from './compare-text.ts';
 import { Decimal } from './decimal.ts';
 import { compareIntervals, type Interval } from './interval.ts';
+import { compareJsonb, jsonbHashKey } from './json-value.ts';
 import {
   BOOL,
   BPCHAR,
   BYTEA,
   CHAR1,
   DATE,
+  elementOf,
   FLOAT4,
   FLOAT8,
   INT2,
@@ -47,7 +52,19 @@ import {
   VARCHAR,
 } from './types.ts';
 
-export type Datum = null | boolean | number | bigint | string | Uint8Array | Decimal | Interval;
+export type Datum =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Decimal
+  | Interval
+  | ArrayValue;
+
+export type ArrayValue = ArrayOf<Datum>;
+export const ArrayValue: typeof ArrayOf<Datum> = ArrayOf;
 
 const INT8_MIN = -(2n ** 63n);
 const INT8_MAX = 2n ** 63n - 1n;
@@ -63,24 +80,6 @@ export function fitsInt8(value: bigint): boolean {
   return value >= INT8_MIN && value <= INT8_MAX;
 }
 
-/** By code point, which is the order of the UTF-8 bytes; UTF-16's own order differs above U+D7FF. */
-export function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  const shorter = a.length < b.length ? a.length : b.length;
-  for (let i = 0; i < shorter; i++) {
-    const x = a.charCodeAt(i);
-    const y = b.charCodeAt(i);
-    if (x !== y) {
-      if (x >= 0xd800 && y >= 0xd800) {
-        const xSurrogate = x < 0xe000;
-        if (xSurrogate !== y < 0xe000) return xSurrogate ? 1 : -1;
-      }
-      return x - y;
-    }
-  }
-  return a.length - b.length;
-}
-
 /** NaN is greatest and equal to itself; -0 equals 0. */
 export function compareFloats(a: number, b: number): number {
   if (a < b) return -1;
@@ -91,7 +90,16 @@ export function compareFloats(a: number, b: number): number {
 }
 
 /** How values of a type compare: what the ordered types have in common. */
-export type Ordering = 'number' | 'float' | 'text' | 'bytes' | 'bool' | 'decimal' | 'interval';
+export type Ordering =
+  | 'number'
+  | 'float'
+  | 'text'
+  | 'bytes'
+  | 'bool'
+  | 'decimal'
+  | 'interval'
+  | 'json'
+  | 'array';
 
 export function orderingOf(oid: number): Ordering | undefined {
   switch (oid) {
@@ -123,8 +131,12 @@ export function orderingOf(oid: number): Ordering | undefined {
       return 'decimal';
     case INTERVAL:
       return 'interval';
-    default:
-      return undefined;
+    case JSONB:
+      return 'json';
+    default: {
+      const element = elementOf(oid);
+      return element === undefined || orderingOf(element) === undefined ? undefined : 'array';
+    }
   }
 }
 
@@ -148,10 +160,16 @@ export function compareDatums(oid: number, a: Datum, b: Datum): number {
       return (a as Decimal).compare(b as Decimal);
     case 'interval':
       return compareIntervals(a as Interval, b as Interval);
-    case undefined:
-      throw unsupported(
-        `comparing values of type ${oid === JSONB ? 'jsonb' : oid === JSON_TYPE ? 'json' : oid}`,
+    case 'json':
+      return compareJsonb(a as string, b as string);
+    case 'array': {
+      const element = (a as ArrayValue).elementOid;
+      return compareArrays(a as ArrayValue, b as ArrayValue, (x, y) =>
+        compareDatums(element, x, y),
       );
+    }
+    case undefined:
+      throw unsupported(`comparing values of type ${oid === JSON_TYPE ? 'json' : oid}`);
   }
 }
 
@@ -179,11 +197,29 @@ export function hashKey(oid: number, value: Datum): string | number | bigint | b
     case 'text':
     case 'bool':
       return value as string | number | bigint | boolean;
+    case 'json':
+      return jsonbHashKey(value as string);
+    case 'array':
+      return arrayHashKey(value as ArrayValue);
     case undefined:
-      throw unsupported(
-        `grouping by values of type ${oid === JSONB ? 'jsonb' : oid === JSON_TYPE ? 'json' : oid}`,
-      );
+      throw unsupported(`grouping by values of type ${oid === JSON_TYPE ? 'json' : oid}`);
   }
+}
+
+function arrayHashKey({ elementOid, lengths, lowers, items }: ArrayValue): string {
+  let key = `${lengths.join(',')}/${lowers.join(',')}`;
+  for (const item of items) {
+    if (item === null) {
+      key += '~';
+      continue;
+    }
+    const part = hashKey(elementOid, item);
+    // -0 and 0 print alike.
+    const text = String(part);
+    // Lengths keep neighbours apart.
+    key += `;${text.length}:${text}`;
+  }
+  return key;
 }
 
 export { Decimal } from './decimal.ts';

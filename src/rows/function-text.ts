@@ -9,7 +9,7 @@ import { md5 } from './md5.ts';
 import { characterCount, characterOffset } from './modifiers.ts';
 import { likeEscape, matchesLike, matchesRegex } from './pattern.ts';
 import { parseHex } from './text-format.ts';
-import { BOOL, BYTEA, INT4, TEXT } from './types.ts';
+import { ANYNONARRAY, BOOL, BYTEA, INT4, TEXT } from './types.ts';
 
 /** No function may make a longer string. */
 const TEXT_LENGTH_MAX = 64 * 1024 * 1024;
@@ -233,8 +233,8 @@ export const textFunctions: readonly ScalarFunction[] = [
   ...substrings,
   ...lengths,
   scalar('||', [TEXT, TEXT], TEXT, (a: string, b: string) => a + b),
-  scalar('||', [TEXT, ANY], TEXT, (a: string, b: string) => a + b),
-  scalar('||', [ANY, TEXT], TEXT, (a: string, b: string) => a + b),
+  scalar('||', [TEXT, ANYNONARRAY], TEXT, (a: string, b: string) => a + b),
+  scalar('||', [ANYNONARRAY, TEXT], TEXT, (a: string, b: string) => a + b),
   scalar('||', [BYTEA, BYTEA], BYTEA, concatBytea),
   scalar('lower', [TEXT], TEXT, (a: string) => a.toLowerCase()),
   scalar('upper', [TEXT], TEXT, (a: string) => a.toUpperCase()),

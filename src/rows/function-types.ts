@@ -2,11 +2,14 @@
 
 import type { Datum } from './datum.ts';
 import { catalogTypeName } from './type-names.ts';
+import type { ColumnType } from './types.ts';
 
 /** In place of an argument's type: any type, given as text. Whoever resolves the call casts it explicitly to text. */
 export const ANY = 2276;
 
 type Volatility = 'immutable' | 'stable' | 'volatile';
+
+type Run = (...args: Datum[]) => Datum;
 
 export interface ScalarFunction {
   /** The signature's name, as expressions have it: 'int4+int4', '-int4', 'substr(text,int4)', 'concat(any…)'. */
@@ -21,7 +24,9 @@ export interface ScalarFunction {
   readonly strict: boolean;
   readonly volatility: Volatility;
   /** Takes as many datums as there are arguments. */
-  readonly run: (...args: Datum[]) => Datum;
+  readonly run: Run;
+  /** In place of `run`, for what depends on its arguments' types: made once, when the call is compiled. */
+  readonly bind?: (args: readonly ColumnType[], result: ColumnType) => Run;
 }
 
 /** A body may name the datums that its signature promises. */
@@ -29,7 +34,7 @@ type Body = (...args: never[]) => Datum;
 
 function signature(sqlName: string, argOids: readonly number[], variadic: boolean): string {
   const names = argOids.map((oid) => (oid === ANY ? 'any' : catalogTypeName(oid)));
-  if (/^\w/.test(sqlName)) return `${sqlName}(${names.join(',')}${variadic ? '…' : ''})`;
+  if (/^[\w[]/.test(sqlName)) return `${sqlName}(${names.join(',')}${variadic ? '…' : ''})`;
   return names.length === 1 ? `${sqlName}${names[0]}` : `${names[0]}${sqlName}${names[1]}`;
 }
 
@@ -48,7 +53,7 @@ export function scalar(
     resultOid,
     strict: true,
     volatility: 'immutable',
-    run: body as (...args: Datum[]) => Datum,
+    run: body as Run,
   };
 }
 
@@ -57,7 +62,7 @@ export function variadicWithNulls(
   sqlName: string,
   argOids: readonly number[],
   resultOid: number,
-  body: (...args: Datum[]) => Datum,
+  body: Run,
 ): ScalarFunction {
   return {
     name: signature(sqlName, argOids, true),
@@ -68,5 +73,35 @@ export function variadicWithNulls(
     strict: false,
     volatility: 'immutable',
     run: body,
+  };
+}
+
+/** One that is called with NULLs too. */
+export function withNulls(
+  sqlName: string,
+  argOids: readonly number[],
+  resultOid: number,
+  body: Body,
+): ScalarFunction {
+  return { ...scalar(sqlName, argOids, resultOid, body), strict: false };
+}
+
+const unbound: Run = () => null;
+
+/** One that is made for the types of its arguments; those may be pseudo-types. */
+export function typed(
+  sqlName: string,
+  argOids: readonly number[],
+  resultOid: number,
+  strict: boolean,
+  bind: (args: readonly ColumnType[], result: ColumnType) => (...args: never[]) => Datum,
+  variadic = false,
+): ScalarFunction {
+  return {
+    ...scalar(sqlName, argOids, resultOid, unbound),
+    name: signature(sqlName, argOids, variadic),
+    variadic,
+    strict,
+    bind: bind as (args: readonly ColumnType[], result: ColumnType) => Run,
   };
 }

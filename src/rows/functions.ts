@@ -2,12 +2,15 @@
 // overloads. Comparison, AND, IN, CASE and the like are expressions of their own (expr.ts); functions whose answer
 // comes from the session or the moment are the session's.
 
-import { compareDatums, type Datum } from './datum.ts';
+import { compareDatums, type Datum, orderingOf } from './datum.ts';
+import { arrayFunctions } from './function-array.ts';
+import { quantifiedFunctions } from './function-quantified.ts';
 import { mathFunctions } from './function-math.ts';
 import { textFunctions } from './function-text.ts';
 import { timeFunctions } from './function-time.ts';
 import { type ScalarFunction, variadicWithNulls } from './function-types.ts';
 import {
+  ARRAY_OIDS,
   BOOL,
   BPCHAR,
   BYTEA,
@@ -18,6 +21,7 @@ import {
   INT4,
   INT8,
   INTERVAL,
+  JSONB,
   NUMERIC,
   TEXT,
   TIME,
@@ -43,7 +47,8 @@ function extreme(oid: number, sign: 1 | -1): (...values: Datum[]) => Datum {
 
 const COMPARABLE = [
   ...[INT2, INT4, INT8, NUMERIC, FLOAT4, FLOAT8, TEXT, VARCHAR, BPCHAR, BOOL, BYTEA, DATE],
-  ...[TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID],
+  ...[TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, JSONB],
+  ...ARRAY_OIDS.filter((oid) => orderingOf(oid) !== undefined),
 ];
 
 const extremes: readonly ScalarFunction[] = COMPARABLE.flatMap((oid) => [
@@ -51,12 +56,15 @@ const extremes: readonly ScalarFunction[] = COMPARABLE.flatMap((oid) => [
   variadicWithNulls('least', [oid], oid, extreme(oid, -1)),
 ]);
 
-const all: readonly ScalarFunction[] = [
+const named: readonly ScalarFunction[] = [
   ...mathFunctions,
   ...textFunctions,
   ...timeFunctions,
+  ...arrayFunctions,
   ...extremes,
 ];
+
+const all: readonly ScalarFunction[] = [...named, ...quantifiedFunctions(named)];
 
 /** By signature, the name that a 'call' expression carries. */
 export const scalarFunctions: ReadonlyMap<string, ScalarFunction> = new Map(

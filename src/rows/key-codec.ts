@@ -4,14 +4,16 @@
 //   one byte   0 NULL that sorts first, 1 a value, 2 NULL that sorts last
 //   the value  bool 1 byte; ints big-endian with the sign flipped; floats likewise with negative ones inverted (-0 is
 //              0, NaN is last); date 4 bytes, times and timestamps 8, uuid 16, interval 12 (the span it compares by);
-//              strings with 00 as 00 FF and an end of 00 01; numeric in key-decimal.ts
+//              strings with 00 as 00 FF and an end of 00 01; numeric in key-decimal.ts; arrays item by item, each with a
+//              byte before it (0 the end, 1 a value, 2 NULL), then number, lengths and lower bounds of the dimensions
 //
 // A descending column has all bytes of its values inverted, but not the byte before them. Values that compare equal
 // have one encoding, so what comes back may differ from what went in where equality forgives it (1.0 and 1.00).
 
 import { type ByteReader, ByteWriter, utf8 } from '../base/bytes.ts';
 import { DbError, unsupported } from '../base/errors.ts';
-import type { Datum } from './datum.ts';
+import { itemCount } from './array.ts';
+import { ArrayValue, type Datum } from './datum.ts';
 import type { Decimal } from './decimal.ts';
 import { Interval } from './interval.ts';
 import { readKeyDecimal, writeKeyDecimal } from './key-decimal.ts';
@@ -23,12 +25,14 @@ import {
   BYTEA,
   CHAR1,
   DATE,
+  elementOf,
   FLOAT4,
   FLOAT8,
   INT2,
   INT4,
   INT8,
   INTERVAL,
+  JSONB,
   NAME,
   NUMERIC,
   OID,
@@ -141,8 +145,45 @@ function writeValue(writer: ByteWriter, oid: number, datum: Datum): void {
       writeOrderedInterval(writer, datum as Interval);
       return;
     default:
-      throw unsupported(`a key of type ${sqlTypeName({ oid, modifier: -1 })}`);
+      if (elementOf(oid) === undefined) throw unsupportedKey(oid);
+      writeKeyArray(writer, datum as ArrayValue);
   }
+}
+
+const END = 0;
+
+function writeKeyArray(writer: ByteWriter, array: ArrayValue): void {
+  for (const item of array.items) {
+    writer.u8(item === null ? NULL_LAST : VALUE);
+    if (item !== null) writeValue(writer, array.elementOid, item);
+  }
+  writer.u8(END);
+  writer.u8(array.dimensions);
+  for (const length of array.lengths) writer.u32be(length);
+  for (const lower of array.lowers) writer.u32be((lower ^ 0x80000000) >>> 0);
+}
+
+function readKeyArray(reader: KeyReader, elementOid: number): ArrayValue {
+  const items: Datum[] = [];
+  for (;;) {
+    const mark = reader.u8();
+    if (mark === END) break;
+    items.push(mark === VALUE ? readValue(reader, elementOid) : null);
+  }
+  const dimensions = reader.u8();
+  const lengths = Array.from({ length: dimensions }, () => reader.u32be());
+  const lowers = Array.from({ length: dimensions }, () => reader.u32be() ^ 0x80000000);
+  if (itemCount(lengths) !== items.length) throw new RangeError('malformed key: uneven array');
+  return new ArrayValue(elementOid, lengths, lowers, items);
+}
+
+/** Whether values of a type that has an order can be in keys. */
+export function isKeyType(oid: number): boolean {
+  return (elementOf(oid) ?? oid) !== JSONB;
+}
+
+export function unsupportedKey(oid: number): DbError {
+  return unsupported(`a key of type ${sqlTypeName({ oid, modifier: -1 })}`);
 }
 
 /** Reads bytes back through the inversion of descending columns. */
@@ -224,8 +265,11 @@ function readValue(reader: KeyReader, oid: number): Datum {
       return readKeyDecimal(() => reader.u8());
     case INTERVAL:
       return readOrderedInterval(reader);
-    default:
-      throw unsupported(`a key of type ${sqlTypeName({ oid, modifier: -1 })}`);
+    default: {
+      const element = elementOf(oid);
+      if (element === undefined) throw unsupportedKey(oid);
+      return readKeyArray(reader, element);
+    }
   }
 }
 

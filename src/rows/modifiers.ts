@@ -1,12 +1,13 @@
 // What a type's modifier does to a value: lengths of character types, precision of numeric and of times.
 
 import { DbError } from '../base/errors.ts';
-import type { Datum } from './datum.ts';
+import type { ArrayValue, Datum } from './datum.ts';
 import { type Decimal, powerOfTen } from './decimal.ts';
 import { numericModifier, sqlTypeName } from './type-names.ts';
 import {
   BPCHAR,
   type ColumnType,
+  elementOf,
   NAME,
   NUMERIC,
   TIME,
@@ -39,8 +40,16 @@ export function applyModifier(type: ColumnType, value: Datum, explicit: boolean)
       return type.modifier < 0 || type.modifier >= 6
         ? value
         : roundMicros(value as number | bigint, type.modifier);
-    default:
-      return value;
+    default: {
+      const element = elementOf(type.oid);
+      if (element === undefined || type.modifier < 0) return value;
+      const item = { oid: element, modifier: type.modifier };
+      const array = value as ArrayValue;
+      const items = array.items.map((one) =>
+        one === null ? null : applyModifier(item, one, explicit),
+      );
+      return array.withItems(element, items);
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import {
   BYTEA,
   type ColumnType,
   DATE,
+  elementOf,
   FLOAT4,
   FLOAT8,
   INT2,
@@ -46,6 +47,7 @@ export const STORED_VOID = 11;
 export const STORED_TEXT = 12;
 export const STORED_BYTES = 13;
 export const STORED_NUMERIC = 14;
+export const STORED_ARRAY = 15;
 
 const WIDTHS = [1, 2, 4, 4, 8, 4, 8, 4, 8, 16, 16, 0];
 
@@ -83,7 +85,7 @@ export function storedForm(oid: number): number {
     case NUMERIC:
       return STORED_NUMERIC;
     default:
-      return STORED_TEXT;
+      return elementOf(oid) === undefined ? STORED_TEXT : STORED_ARRAY;
   }
 }
 

@@ -2,10 +2,12 @@
 //
 //   bool 1 byte; int2 2; int4, oid, float4 4; int8, time, float8 8; date 4 (int32 extremes are the infinities);
 //   timestamp 8 (int64 extremes are the infinities); uuid its 16 bytes; interval 8 of microseconds, 4 of days, 4 of
-//   months; text, json raw UTF-8 (char(n) without its padding); bytea raw; numeric as numeric-binary.ts has it.
+//   months; text, json raw UTF-8 (char(n) without its padding); bytea raw; numeric as numeric-binary.ts has it, arrays as
+//   array-bytes.ts.
 
 import type { ByteWriter } from '../base/bytes.ts';
-import type { Datum } from './datum.ts';
+import { readArray, writeArray } from './array-bytes.ts';
+import type { ArrayValue, Datum } from './datum.ts';
 import type { Decimal } from './decimal.ts';
 import { Interval } from './interval.ts';
 import { readNumeric, writeNumeric } from './numeric-binary.ts';
@@ -71,6 +73,11 @@ export function writeStored(writer: ByteWriter, storedForm: number, value: Datum
     case form.STORED_NUMERIC:
       writeNumeric(writer, value as Decimal);
       return;
+    case form.STORED_ARRAY: {
+      const itemForm = form.storedForm((value as ArrayValue).elementOid);
+      writeArray(writer, value as ArrayValue, (part, item) => writeStored(part, itemForm, item));
+      return;
+    }
   }
 }
 
@@ -113,9 +120,16 @@ export function readStored(
       return bytes.slice(start, end);
     case form.STORED_NUMERIC:
       return readNumeric(bytes, start, end);
+    case form.STORED_ARRAY:
+      return readArray(bytes, start, end, itemReader);
     default:
       return null;
   }
+}
+
+function itemReader(elementOid: number): (bytes: Uint8Array, start: number, end: number) => Datum {
+  const itemForm = form.storedForm(elementOid);
+  return (bytes, start, end) => readStored(bytes, itemForm, start, end);
 }
 
 export function writeInt8(writer: ByteWriter, value: number | bigint): void {

@@ -2,7 +2,8 @@
 
 import { toHex } from '../base/bytes.ts';
 import { DbError, unsupported } from '../base/errors.ts';
-import type { Datum } from './datum.ts';
+import { formatArray, parseArray } from './array-text.ts';
+import type { ArrayValue, Datum } from './datum.ts';
 import { fitsInt8, normalizeInt8 } from './datum.ts';
 import { formatDate, formatTime, formatTimestamp, formatTimestampTz } from './datetime-format.ts';
 import { parseDate, parseTime, parseTimestamp, parseTimestampTz } from './datetime-parse.ts';
@@ -19,6 +20,7 @@ import {
   CHAR1,
   type ColumnType,
   DATE,
+  elementOf,
   FLOAT4,
   FLOAT8,
   INT2,
@@ -86,8 +88,12 @@ export function parseText(type: ColumnType, text: string): Datum {
       return parseJson(checkedText(text));
     case JSONB:
       return parseJsonb(checkedText(text));
-    default:
-      throw unsupported(`text input of ${catalogTypeName(type.oid)}`);
+    default: {
+      const element = elementOf(type.oid);
+      if (element === undefined) throw unsupported(`text input of ${catalogTypeName(type.oid)}`);
+      const item = { oid: element, modifier: type.modifier };
+      return parseArray(element, text, (part) => parseText(item, part));
+    }
   }
 }
 
@@ -130,8 +136,12 @@ export function formatText(type: ColumnType, value: Datum): string {
       return formatTimestampTz(value as number | bigint);
     case INTERVAL:
       return formatInterval(value as Interval);
-    default:
-      throw unsupported(`text output of ${catalogTypeName(type.oid)}`);
+    default: {
+      const element = elementOf(type.oid);
+      if (element === undefined) throw unsupported(`text output of ${catalogTypeName(type.oid)}`);
+      const item = { oid: element, modifier: type.modifier };
+      return formatArray(value as ArrayValue, (part) => formatText(item, part));
+    }
   }
 }
 

@@ -1,12 +1,18 @@
 // Type names: PostgreSQL's catalog names (in signatures) and the SQL spelling (in messages), and typmods.
 
 import {
+  ANYARRAY,
+  ANYCOMPATIBLE,
+  ANYCOMPATIBLEARRAY,
+  ANYELEMENT,
+  ANYNONARRAY,
   BOOL,
   BPCHAR,
   BYTEA,
   CHAR1,
   type ColumnType,
   DATE,
+  elementOf,
   FLOAT4,
   FLOAT8,
   INT2,
@@ -55,15 +61,24 @@ const NAMES: ReadonlyMap<number, readonly [catalog: string, sql: string]> = new 
   [UUID, ['uuid', 'uuid']],
   [JSONB, ['jsonb', 'jsonb']],
   [VOID, ['void', 'void']],
+  [ANYARRAY, ['anyarray', 'anyarray']],
+  [ANYELEMENT, ['anyelement', 'anyelement']],
+  [ANYNONARRAY, ['anynonarray', 'anynonarray']],
+  [ANYCOMPATIBLE, ['anycompatible', 'anycompatible']],
+  [ANYCOMPATIBLEARRAY, ['anycompatiblearray', 'anycompatiblearray']],
 ]);
 
 /** int4, varchar, timestamptz, … */
 export function catalogTypeName(oid: number): string {
+  const element = elementOf(oid);
+  if (element !== undefined) return `_${catalogTypeName(element)}`;
   return NAMES.get(oid)?.[0] ?? `type ${oid}`;
 }
 
 /** integer, character varying(10), … as format_type() answers. */
 export function sqlTypeName(type: ColumnType): string {
+  const element = elementOf(type.oid);
+  if (element !== undefined) return `${sqlTypeName({ oid: element, modifier: type.modifier })}[]`;
   const name = NAMES.get(type.oid)?.[1] ?? `type ${type.oid}`;
   if (type.modifier < 0) return name;
   switch (type.oid) {

@@ -28,6 +28,60 @@ export const JSONB = 3802;
 /** Statements that return nothing. */
 export const VOID = 2278;
 
+/** Pseudo-types, in the signatures of functions that take any array, any element and so on (types/polymorphic.ts). */
+export const ANYARRAY = 2277;
+export const ANYELEMENT = 2283;
+export const ANYNONARRAY = 2776;
+export const ANYCOMPATIBLE = 5077;
+export const ANYCOMPATIBLEARRAY = 5078;
+
+export const INT4_ARRAY = 1007;
+export const TEXT_ARRAY = 1009;
+
+/** Element types with the types of their arrays. */
+const ARRAYS: readonly (readonly [element: number, array: number])[] = [
+  ...([
+    [BOOL, 1000],
+    [BYTEA, 1001],
+    [CHAR1, 1002],
+    [NAME, 1003],
+    [INT8, 1016],
+    [INT2, 1005],
+    [INT4, 1007],
+    [REGPROC, 1008],
+    [TEXT, 1009],
+    [OID, 1028],
+    [JSON_TYPE, 199],
+    [FLOAT4, 1021],
+    [FLOAT8, 1022],
+    [BPCHAR, 1014],
+    [VARCHAR, 1015],
+    [DATE, 1182],
+    [TIME, 1183],
+    [TIMESTAMP, 1115],
+    [TIMESTAMPTZ, 1185],
+    [INTERVAL, 1187],
+    [NUMERIC, 1231],
+    [UUID, 2951],
+    [JSONB, 3807],
+  ] as const),
+];
+
+const ARRAY_OF: ReadonlyMap<number, number> = new Map(ARRAYS);
+const ELEMENT_OF: ReadonlyMap<number, number> = new Map(ARRAYS.map(([e, a]) => [a, e]));
+
+export const ARRAY_OIDS: readonly number[] = [...ELEMENT_OF.keys()];
+
+/** The type of arrays of these; undefined where there are none (arrays of arrays are arrays of more dimensions). */
+export function arrayOf(elementOid: number): number | undefined {
+  return ARRAY_OF.get(elementOid);
+}
+
+/** Undefined: no array. */
+export function elementOf(oid: number): number | undefined {
+  return ELEMENT_OF.get(oid);
+}
+
 export interface ColumnType {
   readonly oid: number;
   /** PostgreSQL's typmod: -1 none; varchar(n) and char(n) n + 4; numeric(p, s) ((p << 16) | s) + 4. */

@@ -1,7 +1,8 @@
 // Random values of every type, with the edges made likely.
 import fc from 'fast-check';
-import { type Datum, Decimal, Interval, normalizeInt8 } from '../../src/rows/datum.ts';
+import { ArrayValue, type Datum, Decimal, Interval, normalizeInt8 } from '../../src/rows/datum.ts';
 import {
+  arrayOf,
   BOOL,
   BPCHAR,
   BYTEA,
@@ -82,10 +83,7 @@ const interval = fc
 const float8 = fc.oneof(fc.double(), fc.constantFrom(0, -0, Number.NaN, ...infinities, 5e-324, 1));
 
 /** A non-null value of each type that can be a key. */
-export const valuesByType: ReadonlyMap<number, fc.Arbitrary<Datum>> = new Map<
-  number,
-  fc.Arbitrary<Datum>
->([
+const valuesByType: Map<number, fc.Arbitrary<Datum>> = new Map<number, fc.Arbitrary<Datum>>([
   [BOOL, fc.boolean()],
   [INT2, fc.integer({ min: -32768, max: 32767 })],
   [INT4, fc.oneof(fc.integer(), fc.integer({ min: -3, max: 3 }))],
@@ -106,6 +104,23 @@ export const valuesByType: ReadonlyMap<number, fc.Arbitrary<Datum>> = new Map<
   [INTERVAL, interval],
   [UUID, fc.uuid()],
 ]);
+
+/** Of one dimension or two, with any lower bounds. */
+function arrayOfItems(elementOid: number): fc.Arbitrary<Datum> {
+  const item = nullable(elementOid);
+  const lower = fc.constantFrom(1, 1, 0, -2, 5);
+  const flat = fc
+    .tuple(fc.array(item, { maxLength: 4 }), lower)
+    .map(([items, from]) => ArrayValue.of(elementOid, items, from));
+  const deep = fc
+    .tuple(fc.array(fc.tuple(item, item), { minLength: 1, maxLength: 3 }), lower, lower)
+    .map(([pairs, a, b]) => new ArrayValue(elementOid, [pairs.length, 2], [a, b], pairs.flat()));
+  return fc.oneof(flat, deep);
+}
+
+for (const element of [INT4, TEXT, NUMERIC, TIMESTAMP, BYTEA]) {
+  valuesByType.set(arrayOf(element) as number, arrayOfItems(element));
+}
 
 export const typeOids: readonly number[] = [...valuesByType.keys()];
 

@@ -152,11 +152,10 @@ describe('scalar functions', () => {
       expect(found.name).toBe(name);
       expect(candidates(found.sqlName)).toContain(found);
     }
-    expect(candidates('||').map(({ name }) => name)).toEqual([
-      'text||text',
-      'text||any',
-      'any||text',
-      'bytea||bytea',
+    expect(candidates('<<').map(({ name }) => name)).toEqual([
+      'int2<<int4',
+      'int4<<int4',
+      'int8<<int4',
     ]);
     expect(candidates('no_such_function')).toEqual([]);
   });

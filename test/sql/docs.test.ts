@@ -33,7 +33,10 @@ function limits(what: string): number[] {
   return [...most.matchAll(/\d[\d,]*/g)].map(([number]) => Number(number.replaceAll(',', '')));
 }
 
-const sqlNames = [...new Set([...scalarFunctions.values()].map(({ sqlName }) => sqlName))];
+/** Those in brackets are SQL's own syntax. */
+const sqlNames = [...new Set([...scalarFunctions.values()].map(({ sqlName }) => sqlName))].filter(
+  (name) => !name.startsWith('['),
+);
 
 describe('docs/sql.md', () => {
   it.each([

@@ -3,6 +3,7 @@
 import { utf8 } from '../../base/bytes.ts';
 import { DbError } from '../../base/errors.ts';
 import { orderingOf } from '../../rows/datum.ts';
+import { isKeyType, unsupportedKey } from '../../rows/key-codec.ts';
 import { catalogTypeName } from '../../rows/type-names.ts';
 import { columnType, INT8, UNKNOWN } from '../../rows/types.ts';
 import {
@@ -182,7 +183,10 @@ export function checkKeyColumns(
 }
 
 function checkKeyType(oid: number): void {
-  if (orderingOf(oid) !== undefined) return;
+  if (orderingOf(oid) !== undefined) {
+    if (!isKeyType(oid)) throw unsupportedKey(oid);
+    return;
+  }
   throw new DbError(
     '42704',
     `data type ${catalogTypeName(oid)} has no default operator class for access method "btree"`,

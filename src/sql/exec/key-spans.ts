@@ -1,7 +1,7 @@
 // Key constraints with their values: the keys or spans that an execution reads, in key order and disjoint.
 
 import { ByteWriter, compareBytes, equalBytes, prefixEnd } from '../../base/bytes.ts';
-import { compareDatums, type Datum } from '../../rows/datum.ts';
+import { type ArrayValue, compareDatums, type Datum } from '../../rows/datum.ts';
 import { type CompiledExpr, compileExpr, TupleView } from '../../rows/compile.ts';
 import { encodeKeyDatum, keyPrefix } from '../../rows/key-codec.ts';
 import type { Span } from '../../ranges/api.ts';
@@ -14,6 +14,7 @@ export const NO_ROW: TupleView = new TupleView([]);
 interface CompiledValue {
   readonly evaluate: CompiledExpr;
   readonly oid: number;
+  readonly each: boolean;
 }
 
 interface CompiledConstraint {
@@ -84,25 +85,35 @@ function distinctParts(
   const parts: Uint8Array[] = [];
   for (const value of values) {
     const datum = value.evaluate(NO_ROW, params);
-    if (datum === null) continue;
-    const narrowed = narrow(value.oid, oid, datum);
-    if (narrowed.kind === 'exact') parts.push(encoded(column, oid, narrowed.at));
+    for (const item of value.each ? itemsOf(datum) : [datum]) {
+      if (item === null) continue;
+      const narrowed = narrow(value.oid, oid, item);
+      if (narrowed.kind === 'exact') parts.push(encoded(column, oid, narrowed.at));
+    }
   }
   if (parts.length < 2) return parts;
   parts.sort(compareBytes);
   return parts.filter((part, i) => i === 0 || !equalBytes(part, parts[i - 1] as Uint8Array));
 }
 
+function itemsOf(array: Datum): readonly Datum[] {
+  return array === null ? [] : (array as ArrayValue).items;
+}
+
 function compileConstraint(constraint: KeyConstraint): CompiledConstraint {
   return {
     column: constraint.column,
     oid: constraint.type.oid,
-    equal: constraint.equal?.map((v) => ({ evaluate: compileExpr(v.expr), oid: v.type.oid })),
+    equal: constraint.equal?.map(compileValue),
     bounds: constraint.bounds.map(({ op, value }) => ({
       op,
-      value: { evaluate: compileExpr(value.expr), oid: value.type.oid },
+      value: compileValue(value),
     })),
   };
+}
+
+function compileValue({ expr, type, each = false }: KeyValue): CompiledValue {
+  return { evaluate: compileExpr(expr), oid: type.oid, each };
 }
 
 /** The tightest bounds; undefined when nothing satisfies them all. */
@@ -208,7 +219,8 @@ export class PointKey {
   /** Undefined unless every column has exactly one value. */
   static of(index: IndexDescriptor, access: TableAccess): PointKey | undefined {
     const single =
-      access.kind === 'points' && access.constraints.every((c) => c.equal?.length === 1);
+      access.kind === 'points' &&
+      access.constraints.every((c) => c.equal?.length === 1 && c.equal[0]?.each !== true);
     return single ? new PointKey(index, access) : undefined;
   }
 
@@ -217,8 +229,7 @@ export class PointKey {
     this.#columns = index.columns;
     this.#oids = access.constraints.map((c) => c.type.oid);
     this.#values = access.constraints.map((c) => {
-      const value = c.equal?.[0] as KeyValue;
-      return { evaluate: compileExpr(value.expr), oid: value.type.oid };
+      return compileValue(c.equal?.[0] as KeyValue);
     });
   }
 

@@ -120,10 +120,35 @@ export type Expression =
       readonly orderBy: readonly OrderItem[];
       readonly at: number;
     }
+  /** ARRAY[…]; items of nested constructors are such again. */
+  | { readonly kind: 'array'; readonly items: readonly Expression[]; readonly at: number }
+  /** a[1], a[1:2], a[:][2] */
+  | {
+      readonly kind: 'subscript';
+      readonly arg: Expression;
+      readonly indices: readonly Subscript[];
+      readonly at: number;
+    }
+  /** x op ANY (array), x op ALL (array). */
+  | {
+      readonly kind: 'quantified';
+      readonly op: string;
+      readonly quantifier: 'any' | 'all';
+      readonly left: Expression;
+      readonly array: Expression;
+      readonly at: number;
+    }
   /** current_timestamp, current_date, current_user, … */
   | { readonly kind: 'special'; readonly name: string; readonly at: number }
   /** DEFAULT in VALUES and SET. */
   | { readonly kind: 'default'; readonly at: number };
+
+/** A slice's bounds may be left out; a plain subscript is its `upper`. */
+export interface Subscript {
+  readonly isSlice: boolean;
+  readonly lower: Expression | undefined;
+  readonly upper: Expression | undefined;
+}
 
 export type LiteralValue =
   | { readonly type: 'null' }

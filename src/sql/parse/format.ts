@@ -98,6 +98,20 @@ export function formatExpression(expr: Expression): string {
       return `NULLIF(${list([expr.left, expr.right])})`;
     case 'function':
       return formatCall(expr);
+    case 'array':
+      return `ARRAY[${list(expr.items)}]`;
+    case 'subscript': {
+      const indices = expr.indices.map(({ isSlice, lower, upper }) => {
+        const to = upper === undefined ? '' : formatExpression(upper);
+        if (!isSlice) return `[${to}]`;
+        return `[${lower === undefined ? '' : formatExpression(lower)}:${to}]`;
+      });
+      return `(${formatExpression(expr.arg)})${indices.join('')}`;
+    }
+    case 'quantified': {
+      const word = expr.quantifier.toUpperCase();
+      return `${operand(expr.left)} ${expr.op} ${word} (${formatExpression(expr.array)})`;
+    }
     case 'special':
       return expr.name.toUpperCase();
     case 'default':
@@ -126,6 +140,7 @@ function operand(expr: Expression): string {
     case 'isDistinct':
     case 'in':
     case 'between':
+    case 'quantified':
       return `(${formatExpression(expr)})`;
     default:
       return formatExpression(expr);

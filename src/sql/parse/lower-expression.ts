@@ -1,6 +1,14 @@
 // Expressions, from the grammar's nodes to ours.
 
-import type { A_Const, A_Expr, FuncCall, Node, SortBy, SQLValueFunction } from 'libpg-query';
+import type {
+  A_Const,
+  A_Expr,
+  A_Indirection,
+  FuncCall,
+  Node,
+  SortBy,
+  SQLValueFunction,
+} from 'libpg-query';
 import type { Expression, OrderItem } from './ast.ts';
 import { expectNode, locationOf, type Lowering, namesOf, tagOf } from './lower-context.ts';
 import { lowerType } from './lower-type.ts';
@@ -9,8 +17,6 @@ import { numberValue } from './numbers.ts';
 /** What the nodes that we have no expression for are called in SQL. */
 const constructs: Readonly<Record<string, string>> = {
   SubLink: 'a subquery in an expression',
-  A_ArrayExpr: 'an ARRAY constructor',
-  A_Indirection: 'a subscript or field selection',
   RowExpr: 'a row constructor',
   CollateClause: 'COLLATE',
   GroupingFunc: 'GROUPING',
@@ -129,8 +135,23 @@ function lowerKeywordExpression(ctx: Lowering, node: Node): Expression {
     return call(undefined, name, lowerExpressions(ctx, args), ctx.at(location));
   }
   if ('SQLValueFunction' in node) return lowerSpecial(ctx, node.SQLValueFunction);
+  if ('A_ArrayExpr' in node) {
+    const { elements, location } = node.A_ArrayExpr;
+    return { kind: 'array', items: lowerExpressions(ctx, elements), at: ctx.at(location) };
+  }
+  if ('A_Indirection' in node) return lowerSubscripts(ctx, node.A_Indirection);
   if ('SetToDefault' in node) return { kind: 'default', at: ctx.at(node.SetToDefault.location) };
   throw unsupportedNode(ctx, node);
+}
+
+function lowerSubscripts(ctx: Lowering, node: A_Indirection): Expression {
+  const arg = required(ctx, node.arg);
+  const indices = (node.indirection ?? []).map((step) => {
+    if (!('A_Indices' in step)) throw ctx.unsupported('a field selection', arg.at);
+    const { is_slice: isSlice = false, lidx, uidx } = step.A_Indices;
+    return { isSlice, lower: lowerOptional(ctx, lidx), upper: lowerOptional(ctx, uidx) };
+  });
+  return { kind: 'subscript', arg, indices, at: arg.at };
 }
 
 /** A constant as it stands, where a parameter can't: ORDER BY 1. */
@@ -223,9 +244,11 @@ function lowerOperator(ctx: Lowering, node: A_Expr): Expression {
       };
     }
     case 'AEXPR_OP_ANY':
-      throw ctx.unsupported(`${op} ANY (array)`, node.location);
-    case 'AEXPR_OP_ALL':
-      throw ctx.unsupported(`${op} ALL (array)`, node.location);
+    case 'AEXPR_OP_ALL': {
+      const [left, array] = [required(ctx, node.lexpr), required(ctx, node.rexpr)];
+      const quantifier = node.kind === 'AEXPR_OP_ANY' ? 'any' : 'all';
+      return { kind: 'quantified', op, quantifier, left, array, at };
+    }
     case 'AEXPR_SIMILAR':
       throw ctx.unsupported('SIMILAR TO', node.location);
     default:

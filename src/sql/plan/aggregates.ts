@@ -1,6 +1,7 @@
 // Binding of aggregate calls.
 
 import { DbError, unsupported } from '../../base/errors.ts';
+import { orderingOf } from '../../rows/datum.ts';
 import type { AggregateKind, Expr } from '../../rows/expr.ts';
 import * as t from '../../rows/types.ts';
 import type { Expression } from '../parse/ast.ts';
@@ -22,6 +23,7 @@ function each(kind: AggregateKind, oids: readonly number[], result?: number): Ag
 const ORDERED: readonly number[] = [
   ...[t.INT2, t.INT4, t.INT8, t.FLOAT4, t.FLOAT8, t.NUMERIC, t.OID, t.TEXT, t.BPCHAR],
   ...[t.DATE, t.TIME, t.TIMESTAMP, t.TIMESTAMPTZ, t.INTERVAL],
+  ...t.ARRAY_OIDS.filter((oid) => orderingOf(oid) !== undefined),
 ];
 
 const SIGNATURES: ReadonlyMap<string, readonly AggregateSignature[]> = new Map([

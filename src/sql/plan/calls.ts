@@ -5,11 +5,21 @@ import type { Expr } from '../../rows/expr.ts';
 import { ANY, type ScalarFunction } from '../../rows/function-types.ts';
 import { candidates } from '../../rows/functions.ts';
 import { sqlTypeName } from '../../rows/type-names.ts';
-import { BOOL, columnType, FLOAT4, FLOAT8, TEXT, UNKNOWN } from '../../rows/types.ts';
+import {
+  ANYNONARRAY,
+  BOOL,
+  columnType,
+  elementOf,
+  FLOAT4,
+  FLOAT8,
+  TEXT,
+  UNKNOWN,
+} from '../../rows/types.ts';
 import type { Expression } from '../parse/ast.ts';
 import { canCoerceImplicitly, coerce, typeOf } from '../types/coercion.ts';
 import { positionOf, resolveTypeName } from '../types/names.ts';
 import { chooseOverload } from '../types/overloads.ts';
+import { fitsPolymorphic, isPolymorphic, resolvePolymorphic } from '../types/polymorphic.ts';
 import type { Binder } from './binder.ts';
 import { noOperator } from './conditions.ts';
 import { hasColumns } from './expr-tools.ts';
@@ -21,7 +31,23 @@ export function bindOperator(
   asts: readonly Expression[],
   at: number,
 ): Expr {
-  const args = asts.map((ast) => binder.bind(ast));
+  return bindOperatorOf(
+    binder,
+    op,
+    asts.map((ast) => binder.bind(ast)),
+    asts,
+    at,
+  );
+}
+
+/** Of operands that are bound already. */
+export function bindOperatorOf(
+  binder: Binder,
+  op: string,
+  args: readonly Expr[],
+  asts: readonly Expression[],
+  at: number,
+): Expr {
   const oids = args.map((arg) => typeOf(arg).oid);
   const named = operators(op);
   // One operand of unknown type: first suppose that it is of the other's type.
@@ -38,6 +64,13 @@ export function bindOperator(
 interface Candidate {
   readonly argOids: readonly number[];
   readonly of: ScalarFunction;
+  fits?(inputs: readonly number[]): boolean;
+}
+
+function candidate(of: ScalarFunction, argOids: readonly number[]): Candidate {
+  return argOids.some(isPolymorphic)
+    ? { argOids, of, fits: (inputs) => fitsPolymorphic(argOids, inputs) }
+    : { argOids, of };
 }
 
 /** float4 with float8 is PostgreSQL's own operator: without it float4 with integer would be a float4. */
@@ -51,7 +84,7 @@ function operators(op: string): readonly Candidate[] {
           { argOids: [FLOAT8, FLOAT4], of },
         ]
       : [];
-    return [{ argOids, of }, ...mixed];
+    return [candidate(of, argOids), ...mixed];
   });
 }
 
@@ -91,14 +124,15 @@ export function bindFunction(binder: Binder, ast: FunctionCall): Expr {
 
 /** A variadic function as one of as many arguments as the call has. */
 function spread(f: ScalarFunction, count: number): Candidate {
-  if (!f.variadic || count < f.argOids.length) return { argOids: f.argOids, of: f };
+  if (!f.variadic || count < f.argOids.length) return candidate(f, f.argOids);
   const last = f.argOids[f.argOids.length - 1] as number;
   const argOids = Array.from({ length: count }, (_, i) => f.argOids[i] ?? last);
-  return { argOids, of: f };
+  return candidate(f, argOids);
 }
 
 function acceptsImplicitly(from: number, to: number): boolean {
-  return to === ANY || canCoerceImplicitly(from, to);
+  if (to === ANYNONARRAY) return elementOf(from) === undefined;
+  return to === ANY || isPolymorphic(to) || canCoerceImplicitly(from, to);
 }
 
 function call(
@@ -108,13 +142,18 @@ function call(
   asts: readonly Expression[],
   at: number,
 ): Expr {
+  const last = f.argOids[f.argOids.length - 1] as number;
+  const declared = args.map((_, i) => f.argOids[i] ?? last);
+  const inputs = args.map((arg) => typeOf(arg).oid);
+  const { argOids, resultOid } = resolvePolymorphic(declared, f.resultOid, inputs);
   const bound = args.map((arg, i) => {
-    const wanted = f.argOids[i] ?? (f.argOids[f.argOids.length - 1] as number);
+    const wanted = argOids[i] as number;
     const place = asts[i]?.at ?? at;
-    if (wanted !== ANY) return binder.coerced(arg, columnType(wanted), place);
-    return asOutput(binder, arg, place);
+    if (wanted === ANY) return asOutput(binder, arg, place);
+    if (wanted !== ANYNONARRAY) return binder.coerced(arg, columnType(wanted), place);
+    return coerce(arg, columnType(TEXT), 'explicit', binder.context.parameters, place) ?? arg;
   });
-  return { kind: 'call', type: columnType(f.resultOid), name: f.name, args: bound };
+  return { kind: 'call', type: columnType(resultOid), name: f.name, args: bound };
 }
 
 /** As text in the way in which a result shows it: true is t there, unlike in a cast. */

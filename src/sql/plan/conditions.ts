@@ -3,15 +3,15 @@
 import { DbError } from '../../base/errors.ts';
 import type { CompareOp, Expr } from '../../rows/expr.ts';
 import { sqlTypeName } from '../../rows/type-names.ts';
-import { columnType, TEXT, UNKNOWN } from '../../rows/types.ts';
+import { columnType, elementOf, TEXT, UNKNOWN } from '../../rows/types.ts';
 import type { Expression } from '../parse/ast.ts';
 import { canCoerceImplicitly, commonType, typeOf } from '../types/coercion.ts';
-import { COMPARISONS } from '../types/comparison.ts';
+import { COMPARISONS, isComparable } from '../types/comparison.ts';
 import { positionOf } from '../types/names.ts';
 import { chooseOverload } from '../types/overloads.ts';
 import type { Binder } from './binder.ts';
 
-const COMPARE_OPS: ReadonlyMap<string, CompareOp> = new Map([
+export const COMPARE_OPS: ReadonlyMap<string, CompareOp> = new Map([
   ['=', '='],
   ['<>', '<>'],
   ['!=', '<>'],
@@ -64,6 +64,14 @@ export function comparedAs(op: string, left: number, right: number, at: number):
   if (left === UNKNOWN && right === UNKNOWN) return TEXT;
   const inputs =
     left === UNKNOWN ? [right, right] : right === UNKNOWN ? [left, left] : [left, right];
+  const [first, second] = inputs as [number, number];
+  if (first === second && elementOf(first) !== undefined) {
+    if (isComparable(first)) return first;
+    throw new DbError(
+      '42883',
+      `could not identify ${op === '=' || op === '<>' ? 'an equality operator' : 'a comparison function'} for type ${sqlTypeName(columnType(elementOf(first) as number))}`,
+    );
+  }
   const choice = chooseOverload(COMPARISONS, inputs, canCoerceImplicitly);
   if (choice.kind === 'one') return choice.signature.comparedAs;
   throw noOperator(op, [left, right], choice.kind, at);

@@ -159,8 +159,9 @@ function explainNode(tree: Tree, depth: number, node: PlanNode): void {
 function explainTable(tree: Tree, depth: number, node: TableNode): void {
   const { access, table, lock } = node;
   const keys = access.constraints.reduce((n, c) => n * (c.equal?.length ?? 1), 1);
-  const how =
-    access.kind === 'points' ? (keys === 1 ? 'Point Get' : `Point Gets (${keys})`) : 'Scan';
+  const some = access.constraints.some((c) => c.equal?.some((value) => value.each) ?? false);
+  const points = some ? 'Point Gets' : keys === 1 ? 'Point Get' : `Point Gets (${keys})`;
+  const how = access.kind === 'points' ? points : 'Scan';
   tree.add(depth, `${how} ${table.name}${node.reverse ? ' in reverse' : ''}`);
   const local = { ...node, base: 0 };
   const names = tree.names(local);
@@ -182,7 +183,10 @@ function constraintText(constraint: KeyConstraint, names: Names): string {
   const column = names.column(constraint.column.position);
   const { equal, bounds } = constraint;
   if (equal !== undefined) {
-    const values = equal.map((v) => exprText(v.expr, names));
+    const values = equal.map((v) => {
+      const shown = exprText(v.expr, names);
+      return v.each === true ? `ANY (${shown})` : shown;
+    });
     return values.length === 1 ? `${column} = ${values[0]}` : `${column} IN (${values.join(', ')})`;
   }
   return bounds

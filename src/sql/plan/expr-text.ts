@@ -1,6 +1,7 @@
 // Bound expressions as SQL-like text, for EXPLAIN.
 
 import type { AggregateCall, Expr } from '../../rows/expr.ts';
+import { ARRAY_CONSTRUCTOR, SLICE, SUBSCRIPT } from '../../rows/function-array.ts';
 import { sqlTypeName } from '../../rows/type-names.ts';
 import { formatText } from '../../rows/text-format.ts';
 import { BOOL, NUMERIC, FLOAT4, FLOAT8, INT2, INT4, INT8, OID } from '../../rows/types.ts';
@@ -65,11 +66,36 @@ function isOperator(expr: Expr): expr is Call {
 
 function callText(expr: Call, text: (e: Expr) => string, inner: (e: Expr) => string): string {
   const [left, right] = expr.args;
+  if (expr.name.startsWith('[')) return syntaxText(expr, text, inner);
   if (!isOperator(expr) || left === undefined) {
     return `${expr.name.slice(0, expr.name.indexOf('('))}(${expr.args.map(text).join(', ')})`;
   }
   const op = /[^\w" ]+/.exec(expr.name)?.[0] ?? '?';
   return right === undefined ? `${op}${inner(left)}` : `${inner(left)} ${op} ${inner(right)}`;
+}
+
+/** What has a syntax of its own: ARRAY[…], a[1], a[1:2], x = ANY (a). */
+function syntaxText(expr: Call, text: (e: Expr) => string, inner: (e: Expr) => string): string {
+  const [first, ...rest] = expr.args;
+  if (expr.name === ARRAY_CONSTRUCTOR || first === undefined) {
+    return `ARRAY[${expr.args.map(text).join(', ')}]`;
+  }
+  if (expr.name === SUBSCRIPT) return `${inner(first)}${rest.map((e) => `[${text(e)}]`).join('')}`;
+  if (expr.name === SLICE) {
+    const limit = (i: number): string => (isTrue(rest[i]) ? text(rest[i + 1] as Expr) : '');
+    const slices = Array.from(
+      { length: rest.length / 4 },
+      (_, i) => `[${limit(i * 4)}:${limit(i * 4 + 2)}]`,
+    );
+    return inner(first) + slices.join('');
+  }
+  const [, op = '?', quantifier = ''] =
+    /^\[(?:\w* ?)*?([^\w" \]]+).* (any|all)\]/.exec(expr.name) ?? [];
+  return `${inner(first)} ${op} ${quantifier.toUpperCase()} (${rest.map(text).join(', ')})`;
+}
+
+function isTrue(expr: Expr | undefined): boolean {
+  return expr?.kind === 'constant' && expr.value === true;
 }
 
 export function aggregateText(call: AggregateCall, names: Names): string {

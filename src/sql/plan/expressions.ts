@@ -12,6 +12,7 @@ import { positionOf, resolveTypeName } from '../types/names.ts';
 import { AGGREGATE_SLOT, type AggregateCollector } from './aggregate-collector.ts';
 import { bindAggregate, isAggregate } from './aggregates.ts';
 import type { Binder } from './binder.ts';
+import { bindArray, bindArrayAs, bindQuantified, bindSubscript } from './arrays.ts';
 import { bindFunction, bindOperator } from './calls.ts';
 import { bindBetween, bindCase, bindComparison, bindIn, bindNullIf } from './conditions.ts';
 import { findExpr } from './expr-tools.ts';
@@ -98,6 +99,12 @@ export class ExpressionBinder implements Binder {
         if (fn === undefined) throw unsupported(ast.name.toUpperCase(), ast.at + 1);
         return this.context.sessionCall(fn, []);
       }
+      case 'array':
+        return bindArray(this, ast);
+      case 'subscript':
+        return bindSubscript(this, ast);
+      case 'quantified':
+        return bindQuantified(this, ast);
       case 'default':
         throw new DbError('42601', 'DEFAULT is not allowed in this context', positionOf(ast.at));
     }
@@ -206,6 +213,8 @@ export class ExpressionBinder implements Binder {
 
   #cast(ast: Expression & { kind: 'cast' }): Expr {
     const target = resolveTypeName(ast.type);
+    const array = ast.arg.kind === 'array' ? bindArrayAs(this, ast.arg, target) : undefined;
+    if (array !== undefined) return array;
     const arg = this.bind(ast.arg);
     const bound = coerce(arg, target, 'explicit', this.context.parameters, ast.arg.at);
     if (bound !== undefined) return bound;

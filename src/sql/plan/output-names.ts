@@ -19,6 +19,10 @@ function figure(ast: Expression): Figured {
       return { name: ast.path[ast.path.length - 1] as string, strong: true };
     case 'function':
       return { name: ast.name, strong: true };
+    case 'array':
+      return { name: 'array', strong: true };
+    case 'subscript':
+      return figure(ast.arg);
     case 'special':
       return { name: ast.name, strong: true };
     case 'nullif':

@@ -3,6 +3,7 @@
 // is taken over only if the constraint says exactly the same, so it need not be checked again.
 
 import type { CompareOp, Expr } from '../../rows/expr.ts';
+import { quantifiedCompare } from '../../rows/function-quantified.ts';
 import * as t from '../../rows/types.ts';
 import type { ColumnType } from '../../rows/types.ts';
 import type { IndexColumn, TableDescriptor } from '../catalog/descriptor.ts';
@@ -12,6 +13,8 @@ import { conjunction, conjunctsOf, hasColumns } from './expr-tools.ts';
 export interface KeyValue {
   readonly expr: Expr;
   readonly type: ColumnType;
+  /** It is an array, and any of its items is meant. */
+  readonly each?: boolean;
 }
 
 export interface KeyBound {
@@ -108,6 +111,10 @@ function factOf(expr: Expr, stable: (expr: Expr) => boolean): ColumnFact | undef
       const values = expr.list.map((e) => ({ expr: e, type: column.comparedAs }));
       return { kind: 'equal', position: column.position, values };
     }
+    case 'call': {
+      const column = anyOf(expr, stable);
+      return column === undefined ? undefined : { kind: 'equal', ...column };
+    }
     case 'or': {
       const facts = expr.args.map((arg) => factOf(arg, stable));
       const values: KeyValue[] = [];
@@ -126,6 +133,21 @@ function factOf(expr: Expr, stable: (expr: Expr) => boolean): ColumnFact | undef
       return undefined;
   }
 }
+
+/** column = ANY (array): the array's items are known when it is run. */
+function anyOf(
+  expr: Expr & { kind: 'call' },
+  stable: (expr: Expr) => boolean,
+): { position: number; values: readonly KeyValue[] } | undefined {
+  if (expr.name !== EQUALS_ANY) return undefined;
+  const [left, array] = expr.args as readonly [Expr, Expr];
+  const column = keyColumn(left);
+  if (column === undefined || !isValue(array, stable)) return undefined;
+  const value = { expr: array, type: column.comparedAs, each: true };
+  return { position: column.position, values: [value] };
+}
+
+const EQUALS_ANY = quantifiedCompare('=', 'any');
 
 function boolFact(column: Expr & { kind: 'column' }, value: boolean): ColumnFact {
   const constant: Expr = { kind: 'constant', type: column.type, value };

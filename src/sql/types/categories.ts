@@ -2,8 +2,8 @@
 
 import * as t from '../../rows/types.ts';
 
-/** B boolean, N number, S string, D date and time, T interval, U other, X unknown. */
-export type TypeCategory = 'B' | 'N' | 'S' | 'D' | 'T' | 'U' | 'X';
+/** B boolean, N number, S string, D date and time, T interval, A array, P pseudo-type, U other, X unknown. */
+export type TypeCategory = 'B' | 'N' | 'S' | 'D' | 'T' | 'A' | 'P' | 'U' | 'X';
 
 export function categoryOf(oid: number): TypeCategory {
   switch (oid) {
@@ -22,7 +22,6 @@ export function categoryOf(oid: number): TypeCategory {
     case t.VARCHAR:
     case t.BPCHAR:
     case t.NAME:
-    case t.CHAR1:
       return 'S';
     case t.DATE:
     case t.TIME:
@@ -33,8 +32,14 @@ export function categoryOf(oid: number): TypeCategory {
       return 'T';
     case t.UNKNOWN:
       return 'X';
+    case t.ANYARRAY:
+    case t.ANYELEMENT:
+    case t.ANYNONARRAY:
+    case t.ANYCOMPATIBLE:
+    case t.ANYCOMPATIBLEARRAY:
+      return 'P';
     default:
-      return 'U';
+      return t.elementOf(oid) === undefined ? 'U' : 'A';
   }
 }
 

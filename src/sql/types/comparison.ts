@@ -25,7 +25,7 @@ function pairs(...oids: readonly number[]): ComparisonSignature[] {
 
 export const COMPARISONS: readonly ComparisonSignature[] = [
   ...[t.BOOL, t.INT2, t.INT4, t.INT8, t.FLOAT4, t.FLOAT8, t.NUMERIC, t.OID].map(same),
-  ...[t.TEXT, t.BPCHAR, t.NAME, t.CHAR1, t.BYTEA, t.UUID].map(same),
+  ...[t.TEXT, t.BPCHAR, t.NAME, t.CHAR1, t.BYTEA, t.UUID, t.JSONB].map(same),
   ...[t.DATE, t.TIME, t.TIMESTAMP, t.TIMESTAMPTZ, t.INTERVAL].map(same),
   ...pairs(t.INT2, t.INT4, t.INT8),
   ...pairs(t.FLOAT4, t.FLOAT8),
@@ -40,5 +40,5 @@ const COMPARABLE: ReadonlySet<number> = new Set([
 
 /** Has equality and an order: may be grouped, sorted, made distinct, be part of a key. */
 export function isComparable(oid: number): boolean {
-  return COMPARABLE.has(oid);
+  return COMPARABLE.has(t.elementOf(oid) ?? oid);
 }

@@ -12,6 +12,7 @@ export const BUILT_TYPES: readonly number[] = [
   ...[t.BOOL, t.INT2, t.INT4, t.INT8, t.FLOAT4, t.FLOAT8, t.NUMERIC, t.OID],
   ...[t.TEXT, t.VARCHAR, t.BPCHAR, t.NAME, t.CHAR1, t.BYTEA, t.UUID, t.JSON_TYPE, t.JSONB],
   ...[t.DATE, t.TIME, t.TIMESTAMP, t.TIMESTAMPTZ, t.INTERVAL, t.UNKNOWN],
+  ...t.ARRAY_OIDS,
 ];
 
 /** Other spellings, as SQL and PostgreSQL's grammar have them. */
@@ -70,8 +71,11 @@ export function resolveTypeName(name: TypeName): ColumnType {
     const shown = name.schema === undefined ? name.name : `${name.schema}.${name.name}`;
     throw new DbError('42704', `type "${shown}" does not exist`, position);
   }
-  if (name.array) throw unsupported(`type ${formatTypeOid(known)}[]`, position.position);
-  return t.columnType(known, modifierOf(known, name, position));
+  const modifier = modifierOf(t.elementOf(known) ?? known, name, position);
+  if (!name.array || t.elementOf(known) !== undefined) return t.columnType(known, modifier);
+  const array = t.arrayOf(known);
+  if (array === undefined) throw unsupported(`type ${formatTypeOid(known)}[]`, position.position);
+  return t.columnType(array, modifier);
 }
 
 function modifierOf(oid: number, name: TypeName, position: { position?: number }): number {

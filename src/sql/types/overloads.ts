@@ -6,6 +6,8 @@ import { categoryOf, isPreferred, type TypeCategory } from './categories.ts';
 
 export interface Signature {
   readonly argOids: readonly number[];
+  /** What more these input types must satisfy, beyond an implicit conversion of each. */
+  fits?(inputs: readonly number[]): boolean;
 }
 
 export type Choice<S extends Signature> =
@@ -23,11 +25,13 @@ export function chooseOverload<S extends Signature>(
   const exact = sameArity.find((c) => c.argOids.every((oid, i) => oid === inputs[i]));
   if (exact !== undefined) return { kind: 'one', signature: exact };
 
-  let left = sameArity.filter((c) =>
-    c.argOids.every((oid, i) => {
-      const input = inputs[i] as number;
-      return input === UNKNOWN || input === oid || canCoerce(input, oid);
-    }),
+  let left = sameArity.filter(
+    (c) =>
+      c.argOids.every((oid, i) => {
+        const input = inputs[i] as number;
+        return input === UNKNOWN || input === oid || canCoerce(input, oid);
+      }) &&
+      (c.fits?.(inputs) ?? true),
   );
   if (left.length === 0) return { kind: 'none' };
   const known = inputs.map((oid, i) => ({ oid, i })).filter(({ oid }) => oid !== UNKNOWN);
@@ -47,10 +51,13 @@ export function chooseOverload<S extends Signature>(
     const first = known[0] as { readonly oid: number };
     if (known.every(({ oid }) => oid === first.oid)) {
       // Suppose that the unknown ones are of the type that all known ones have.
-      const supposed = left.filter((c) =>
-        c.argOids.every((oid, i) =>
-          inputs[i] === UNKNOWN ? oid === first.oid || canCoerce(first.oid, oid) : true,
-        ),
+      const alike = inputs.map(() => first.oid);
+      const supposed = left.filter(
+        (c) =>
+          c.argOids.every((oid, i) =>
+            inputs[i] === UNKNOWN ? oid === first.oid || canCoerce(first.oid, oid) : true,
+          ) &&
+          (c.fits?.(alike) ?? true),
       );
       if (supposed.length === 1) left = supposed;
     }

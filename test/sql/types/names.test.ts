@@ -46,6 +46,8 @@ describe('type names', () => {
       '22023 NUMERIC precision 1001 must be between 1 and 1000 @5',
     );
     expect(resolve('inet')).toBe('0A000 type inet is not supported @5');
-    expect(resolve('int4', [], true)).toBe('0A000 type integer[] is not supported @5');
+    expect(resolve('int4', [], true)).toBe('integer[]');
+    expect(resolve('_text')).toBe('text[]');
+    expect(resolve('varchar', [3], true)).toBe('character varying(3)[]');
   });
 });

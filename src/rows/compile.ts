@@ -14,6 +14,22 @@ export type { RowAccess } from './row-codec.ts';
 export { TupleView } from './row-codec.ts';
 
 export type CompiledExpr = (row: RowAccess, params: readonly Datum[]) => Datum;
+/** Answers a query inside an expression, or throws a Suspension until it can. */
+export type SubplanRun = (args: readonly Datum[]) => Datum;
+
+/** Thrown out of an expression that must wait for a query: evaluate it again when `ready` has resolved. There is one,
+ * since it is caught in the turn in which it is thrown, and making an error for each row would cost more than the row. */
+export class Suspension extends Error {
+  ready: Promise<unknown> = Promise.resolve();
+
+  static until(ready: Promise<unknown>): Suspension {
+    THE_SUSPENSION.ready = ready;
+    return THE_SUSPENSION;
+  }
+}
+
+const THE_SUSPENSION = new Suspension();
+
 export type CompiledPredicate = (row: RowAccess, params: readonly Datum[]) => boolean;
 
 export function compileExpr(expr: Expr): CompiledExpr {
@@ -69,6 +85,14 @@ export function compileExpr(expr: Expr): CompiledExpr {
       return compileIn(expr);
     case 'case':
       return compileCase(expr);
+    case 'subplan': {
+      const args = expr.args.map(compileExpr);
+      const { run } = expr;
+      return (row, params) => {
+        const values = args.map((arg) => arg(row, params));
+        return (params[run] as unknown as SubplanRun)(values);
+      };
+    }
     case 'coalesce': {
       const args = expr.args.map(compileExpr);
       return (row, params) => {

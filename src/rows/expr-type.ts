@@ -14,6 +14,7 @@ export function exprType(expr: Expr): ColumnType {
     case 'cast':
     case 'case':
     case 'coalesce':
+    case 'subplan':
       return expr.type;
     case 'compare':
     case 'and':

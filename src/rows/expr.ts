@@ -56,6 +56,14 @@ export type Expr =
       readonly whens: readonly { readonly when: Expr; readonly result: Expr }[];
       readonly otherwise: Expr | undefined;
     }
+  /** A query inside an expression: params[run] holds a SubplanRun, which answers for these arguments. Never sent to a
+   * shard. */
+  | {
+      readonly kind: 'subplan';
+      readonly type: ColumnType;
+      readonly run: number;
+      readonly args: readonly Expr[];
+    }
   | { readonly kind: 'coalesce'; readonly type: ColumnType; readonly args: readonly Expr[] };
 
 /** Both sides have the same type (after casts). */

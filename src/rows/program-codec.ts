@@ -16,6 +16,7 @@ const EXPR_KINDS = [
   ...(['constant', 'column', 'parameter', 'call', 'cast', 'compare', 'and', 'or', 'not'] as const),
   ...(['isNull', 'isBool', 'isDistinct', 'in', 'case', 'coalesce'] as const),
 ];
+type ShardExprKind = (typeof EXPR_KINDS)[number];
 const COMPARE_OPS: readonly CompareOp[] = ['=', '<>', '<', '<=', '>', '>='];
 const CONTEXTS = ['implicit', 'assignment', 'explicit'] as const;
 const AGGREGATES: readonly AggregateKind[] = [
@@ -185,7 +186,7 @@ function readValue(reader: ByteReader, type: ColumnType): Datum {
 }
 
 function writeExpr(writer: ByteWriter, expr: Expr): void {
-  writer.u8(EXPR_KINDS.indexOf(expr.kind));
+  writer.u8(EXPR_KINDS.indexOf(expr.kind as ShardExprKind));
   switch (expr.kind) {
     case 'constant':
       writeType(writer, expr.type);
@@ -234,6 +235,8 @@ function writeExpr(writer: ByteWriter, expr: Expr): void {
         writeExpr(writer, result);
       }
       return writeOptional(writer, expr.otherwise);
+    case 'subplan':
+      throw new RangeError('a query inside an expression is not for a shard');
     case 'coalesce':
       writeType(writer, expr.type);
       return writeExprs(writer, expr.args);

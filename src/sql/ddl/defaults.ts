@@ -1,5 +1,6 @@
 // DEFAULT expressions: checked when a table is made, evaluated where a row leaves its column out.
 
+import { assert } from '../../base/assert.ts';
 import { DbError } from '../../base/errors.ts';
 import { compileExpr } from '../../rows/compile.ts';
 import type { Datum } from '../../rows/datum.ts';
@@ -15,14 +16,14 @@ import { parseExpressionText } from '../parse/postgres.ts';
 import { PlanContext } from '../plan/context.ts';
 import { ExpressionBinder } from '../plan/expressions.ts';
 import { Scope } from '../plan/scope.ts';
-import type { SessionSlot } from '../plan/session-functions.ts';
+import type { PlanSlot } from '../plan/session-functions.ts';
 import { coerce, typeOf } from '../types/coercion.ts';
 import { positionOf } from '../types/names.ts';
 
 export interface BoundDefault {
   readonly expr: Expr;
   /** Values of the session: parameters 0…. */
-  readonly slots: readonly SessionSlot[];
+  readonly slots: readonly PlanSlot[];
 }
 
 /** Throws what PostgreSQL complains of in a DEFAULT. */
@@ -82,10 +83,10 @@ export function compileBound({ expr, slots }: BoundDefault): (session: SessionVa
   }
   const row = new TupleView();
   const evaluate = compileExpr(expr);
-  const compiled = slots.map((slot) => ({
-    fn: slot.function,
-    args: slot.args.map((arg) => compileExpr(arg)),
-  }));
+  const compiled = slots.map((slot) => {
+    assert(slot.kind === 'session', 'there is no query in a default');
+    return { fn: slot.function, args: slot.args.map((arg) => compileExpr(arg)) };
+  });
   return (session) => {
     const params: Datum[] = [];
     for (const { fn, args } of compiled) {

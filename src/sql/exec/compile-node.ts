@@ -16,6 +16,7 @@ import {
   compileVirtual,
   RESULT_NODE,
 } from './operators.ts';
+import { compileAppend, compileMatched } from './set-operations.ts';
 import { compileDistinct, compileSort } from './sort.ts';
 import { compileTable } from './table.ts';
 
@@ -60,11 +61,19 @@ export function compileNode(
     case 'project':
       return compileProject(compileNode(node.input, slotsIn(node.exprs), slots), node.exprs, slots);
     case 'distinct':
-      return compileDistinct(compileNode(node.input, needed, slots), node.types);
+      return compileDistinct(compileNode(node.input, needed, slots), node.types, node.keys);
+    case 'append': {
+      const inputs = node.inputs.map((input) => compileNode(input, needed, slots));
+      return compileAppend(inputs, node.width);
+    }
+    case 'matched': {
+      const left = compileNode(node.left, needed, slots);
+      return compileMatched(node, left, compileNode(node.right, needed, slots));
+    }
     case 'sort':
       return compileSort(compileNode(node.input, needed, slots), node.keys, node.width);
     case 'limit':
-      return compileLimit(compileNode(node.input, needed, slots), node.limit, node.offset);
+      return compileLimit(compileNode(node.input, needed, slots), node);
   }
 }
 

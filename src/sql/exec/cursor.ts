@@ -4,7 +4,7 @@
 import { type Maybe, whenReady } from '../../base/maybe.ts';
 import { type RowAccess, TupleView } from '../../rows/compile.ts';
 import type { Datum } from '../../rows/datum.ts';
-import type { Execution } from './execution.ts';
+import { type Execution, suspending } from './execution.ts';
 
 export interface Cursor {
   /** The current row: the same object for all rows, valid until the next next(). */
@@ -118,5 +118,15 @@ async function drainLater(
     each();
     const next = cursor.next();
     more = next instanceof Promise ? await next : next;
+  }
+}
+
+/** Runs a cursor to its end, with what may wait for a query for each row. */
+export async function drainWaiting(cursor: Cursor, each: () => void): Promise<void> {
+  for (;;) {
+    const more = cursor.next();
+    if (!(more instanceof Promise ? await more : more)) return;
+    const done = suspending(each);
+    if (done instanceof Promise) await done;
   }
 }

@@ -1,22 +1,23 @@
 // One execution of a plan: its context, and the statement's parameters followed by the session's values. This room runs
 // plans: closures made once from plan nodes, cursors that answer at once whenever a row is at hand.
 
+import type { Maybe } from '../../base/maybe.ts';
 import type { Datum } from '../../rows/datum.ts';
-import { type CompiledExpr, compileExpr, type RowAccess } from '../../rows/compile.ts';
+import { type CompiledExpr, compileExpr, type RowAccess, Suspension } from '../../rows/compile.ts';
 import type { Expr } from '../../rows/expr.ts';
 import { type ColumnType, columnType } from '../../rows/types.ts';
-import type { SessionFunction, SessionSlot } from '../plan/session-functions.ts';
-import { someExpr } from '../plan/expr-tools.ts';
+import type { PlanSlot, SessionFunction } from '../plan/session-functions.ts';
+import { hasSubplan, someExpr } from '../plan/expr-tools.ts';
 import { blankRow } from './blank-row.ts';
 import type { ExecContext } from './plan-api.ts';
 import { NO_ROW } from './key-spans.ts';
 
 const NO_DATUMS: readonly Datum[] = [];
 
-interface CompiledSlot {
-  readonly function: SessionFunction;
-  readonly args: readonly CompiledExpr[];
-}
+/** Undefined: filled by the queries that the plan has inside. */
+type CompiledSlot =
+  | { readonly function: SessionFunction; readonly args: readonly CompiledExpr[] }
+  | undefined;
 
 /** What compiling a plan's parts needs to know of the whole: which parameters are the session's. */
 export class SlotSet {
@@ -25,13 +26,14 @@ export class SlotSet {
   readonly types: readonly ColumnType[];
   readonly #slots: readonly CompiledSlot[];
 
-  constructor(parameterTypes: readonly ColumnType[], slots: readonly SessionSlot[]) {
+  constructor(parameterTypes: readonly ColumnType[], slots: readonly PlanSlot[]) {
     this.firstSlot = parameterTypes.length;
-    this.types = [...parameterTypes, ...slots.map((s) => columnType(s.function.type.oid))];
-    this.#slots = slots.map((slot) => ({
-      function: slot.function,
-      args: slot.args.map(compileExpr),
-    }));
+    this.types = [...parameterTypes, ...slots.map(slotType)];
+    this.#slots = slots.map((slot) =>
+      slot.kind === 'session'
+        ? { function: slot.function, args: slot.args.map(compileExpr) }
+        : undefined,
+    );
   }
 
   get size(): number {
@@ -49,12 +51,16 @@ export class SlotSet {
   /** Fills the slots in `params`, all or only the volatile ones. */
   fill(context: ExecContext, params: Datum[], volatileOnly: boolean): void {
     for (let i = 0; i < this.#slots.length; i++) {
-      const slot = this.#slots[i] as CompiledSlot;
-      if (volatileOnly && !slot.function.volatile) continue;
+      const slot = this.#slots[i];
+      if (slot === undefined || (volatileOnly && !slot.function.volatile)) continue;
       const args = slot.args.length === 0 ? NO_DATUMS : slot.args.map((arg) => arg(NO_ROW, params));
       params[this.firstSlot + i] = slot.function.evaluate(context.session, args);
     }
   }
+}
+
+function slotType(slot: PlanSlot): ColumnType {
+  return slot.kind === 'session' ? columnType(slot.function.type.oid) : slot.type;
 }
 
 /** Rows that are made or looked at without a promise between two turns of others: a few milliseconds of work. */
@@ -70,14 +76,20 @@ export class Execution {
   constructor(context: ExecContext, params: readonly Datum[], slots: SlotSet) {
     this.context = context;
     this.#slots = slots;
-    if (slots.size === 0) {
+    if (params.length === slots.types.length) {
+      // Nothing to fill, or filled already.
       this.params = params;
     } else {
-      const filled = blankRow(params.length + slots.size);
+      const filled = blankRow(slots.types.length);
       for (let i = 0; i < params.length; i++) filled[i] = params[i] as Datum;
       slots.fill(context, filled, false);
       this.params = filled;
     }
+  }
+
+  /** Of a query inside this one, with parameters of its own. */
+  inner(params: readonly Datum[]): Execution {
+    return new Execution(this.context, params, this.#slots);
   }
 
   /** Counts a step of work that waits for nothing; true when it is time to pause(). */
@@ -103,10 +115,13 @@ export class Execution {
 export class RowExprs {
   readonly #exprs: readonly CompiledExpr[];
   readonly #isVolatile: boolean;
+  /** Some wait for queries: into() may throw a Suspension. */
+  readonly suspends: boolean;
 
   constructor(exprs: readonly Expr[], slots: SlotSet) {
     this.#exprs = exprs.map(compileExpr);
     this.#isVolatile = exprs.some((e) => slots.isVolatile(e));
+    this.suspends = exprs.some(hasSubplan);
   }
 
   get width(): number {
@@ -125,5 +140,15 @@ export class RowExprs {
     const out = blankRow(this.#exprs.length);
     this.into(row, execution, out);
     return out;
+  }
+}
+
+/** Runs what may wait for a query inside an expression: at once, or again and again until it need not wait. */
+export function suspending<T>(run: () => T): Maybe<T> {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof Suspension)) throw error;
+    return error.ready.then(() => suspending(run));
   }
 }

@@ -13,12 +13,12 @@ import type { RowAccess } from '../../rows/compile.ts';
 import type { Datum } from '../../rows/datum.ts';
 import type { Expr } from '../../rows/expr.ts';
 import type { ColumnType } from '../../rows/types.ts';
-import { mapSlots } from '../plan/expr-tools.ts';
+import { hasSubplan, mapSlots } from '../plan/expr-tools.ts';
 import type { JoinNode } from '../plan/nodes.ts';
 import { typeOf } from '../types/coercion.ts';
 import { blankRow } from './blank-row.ts';
 import { type CompiledNode, type Cursor, drain } from './cursor.ts';
-import type { Execution, SlotSet } from './execution.ts';
+import { type Execution, type SlotSet, suspending } from './execution.ts';
 import { MemoryBudget } from './memory-budget.ts';
 
 interface JoinParts {
@@ -32,6 +32,7 @@ interface JoinParts {
   readonly rightKeys: readonly CompiledExpr[];
   readonly condition: CompiledPredicate | undefined;
   readonly isVolatile: boolean;
+  readonly suspends: boolean;
 }
 
 /** `leftSlots` and `rightSlots`: what of each side is needed above or by the condition. */
@@ -60,6 +61,7 @@ export function compileJoin(
     condition:
       condition === undefined ? undefined : compilePredicate(mapSlots(condition, position)),
     isVolatile: condition !== undefined && slots.isVolatile(condition),
+    suspends: condition !== undefined && hasSubplan(condition),
   };
   return { isStored: false, position, open: (execution) => new JoinCursor(parts, execution) };
 }
@@ -92,7 +94,10 @@ class JoinCursor implements Cursor {
   next(): Maybe<boolean> {
     if (this.#table === undefined) return whenReady(this.#build(), () => this.next());
     for (;;) {
-      const found = this.#nextPartner();
+      const found = this.#parts.suspends
+        ? suspending(() => this.#nextPartner())
+        : this.#nextPartner();
+      if (found instanceof Promise) return found.then((isPair) => this.#after(isPair));
       if (found === undefined) return this.#execution.pause().then(() => this.next());
       if (found) return true;
       const more = this.#left.next();
@@ -106,6 +111,11 @@ class JoinCursor implements Cursor {
       if (!more) return false;
       this.#startLeft();
     }
+  }
+
+  #after(found: boolean | undefined): Maybe<boolean> {
+    if (found === true) return true;
+    return found === undefined ? this.#execution.pause().then(() => this.next()) : this.next();
   }
 
   close(): void {
@@ -161,10 +171,13 @@ class JoinCursor implements Cursor {
     const offset = leftPositions.length;
     while (this.#at < this.#bucket.length) {
       if (this.#execution.isPauseDue()) return undefined;
-      const partner = this.#bucket[this.#at++] as readonly Datum[];
+      const partner = this.#bucket[this.#at] as readonly Datum[];
       for (let i = 0; i < partner.length; i++) this.#values[offset + i] = partner[i] as Datum;
       if (isVolatile) this.#execution.refresh();
-      if (condition !== undefined && !condition(this.row, this.#execution.params)) continue;
+      // A condition that must wait throws, and is asked again for the same pair.
+      const holds = condition === undefined || condition(this.row, this.#execution.params);
+      this.#at++;
+      if (!holds) continue;
       this.#isLonely = false;
       return true;
     }

@@ -18,7 +18,8 @@ import { RowView } from '../../rows/row-codec.ts';
 import { LOCK_EXCLUSIVE } from '../../txn/api.ts';
 import type { ResultSink } from '../api.ts';
 import type { DeletePlan, SetColumn, UpdatePlan } from '../plan/nodes.ts';
-import { drain } from './cursor.ts';
+import { hasSubplan } from '../plan/expr-tools.ts';
+import { drain, drainWaiting } from './cursor.ts';
 import { Execution, type SlotSet } from './execution.ts';
 import { PointKey } from './key-spans.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -171,13 +172,22 @@ class CompiledUpdate {
   }
 }
 
+/** There are queries in its expressions. */
+function waits(plan: UpdatePlan | DeletePlan): boolean {
+  const inSet = plan.kind === 'update' && plan.set.some((s) => hasSubplan(s.value));
+  return inSet || (plan.residual !== undefined && hasSubplan(plan.residual));
+}
+
 /** The rows that a statement will change, locked and checked against all of WHERE. */
 class LockedRows {
   readonly #open: ReturnType<typeof compileLockedRows>;
   readonly #residual: CompiledPredicate | undefined;
   readonly #isVolatile: boolean;
+  readonly #suspends: boolean;
 
-  constructor({ input, residual }: UpdatePlan | DeletePlan, slots: SlotSet) {
+  constructor(plan: UpdatePlan | DeletePlan, slots: SlotSet) {
+    const { input, residual } = plan;
+    this.#suspends = waits(plan);
     this.#open = compileLockedRows(input, slots);
     this.#residual = residual === undefined ? undefined : compilePredicate(residual);
     this.#isVolatile = residual !== undefined && slots.isVolatile(residual);
@@ -187,13 +197,14 @@ class LockedRows {
     const cursor = this.#open(execution);
     const changes: Change[] = [];
     const budget = new MemoryBudget('UPDATE or DELETE');
-    const drained = drain(cursor, () => {
+    const take = (): void => {
       if (this.#isVolatile) execution.refresh();
       if (this.#residual !== undefined && !this.#residual(cursor.row, execution.params)) return;
       const values = valuesOf(cursor.row);
       budget.add(values);
       changes.push({ key: cursor.key(), values });
-    });
+    };
+    const drained = this.#suspends ? drainWaiting(cursor, take) : drain(cursor, take);
     return whenReady(drained, () => changes);
   }
 }
@@ -208,7 +219,8 @@ class PointModify {
   #view = new RowView();
 
   static of(plan: UpdatePlan | DeletePlan, slots: SlotSet): PointModify | undefined {
-    if (plan.returning !== undefined || plan.residual !== undefined) return undefined;
+    if (plan.returning !== undefined || plan.residual !== undefined || waits(plan))
+      return undefined;
     const key = PointKey.of(plan.input.table.primary, plan.input.access);
     return key === undefined ? undefined : new PointModify(plan, key, slots);
   }

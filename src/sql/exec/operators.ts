@@ -14,23 +14,34 @@ import { normalizeInt8 } from '../../rows/datum.ts';
 import { Decimal } from '../../rows/decimal.ts';
 import type { Expr } from '../../rows/expr.ts';
 import { INT4, NUMERIC } from '../../rows/types.ts';
-import { hasColumns, mapSlots } from '../plan/expr-tools.ts';
-import type { PlanNode } from '../plan/nodes.ts';
+import { hasColumns, hasSubplan, mapSlots } from '../plan/expr-tools.ts';
+import type { PlanNode, SortKey } from '../plan/nodes.ts';
 import { blankRow } from './blank-row.ts';
-import { ArrayCursor, type CompiledNode, type Cursor, EmptyCursor } from './cursor.ts';
-import { type Execution, RowExprs, type SlotSet } from './execution.ts';
+import {
+  ArrayCursor,
+  type CompiledNode,
+  type Cursor,
+  DeferredCursor,
+  EmptyCursor,
+} from './cursor.ts';
+import { type Execution, RowExprs, type SlotSet, suspending } from './execution.ts';
 import { NO_ROW } from './key-spans.ts';
+import { rowComparator } from './sort.ts';
 
 export function compileFilter(input: CompiledNode, predicate: Expr, slots: SlotSet): CompiledNode {
   const isVolatile = slots.isVolatile(predicate);
   const holds = compilePredicate(mapSlots(predicate, (slot) => input.position(slot)));
-  const once = !isVolatile && !hasColumns(predicate);
+  const suspends = hasSubplan(predicate);
+  const once = !isVolatile && !suspends && !hasColumns(predicate);
   return {
     isStored: input.isStored,
     position: (slot) => input.position(slot),
     open: (execution, rowsWanted) => {
       if (!once) {
-        return new FilterCursor(input.open(execution, 0), holds, execution, isVolatile);
+        const source = input.open(execution, 0);
+        return suspends
+          ? new WaitingFilterCursor(source, holds, execution)
+          : new FilterCursor(source, holds, execution, isVolatile);
       }
       return holds(NO_ROW, execution.params)
         ? input.open(execution, rowsWanted)
@@ -83,6 +94,53 @@ class FilterCursor implements Cursor {
   }
 }
 
+/** A filter with a query in it. */
+class WaitingFilterCursor implements Cursor {
+  readonly row: RowAccess;
+  readonly #input: Cursor;
+  readonly #passes: () => boolean;
+
+  constructor(input: Cursor, holds: CompiledPredicate, execution: Execution) {
+    this.row = input.row;
+    this.#input = input;
+    this.#passes = () => {
+      execution.refresh();
+      return holds(input.row, execution.params);
+    };
+  }
+
+  next(): Maybe<boolean> {
+    for (;;) {
+      const more = this.#input.next();
+      if (more instanceof Promise) return this.#later(more, undefined);
+      if (!more) return false;
+      const passes = suspending(this.#passes);
+      if (passes instanceof Promise) return this.#later(undefined, passes);
+      if (passes) return true;
+    }
+  }
+
+  close(): void {
+    this.#input.close();
+  }
+
+  async #later(
+    row: Promise<boolean> | undefined,
+    passing: Promise<boolean> | undefined,
+  ): Promise<boolean> {
+    let more: Maybe<boolean> = row ?? true;
+    let passes: Maybe<boolean> | undefined = passing;
+    for (;;) {
+      if (more instanceof Promise) more = await more;
+      if (!more) return false;
+      passes ??= suspending(this.#passes);
+      if (passes instanceof Promise ? await passes : passes) return true;
+      passes = undefined;
+      more = this.#input.next();
+    }
+  }
+}
+
 /** Expressions over the input's rows; `base` is the first slot that they make. */
 export function compileProject(
   input: CompiledNode,
@@ -125,16 +183,23 @@ class ProjectCursor implements Cursor {
     this.#input.close();
   }
 
-  #take(found: boolean): boolean {
-    if (found) this.#exprs.into(this.#input.row, this.#execution, this.#values);
-    return found;
+  #take(found: boolean): Maybe<boolean> {
+    if (!found) return false;
+    const exprs = this.#exprs;
+    if (exprs.suspends) {
+      return whenReady(
+        suspending(() => exprs.into(this.#input.row, this.#execution, this.#values)),
+        () => true,
+      );
+    }
+    exprs.into(this.#input.row, this.#execution, this.#values);
+    return true;
   }
 }
 
 export function compileLimit(
   input: CompiledNode,
-  limit: Expr | undefined,
-  offset: Expr | undefined,
+  { limit, offset, ties }: PlanNode & { kind: 'limit' },
 ): CompiledNode {
   const limitOf = limit === undefined ? undefined : compileExpr(limit);
   const offsetOf = offset === undefined ? undefined : compileExpr(offset);
@@ -146,6 +211,9 @@ export function compileLimit(
       const skip = count(offsetOf?.(NO_ROW, params), '2201X', 'OFFSET') ?? 0;
       const own = count(limitOf?.(NO_ROW, params), '2201W', 'LIMIT');
       if (own === 0) return new EmptyCursor();
+      if (ties !== undefined && own !== undefined) {
+        return new TiesCursor(input.open(execution, 0), skip, own, ties);
+      }
       const most = own ?? (rowsWanted === 0 ? undefined : rowsWanted);
       const below = most === undefined ? 0 : Math.min(most + skip, 0xffff_ffff);
       return new LimitCursor(input.open(execution, below), skip, own ?? Number.POSITIVE_INFINITY);
@@ -203,13 +271,72 @@ class LimitCursor implements Cursor {
   }
 }
 
+/** FETCH FIRST … WITH TIES: the rows are sorted by `ties`. */
+class TiesCursor implements Cursor {
+  readonly row: RowAccess;
+  readonly #input: Cursor;
+  readonly #ties: readonly SortKey[];
+  readonly #compare: (a: readonly Datum[], b: readonly Datum[]) => number;
+  #skip: number;
+  #left: number;
+  /** Of the last row that was wanted. */
+  #last: readonly Datum[] = [];
+
+  constructor(input: Cursor, skip: number, most: number, ties: readonly SortKey[]) {
+    this.row = input.row;
+    this.#input = input;
+    this.#ties = ties;
+    this.#compare = rowComparator(ties.map((key, slot) => ({ ...key, slot })));
+    this.#skip = skip;
+    this.#left = most;
+  }
+
+  next(): Maybe<boolean> {
+    for (;;) {
+      const more = this.#input.next();
+      if (more instanceof Promise) {
+        return whenReady(more, (found) => this.#take(found) ?? this.next());
+      }
+      const taken = this.#take(more);
+      if (taken !== undefined) return taken;
+    }
+  }
+
+  close(): void {
+    this.#input.close();
+  }
+
+  #take(found: boolean): boolean | undefined {
+    if (!found) return false;
+    if (this.#skip > 0) {
+      this.#skip--;
+      return undefined;
+    }
+    const keys = this.#ties.map(({ slot }) => this.row.datum(slot));
+    if (this.#left === 0) return this.#compare(keys, this.#last) === 0;
+    this.#left--;
+    this.#last = keys;
+    return true;
+  }
+}
+
 export function compileValues(node: PlanNode & { kind: 'values' }, slots: SlotSet): CompiledNode {
   const rows = node.rows.map((row) => new RowExprs(row, slots));
   return {
     isStored: false,
     position: (slot) => slot - node.base,
-    open: (execution) => new ArrayCursor(rows.map((row) => row.values(NO_ROW, execution))),
+    open: (execution) =>
+      new DeferredCursor(
+        () => valuesOf(rows, execution),
+        () => undefined,
+      ),
   };
+}
+
+function valuesOf(rows: readonly RowExprs[], execution: Execution): Maybe<readonly Datum[][]> {
+  const all = (): Datum[][] => rows.map((row) => row.values(NO_ROW, execution));
+  // Each waits for a query anew, which by then has its answer.
+  return rows.some((row) => row.suspends) ? suspending(all) : all();
 }
 
 /** SELECT without FROM: one row without columns. */

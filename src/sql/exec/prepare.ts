@@ -1,16 +1,18 @@
 // The entry of execution: a data statement of the syntax tree, planned and compiled once.
 
 import { unsupported } from '../../base/errors.ts';
+import { whenReady } from '../../base/maybe.ts';
 import type { ResultField } from '../api.ts';
 import type { Statement } from '../parse/ast.ts';
 import { explainPlan } from '../plan/explain.ts';
 import type { Plan } from '../plan/nodes.ts';
 import { planStatement } from '../plan/plan.ts';
-import { SlotSet } from './execution.ts';
+import { Execution, SlotSet } from './execution.ts';
 import { compileInsert } from './insert.ts';
 import { compileDelete, compileUpdate } from './modify.ts';
 import type { CompiledPlan, PlanEnvironment } from './plan-api.ts';
 import { compileSelect, type Run } from './select.ts';
+import { compileSubplans } from './subplans.ts';
 
 /** Throws DbError for whatever is wrong with the statement; its positions are UTF-16 offsets plus one. */
 export function compileStatement(ast: Statement, environment: PlanEnvironment): CompiledPlan {
@@ -39,8 +41,18 @@ export function compilePlan(plan: Plan): CompiledPlan {
   };
 }
 
-function runOf({ statement, parameterTypes, slots: sessionSlots }: Plan): Run {
-  const slots = new SlotSet(parameterTypes, sessionSlots);
+function runOf(plan: Plan): Run {
+  const slots = new SlotSet(plan.parameterTypes, plan.slots);
+  const run = compileRun(plan, slots);
+  if (plan.subplans.length === 0) return run;
+  const queries = compileSubplans(plan.subplans, slots);
+  return (context, params, sink, maxRows) => {
+    const execution = new Execution(context, params, slots);
+    return whenReady(queries.begin(execution), () => run(context, execution.params, sink, maxRows));
+  };
+}
+
+function compileRun({ statement }: Plan, slots: SlotSet): Run {
   switch (statement.kind) {
     case 'select':
       return compileSelect(statement, slots);

@@ -110,7 +110,7 @@ export function copyRow(row: RowAccess, width: number): Datum[] {
   return values;
 }
 
-function rowComparator(keys: readonly SortKey[]): (a: Row, b: Row) => number {
+export function rowComparator(keys: readonly SortKey[]): (a: Row, b: Row) => number {
   const comparators = keys.map(({ slot, type, descending, nullsFirst }) => {
     const compare = valueComparator(type.oid);
     const sign = descending ? -1 : 1;
@@ -141,25 +141,34 @@ function valueComparator(oid: number): (a: Datum, b: Datum) => number {
   return (a, b) => compareDatums(oid, a, b);
 }
 
-export function compileDistinct(input: CompiledNode, types: readonly ColumnType[]): CompiledNode {
+/** `keys`: the slots that are compared, undefined for all. */
+export function compileDistinct(
+  input: CompiledNode,
+  types: readonly ColumnType[],
+  keys: readonly number[] | undefined,
+): CompiledNode {
   return {
     isStored: false,
     position: (slot) => slot,
-    open: (execution) => new DistinctCursor(input.open(execution, 0), types),
+    open: (execution) => new DistinctCursor(input.open(execution, 0), types, keys),
   };
 }
 
 class DistinctCursor implements Cursor {
   readonly row: TupleView;
   readonly #input: Cursor;
+  readonly #width: number;
   readonly #types: readonly ColumnType[];
+  readonly #keys: readonly number[] | undefined;
   readonly #seen = new Set<unknown>();
   readonly #budget = new MemoryBudget('DISTINCT');
 
-  constructor(input: Cursor, types: readonly ColumnType[]) {
+  constructor(input: Cursor, types: readonly ColumnType[], keys: readonly number[] | undefined) {
     this.row = new TupleView([]);
     this.#input = input;
-    this.#types = types;
+    this.#width = types.length;
+    this.#keys = keys;
+    this.#types = keys === undefined ? types : keys.map((slot) => types[slot] as ColumnType);
   }
 
   next(): Maybe<boolean> {
@@ -179,10 +188,11 @@ class DistinctCursor implements Cursor {
   }
 
   #isNew(): boolean {
-    const values = copyRow(this.#input.row, this.#types.length);
-    const key = groupKey(this.#types, values);
+    const values = copyRow(this.#input.row, this.#width);
+    const compared = this.#keys?.map((slot) => values[slot] as Datum) ?? values;
+    const key = groupKey(this.#types, compared);
     if (this.#seen.has(key)) return false;
-    this.#budget.add(values);
+    this.#budget.add(compared);
     this.#seen.add(key);
     this.row.values = values;
     return true;

@@ -15,7 +15,7 @@ import {
 } from '../../rows/program.ts';
 import { type RowLayout, RowView } from '../../rows/row-codec.ts';
 import type { LockOptions, Transaction } from '../../txn/api.ts';
-import { someExpr } from '../plan/expr-tools.ts';
+import { parametersIn } from '../plan/expr-tools.ts';
 import type { TableNode } from '../plan/nodes.ts';
 import type { CompiledNode, Cursor } from './cursor.ts';
 import type { Execution, SlotSet } from './execution.ts';
@@ -77,7 +77,7 @@ export class CompiledScan {
   readonly #layout: RowLayout;
   readonly #program: Uint8Array | undefined;
   readonly #slots: SlotSet;
-  readonly #usesParameters: boolean;
+  readonly #used: ReadonlySet<number>;
 
   constructor(node: TableNode, program: ScanProgram, slots: SlotSet) {
     const { output, filter } = program;
@@ -96,15 +96,19 @@ export class CompiledScan {
         exprs.push(...call.args, ...(call.filter === undefined ? [] : [call.filter]));
       }
     }
-    this.#usesParameters = exprs.some((e) => someExpr(e, (x) => x.kind === 'parameter'));
+    this.#used = new Set(exprs.flatMap(parametersIn));
   }
 
   open(execution: Execution, rowsWanted: number): TableCursor {
     const spans = this.#spans.spans(execution.params);
     if (this.#node.reverse) spans.reverse();
-    const parameters = this.#usesParameters
-      ? encodeParameters(this.#slots.types, execution.params)
-      : undefined;
+    const parameters =
+      this.#used.size > 0
+        ? encodeParameters(
+            this.#slots.types,
+            execution.params.map((value, i) => (this.#used.has(i) ? value : null)),
+          )
+        : undefined;
     const request: Omit<ScanRequest, 'span'> = {
       reverse: this.#node.reverse,
       program: this.#program,

@@ -118,6 +118,9 @@ export type Expression =
       readonly distinct: boolean;
       readonly filter: Expression | undefined;
       readonly orderBy: readonly OrderItem[];
+      /** ORDER BY stands in WITHIN GROUP. */
+      readonly withinGroup?: boolean;
+      readonly over?: WindowDefinition;
       readonly at: number;
     }
   /** ARRAY[…]; items of nested constructors are such again. */
@@ -138,6 +141,19 @@ export type Expression =
       readonly array: Expression;
       readonly at: number;
     }
+  /** (SELECT …), EXISTS (…); `left op ANY (…)`, `left op ALL (…)`, where `left` may be a row. */
+  | {
+      readonly kind: 'subquery';
+      readonly form: 'scalar' | 'exists' | 'any' | 'all';
+      readonly query: SelectStatement;
+      readonly left: Expression | undefined;
+      readonly op: string | undefined;
+      readonly at: number;
+    }
+  /** (a, b) and ROW(a, b). */
+  | { readonly kind: 'row'; readonly args: readonly Expression[]; readonly at: number }
+  /** GROUPING(a, b). */
+  | { readonly kind: 'grouping'; readonly args: readonly Expression[]; readonly at: number }
   /** current_timestamp, current_date, current_user, … */
   | { readonly kind: 'special'; readonly name: string; readonly at: number }
   /** DEFAULT in VALUES and SET. */
@@ -164,6 +180,61 @@ export interface OrderItem {
   readonly descending: boolean;
   /** Undefined: PostgreSQL's default (last when ascending). */
   readonly nullsFirst: boolean | undefined;
+}
+
+export type FrameBound =
+  | { readonly kind: 'unbounded' | 'currentRow' }
+  | { readonly kind: 'preceding' | 'following'; readonly offset: Expression };
+
+export interface WindowFrame {
+  readonly mode: 'rows' | 'range' | 'groups';
+  readonly start: FrameBound;
+  readonly end: FrameBound;
+  readonly exclude: 'none' | 'currentRow' | 'group' | 'ties';
+}
+
+/** OVER (…), OVER name, and the definitions of WINDOW. */
+export interface WindowDefinition {
+  /** Of WINDOW name AS, or OVER name. */
+  readonly name: string | undefined;
+  /** The window that this one continues: (name ORDER BY …). */
+  readonly base: string | undefined;
+  readonly partitionBy: readonly Expression[];
+  readonly orderBy: readonly OrderItem[];
+  /** Undefined: RANGE from the partition's beginning to the current row's peers. */
+  readonly frame: WindowFrame | undefined;
+  readonly at: number;
+}
+
+/** GROUP BY ROLLUP (a, b), CUBE (…), GROUPING SETS (…), and () in them. */
+export interface GroupingSet {
+  readonly kind: 'groupingSet';
+  readonly form: 'rollup' | 'cube' | 'sets' | 'empty';
+  readonly items: readonly GroupItem[];
+  readonly at: number;
+}
+
+export type GroupItem = Expression | GroupingSet;
+
+export interface CommonTable {
+  readonly name: string;
+  readonly columns: readonly string[] | undefined;
+  readonly query: SelectStatement | InsertStatement | UpdateStatement | DeleteStatement;
+  /** Undefined: as the planner likes. */
+  readonly materialized: boolean | undefined;
+  readonly at: number;
+}
+
+export interface WithClause {
+  readonly recursive: boolean;
+  readonly tables: readonly CommonTable[];
+}
+
+export interface SetOperation {
+  readonly op: 'union' | 'intersect' | 'except';
+  readonly all: boolean;
+  readonly left: SelectStatement;
+  readonly right: SelectStatement;
 }
 
 export type SelectItem = { readonly expr: Expression; readonly alias: string | undefined };
@@ -204,6 +275,7 @@ export interface SubqueryRef {
 export interface FunctionRef {
   readonly kind: 'functionTable';
   readonly call: Expression;
+  readonly ordinality?: boolean;
   readonly lateral: boolean;
   readonly alias: string | undefined;
   readonly columnAliases: readonly string[] | undefined;
@@ -212,17 +284,25 @@ export interface FunctionRef {
 
 export interface SelectStatement {
   readonly kind: 'select';
+  readonly with?: WithClause;
+  /** In place of items and from. */
+  readonly setOperation?: SetOperation;
   readonly distinct: boolean;
+  readonly distinctOn?: readonly Expression[];
   readonly items: readonly SelectItem[];
   /** Several are a cross join; what can't be planned yet is refused by the planner. */
   readonly from: readonly FromItem[];
   /** VALUES lists in place of items and from. */
   readonly values: readonly (readonly Expression[])[] | undefined;
   readonly where: Expression | undefined;
-  readonly groupBy: readonly Expression[];
+  readonly groupBy: readonly GroupItem[];
+  /** GROUP BY DISTINCT: of equal grouping sets only one. */
+  readonly groupDistinct?: boolean;
   readonly having: Expression | undefined;
+  readonly windows?: readonly WindowDefinition[];
   readonly orderBy: readonly OrderItem[];
   readonly limit: Expression | undefined;
+  readonly withTies?: boolean;
   readonly offset: Expression | undefined;
   readonly locking:
     | { readonly strength: 'update' | 'share'; readonly wait: 'block' | 'nowait' | 'skip' }
@@ -238,6 +318,7 @@ export interface Assignment {
 
 export interface InsertStatement {
   readonly kind: 'insert';
+  readonly with?: WithClause;
   readonly table: Name;
   readonly alias: string | undefined;
   readonly columns: readonly { readonly name: string; readonly at: number }[] | undefined;
@@ -259,6 +340,8 @@ export interface InsertStatement {
 
 export interface UpdateStatement {
   readonly kind: 'update';
+  readonly with?: WithClause;
+  readonly from?: readonly FromItem[];
   readonly table: Name;
   readonly alias: string | undefined;
   readonly set: readonly Assignment[];
@@ -269,6 +352,8 @@ export interface UpdateStatement {
 
 export interface DeleteStatement {
   readonly kind: 'delete';
+  readonly with?: WithClause;
+  readonly using?: readonly FromItem[];
   readonly table: Name;
   readonly alias: string | undefined;
   readonly where: Expression | undefined;

@@ -2,6 +2,7 @@
 // tree (apart from offsets): operands that are operators themselves are always parenthesized.
 
 import { unreachable } from '../../base/assert.ts';
+import { unsupported } from '../../base/errors.ts';
 import type { Expression, LiteralValue, OrderItem, TypeName } from './ast.ts';
 import { isKeyword } from './keywords.ts';
 
@@ -114,6 +115,14 @@ export function formatExpression(expr: Expression): string {
     }
     case 'special':
       return expr.name.toUpperCase();
+    case 'row':
+      return `ROW(${list(expr.args)})`;
+    case 'subquery':
+    case 'grouping':
+      throw unsupported(
+        `storing an expression with ${expr.kind === 'grouping' ? 'GROUPING' : 'a subquery'}`,
+        expr.at + 1,
+      );
     case 'default':
       return 'DEFAULT';
     default:
@@ -166,6 +175,9 @@ function formatCase(expr: Extract<Expression, { kind: 'case' }>): string {
 }
 
 function formatCall(expr: Extract<Expression, { kind: 'function' }>): string {
+  if (expr.over !== undefined || expr.withinGroup === true) {
+    throw unsupported('storing an expression with a window function or WITHIN GROUP', expr.at + 1);
+  }
   const schema = expr.schema === undefined ? '' : `${formatIdentifier(expr.schema)}.`;
   // GREATEST and LEAST are functions to us and key words to the grammar.
   const keyword = expr.schema === undefined && (expr.name === 'greatest' || expr.name === 'least');

@@ -1,15 +1,23 @@
 // What every part of the lowering shares: where things are, what can't be lowered, and which literals the fingerprint
 // took out.
 
-import type { Node } from 'libpg-query';
+import type { Node, SelectStmt, WindowDef } from 'libpg-query';
 import { DbError, unsupported } from '../../base/errors.ts';
-import type { Expression } from './ast.ts';
+import type { CommonTable, Expression, SelectStatement, WindowDefinition } from './ast.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { isSpace } from './lexer.ts';
 import type { ByteOffsets } from './position.ts';
 import { positionOf } from './position.ts';
 
+/** Queries stand in expressions and statements in queries, whose lowering knows of each other only through this. */
+export interface QueryLowering {
+  select(ctx: Lowering, node: SelectStmt): SelectStatement;
+  commonTable(ctx: Lowering, node: Node): CommonTable['query'];
+  window(ctx: Lowering, node: WindowDef): WindowDefinition;
+}
+
 export class Lowering {
+  readonly queries: QueryLowering;
   readonly text: string;
   /** Where the statement begins, for what the grammar gives no place. */
   readonly statementAt: number;
@@ -23,7 +31,9 @@ export class Lowering {
     offsets: ByteOffsets,
     statementAt: number,
     literals: Fingerprint | undefined,
+    queries: QueryLowering,
   ) {
+    this.queries = queries;
     this.text = text;
     this.statementAt = statementAt;
     this.#offsets = offsets;

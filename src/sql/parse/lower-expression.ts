@@ -8,6 +8,7 @@ import type {
   Node,
   SortBy,
   SQLValueFunction,
+  SubLink,
 } from 'libpg-query';
 import type { Expression, OrderItem } from './ast.ts';
 import { expectNode, locationOf, type Lowering, namesOf, tagOf } from './lower-context.ts';
@@ -16,10 +17,7 @@ import { numberValue } from './numbers.ts';
 
 /** What the nodes that we have no expression for are called in SQL. */
 const constructs: Readonly<Record<string, string>> = {
-  SubLink: 'a subquery in an expression',
-  RowExpr: 'a row constructor',
   CollateClause: 'COLLATE',
-  GroupingFunc: 'GROUPING',
   CurrentOfExpr: 'WHERE CURRENT OF',
   XmlExpr: 'an XML function',
   XmlSerialize: 'XMLSERIALIZE',
@@ -133,6 +131,15 @@ function lowerKeywordExpression(ctx: Lowering, node: Node): Expression {
     const { op, args, location } = node.MinMaxExpr;
     const name = op === 'IS_LEAST' ? 'least' : 'greatest';
     return call(undefined, name, lowerExpressions(ctx, args), ctx.at(location));
+  }
+  if ('SubLink' in node) return lowerSubquery(ctx, node.SubLink);
+  if ('RowExpr' in node) {
+    const { args, location } = node.RowExpr;
+    return { kind: 'row', args: lowerExpressions(ctx, args), at: ctx.at(location) };
+  }
+  if ('GroupingFunc' in node) {
+    const { args, location } = node.GroupingFunc;
+    return { kind: 'grouping', args: lowerExpressions(ctx, args), at: ctx.at(location) };
   }
   if ('SQLValueFunction' in node) return lowerSpecial(ctx, node.SQLValueFunction);
   if ('A_ArrayExpr' in node) {
@@ -282,8 +289,6 @@ function call(
 
 function lowerCall(ctx: Lowering, node: FuncCall): Expression {
   const names = namesOf(node.funcname);
-  if (node.over !== undefined) throw ctx.unsupported('a window function', node.location);
-  if (node.agg_within_group === true) throw ctx.unsupported('WITHIN GROUP', node.location);
   if (node.func_variadic === true) throw ctx.unsupported('VARIADIC', node.location);
   if (names.length > 2) throw ctx.unsupported('a function of another database', node.location);
   return {
@@ -295,9 +300,33 @@ function lowerCall(ctx: Lowering, node: FuncCall): Expression {
     distinct: node.agg_distinct === true,
     filter: lowerOptional(ctx, node.agg_filter),
     orderBy: lowerOrderBy(ctx, node.agg_order),
+    ...(node.agg_within_group === true ? { withinGroup: true } : {}),
+    ...(node.over === undefined ? {} : { over: ctx.queries.window(ctx, node.over) }),
     at: ctx.at(node.location),
   };
 }
+
+function lowerSubquery(ctx: Lowering, node: SubLink): Expression {
+  const { subLinkType, subselect, testexpr, operName, location } = node;
+  expectNode(subselect !== undefined && 'SelectStmt' in subselect, 'a subquery was expected');
+  const at = ctx.at(location);
+  const form = subqueryForms[subLinkType ?? ''];
+  if (form === undefined) throw ctx.unsupported('an array of a subquery', location);
+  // Its operands come first in the text.
+  const left = lowerOptional(ctx, testexpr);
+  const query = ctx.queries.select(ctx, subselect.SelectStmt);
+  const quantified = form === 'any' || form === 'all';
+  // IN is = ANY.
+  const op = operName === undefined ? '=' : operatorName(ctx, operName, location);
+  return { kind: 'subquery', form, query, left, op: quantified ? op : undefined, at };
+}
+
+const subqueryForms: Readonly<Record<string, 'scalar' | 'exists' | 'any' | 'all'>> = {
+  EXISTS_SUBLINK: 'exists',
+  ALL_SUBLINK: 'all',
+  ANY_SUBLINK: 'any',
+  EXPR_SUBLINK: 'scalar',
+};
 
 function lowerSpecial(ctx: Lowering, node: SQLValueFunction): Expression {
   const name = (node.op ?? '').replace('SVFOP_', '').toLowerCase();

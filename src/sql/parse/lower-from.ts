@@ -1,11 +1,9 @@
 // FROM: tables, joins, subqueries, functions.
 
-import type { Alias, JoinExpr, Node, RangeFunction, RangeVar, SelectStmt } from 'libpg-query';
-import type { FromItem, JoinRef, Name, SelectStatement } from './ast.ts';
+import type { Alias, JoinExpr, Node, RangeFunction, RangeVar } from 'libpg-query';
+import type { FromItem, JoinRef, Name } from './ast.ts';
 import { expectNode, locationOf, type Lowering, namesOf, tagOf } from './lower-context.ts';
 import { lowerExpression, lowerOptional } from './lower-expression.ts';
-
-export type LowerSelect = (ctx: Lowering, node: SelectStmt) => SelectStatement;
 
 export function lowerName(ctx: Lowering, node: RangeVar): Name {
   if (node.catalogname !== undefined) {
@@ -33,7 +31,7 @@ const sources: Readonly<Record<string, string>> = {
   JsonTable: 'JSON_TABLE',
 };
 
-export function lowerFrom(ctx: Lowering, node: Node, lowerSelect: LowerSelect): FromItem {
+export function lowerFrom(ctx: Lowering, node: Node): FromItem {
   if ('RangeVar' in node) {
     const aliases = columnAliases(node.RangeVar.alias);
     return {
@@ -43,13 +41,13 @@ export function lowerFrom(ctx: Lowering, node: Node, lowerSelect: LowerSelect): 
       ...(aliases === undefined ? {} : { columnAliases: aliases }),
     };
   }
-  if ('JoinExpr' in node) return lowerJoin(ctx, node.JoinExpr, lowerSelect);
+  if ('JoinExpr' in node) return lowerJoin(ctx, node.JoinExpr);
   if ('RangeSubselect' in node) {
     const { subquery, lateral, alias } = node.RangeSubselect;
     expectNode(subquery !== undefined && 'SelectStmt' in subquery, 'a subquery was expected');
     return {
       kind: 'subquery',
-      query: lowerSelect(ctx, subquery.SelectStmt),
+      query: ctx.queries.select(ctx, subquery.SelectStmt),
       lateral: lateral === true,
       alias: alias?.aliasname,
       columnAliases: columnAliases(alias),
@@ -68,10 +66,10 @@ const joinTypes: Readonly<Record<string, JoinRef['type']>> = {
   JOIN_FULL: 'full',
 };
 
-function lowerJoin(ctx: Lowering, node: JoinExpr, lowerSelect: LowerSelect): JoinRef {
+function lowerJoin(ctx: Lowering, node: JoinExpr): JoinRef {
   const { larg, rarg, isNatural, usingClause, quals, alias } = node;
   expectNode(larg !== undefined && rarg !== undefined, 'a join without its sides');
-  const left = lowerFrom(ctx, larg, lowerSelect);
+  const left = lowerFrom(ctx, larg);
   const at = placeOf(left);
   if (alias !== undefined) throw ctx.unsupportedAt('an alias of a join', at);
   if (node.join_using_alias !== undefined) throw ctx.unsupportedAt('an alias of USING', at);
@@ -83,7 +81,7 @@ function lowerJoin(ctx: Lowering, node: JoinExpr, lowerSelect: LowerSelect): Joi
     kind: 'join',
     type: type === 'inner' && unconditional ? 'cross' : type,
     left,
-    right: lowerFrom(ctx, rarg, lowerSelect),
+    right: lowerFrom(ctx, rarg),
     on: lowerOptional(ctx, quals),
     using: usingClause === undefined ? undefined : namesOf(usingClause),
     natural,
@@ -103,7 +101,6 @@ function lowerFunction(ctx: Lowering, node: RangeFunction): FromItem {
   expectNode(call !== undefined, 'a function was expected');
   const location = locationOf(call);
   if (node.is_rowsfrom === true) throw ctx.unsupported('ROWS FROM', location);
-  if (node.ordinality === true) throw ctx.unsupported('WITH ORDINALITY', location);
   const defined = definitions !== undefined && Object.keys(definitions).length > 0;
   if (node.coldeflist !== undefined || defined) {
     throw ctx.unsupported('a column definition list', location);
@@ -114,6 +111,7 @@ function lowerFunction(ctx: Lowering, node: RangeFunction): FromItem {
   return {
     kind: 'functionTable',
     call: lowered,
+    ...(node.ordinality === true ? { ordinality: true } : {}),
     lateral: node.lateral === true,
     alias: node.alias?.aliasname,
     columnAliases: columnAliases(node.alias),

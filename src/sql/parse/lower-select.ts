@@ -1,8 +1,18 @@
 // SELECT and VALUES.
 
-import type { LockingClause, Node, SelectStmt } from 'libpg-query';
-import type { Expression, FromItem, SelectItem, SelectStatement } from './ast.ts';
-import { expectNode, locationOf, type Lowering } from './lower-context.ts';
+import type { LockingClause, Node, SelectStmt, WithClause as PgWithClause } from 'libpg-query';
+import type {
+  CommonTable,
+  Expression,
+  FromItem,
+  GroupingSet,
+  GroupItem,
+  SelectItem,
+  SelectStatement,
+  SetOperation,
+  WithClause,
+} from './ast.ts';
+import { expectNode, type Lowering, namesOf } from './lower-context.ts';
 import {
   lowerExpression,
   lowerExpressions,
@@ -12,6 +22,7 @@ import {
   unsupportedNode,
 } from './lower-expression.ts';
 import { lowerFrom } from './lower-from.ts';
+import { lowerWindow } from './lower-window.ts';
 
 export function lowerItems(
   ctx: Lowering,
@@ -23,47 +34,106 @@ export function lowerItems(
   });
 }
 
-export function refuseWith(ctx: Lowering, clause: { location?: number } | undefined): void {
-  if (clause !== undefined) throw ctx.unsupported('WITH', clause.location);
+export function lowerWith(
+  ctx: Lowering,
+  clause: PgWithClause | undefined,
+): { readonly with?: WithClause } {
+  if (clause === undefined) return {};
+  const tables = (clause.ctes ?? []).map((node): CommonTable => {
+    expectNode('CommonTableExpr' in node, 'WITH without its queries');
+    const { ctename, aliascolnames, ctematerialized, ctequery, location } = node.CommonTableExpr;
+    expectNode(ctequery !== undefined, 'WITH without a query');
+    if (node.CommonTableExpr.search_clause !== undefined) throw ctx.unsupported('SEARCH', location);
+    if (node.CommonTableExpr.cycle_clause !== undefined) throw ctx.unsupported('CYCLE', location);
+    return {
+      name: ctename ?? '',
+      columns: aliascolnames === undefined ? undefined : namesOf(aliascolnames),
+      query: ctx.queries.commonTable(ctx, ctequery),
+      materialized:
+        ctematerialized === 'CTEMaterializeAlways'
+          ? true
+          : ctematerialized === 'CTEMaterializeNever'
+            ? false
+            : undefined,
+      at: ctx.at(location),
+    };
+  });
+  return { with: { recursive: clause.recursive === true, tables } };
 }
 
 export function lowerSelect(ctx: Lowering, node: SelectStmt): SelectStatement {
-  refuseWith(ctx, node.withClause);
-  if (node.op !== undefined && node.op !== 'SETOP_NONE') {
-    throw ctx.unsupported(node.op.replace('SETOP_', ''));
-  }
   if (node.intoClause !== undefined) {
     throw ctx.unsupported('SELECT INTO', node.intoClause.rel?.location);
   }
-  const [window] = node.windowClause ?? [];
-  if (window !== undefined) throw ctx.unsupported('WINDOW', locationOf(window));
-  if (node.groupDistinct === true) throw ctx.unsupported('GROUP BY DISTINCT');
-  if (node.limitOption === 'LIMIT_OPTION_WITH_TIES') throw ctx.unsupported('WITH TIES');
-  const from = (node.fromClause ?? []).map((item) => lowerFrom(ctx, item, lowerSelect));
+  const before = lowerWith(ctx, node.withClause);
+  const operation = lowerSetOperation(ctx, node);
+  const from = (node.fromClause ?? []).map((item) => lowerFrom(ctx, item));
+  const on = distinctOn(ctx, node.distinctClause);
+  const windows = (node.windowClause ?? []).map((window) => {
+    expectNode('WindowDef' in window, 'WINDOW without a window');
+    return lowerWindow(ctx, window.WindowDef);
+  });
   return {
     kind: 'select',
-    distinct: lowerDistinct(ctx, node.distinctClause),
+    ...before,
+    ...(operation === undefined ? {} : { setOperation: operation }),
+    distinct: node.distinctClause !== undefined && on === undefined,
+    ...(on === undefined ? {} : { distinctOn: on }),
     items: lowerItems(ctx, node.targetList),
     from,
     values: node.valuesLists === undefined ? undefined : lowerRows(ctx, node.valuesLists),
     where: lowerOptional(ctx, node.whereClause),
-    groupBy: (node.groupClause ?? []).map((item) => lowerListItem(ctx, item)),
+    groupBy: (node.groupClause ?? []).map((item) => lowerGroupItem(ctx, item)),
+    ...(node.groupDistinct === true ? { groupDistinct: true } : {}),
     having: lowerOptional(ctx, node.havingClause),
+    ...(windows.length === 0 ? {} : { windows }),
     orderBy: lowerOrderBy(ctx, node.sortClause),
     limit: lowerLimit(ctx, node.limitCount),
+    ...(node.limitOption === 'LIMIT_OPTION_WITH_TIES' ? { withTies: true } : {}),
     offset: lowerLimit(ctx, node.limitOffset),
     locking: lowerLocking(ctx, node.lockingClause, from),
     at: ctx.statementAt,
   };
 }
 
+const operations: Readonly<Record<string, SetOperation['op']>> = {
+  SETOP_UNION: 'union',
+  SETOP_INTERSECT: 'intersect',
+  SETOP_EXCEPT: 'except',
+};
+
+function lowerSetOperation(ctx: Lowering, node: SelectStmt): SetOperation | undefined {
+  const op = operations[node.op ?? ''];
+  if (op === undefined) return undefined;
+  expectNode(node.larg !== undefined && node.rarg !== undefined, `${op} without its sides`);
+  const left = lowerSelect(ctx, node.larg);
+  return { op, all: node.all === true, left, right: lowerSelect(ctx, node.rarg) };
+}
+
+const groupForms: Readonly<Record<string, GroupingSet['form']>> = {
+  GROUPING_SET_EMPTY: 'empty',
+  GROUPING_SET_ROLLUP: 'rollup',
+  GROUPING_SET_CUBE: 'cube',
+  GROUPING_SET_SETS: 'sets',
+};
+
+function lowerGroupItem(ctx: Lowering, node: Node): GroupItem {
+  if (!('GroupingSet' in node)) return lowerListItem(ctx, node);
+  const { kind, content, location } = node.GroupingSet;
+  const form = groupForms[kind ?? ''];
+  expectNode(form !== undefined, 'a grouping set of an unknown kind');
+  const items = (content ?? []).map((item) => lowerGroupItem(ctx, item));
+  return { kind: 'groupingSet', form, items, at: ctx.at(location) };
+}
+
 /** SELECT DISTINCT comes as a list with one empty node, DISTINCT ON with its expressions. */
-function lowerDistinct(ctx: Lowering, clause: readonly Node[] | undefined): boolean {
+function distinctOn(
+  ctx: Lowering,
+  clause: readonly Node[] | undefined,
+): readonly Expression[] | undefined {
   const [first] = clause ?? [];
-  if (first !== undefined && Object.keys(first).length > 0) {
-    throw ctx.unsupported('DISTINCT ON', locationOf(first));
-  }
-  return first !== undefined;
+  if (first === undefined || Object.keys(first).length === 0) return undefined;
+  return clause?.map((item) => lowerListItem(ctx, item));
 }
 
 function lowerRows(ctx: Lowering, lists: readonly Node[]): readonly (readonly Expression[])[] {

@@ -19,8 +19,8 @@ import type {
 } from './ast.ts';
 import { expectNode, locationOf, type Lowering } from './lower-context.ts';
 import { lowerExpression, lowerOptional } from './lower-expression.ts';
-import { lowerAlias, lowerName } from './lower-from.ts';
-import { lowerItems, lowerSelect, refuseWith } from './lower-select.ts';
+import { lowerAlias, lowerFrom, lowerName } from './lower-from.ts';
+import { lowerItems, lowerSelect, lowerWith } from './lower-select.ts';
 
 function lowerReturning(
   ctx: Lowering,
@@ -46,7 +46,7 @@ function targetOf(node: Node): ResTarget {
 }
 
 export function lowerInsert(ctx: Lowering, node: InsertStmt): InsertStatement {
-  refuseWith(ctx, node.withClause);
+  const before = lowerWith(ctx, node.withClause);
   const { relation, cols, selectStmt } = node;
   expectNode(relation !== undefined, 'INSERT without a table');
   if (node.override !== undefined && node.override !== 'OVERRIDING_NOT_SET') {
@@ -55,6 +55,7 @@ export function lowerInsert(ctx: Lowering, node: InsertStmt): InsertStatement {
   expectNode(selectStmt === undefined || 'SelectStmt' in selectStmt, 'INSERT from something odd');
   return {
     kind: 'insert',
+    ...before,
     table: lowerName(ctx, relation),
     alias: lowerAlias(ctx, relation),
     columns: cols?.map((column) => {
@@ -131,14 +132,17 @@ function lowerAssigned(ctx: Lowering, node: Node): Expression {
 }
 
 export function lowerUpdate(ctx: Lowering, node: UpdateStmt): UpdateStatement {
-  refuseWith(ctx, node.withClause);
+  const before = lowerWith(ctx, node.withClause);
   expectNode(node.relation !== undefined, 'UPDATE without a table');
-  if (node.fromClause !== undefined) throw ctx.unsupported('UPDATE … FROM', node.relation.location);
   return {
     kind: 'update',
+    ...before,
     table: lowerName(ctx, node.relation),
     alias: lowerAlias(ctx, node.relation),
     set: lowerAssignments(ctx, node.targetList),
+    ...(node.fromClause === undefined
+      ? {}
+      : { from: node.fromClause.map((item) => lowerFrom(ctx, item)) }),
     where: lowerOptional(ctx, node.whereClause),
     returning: lowerReturning(ctx, node.returningClause),
     at: ctx.statementAt,
@@ -146,15 +150,16 @@ export function lowerUpdate(ctx: Lowering, node: UpdateStmt): UpdateStatement {
 }
 
 export function lowerDelete(ctx: Lowering, node: DeleteStmt): DeleteStatement {
-  refuseWith(ctx, node.withClause);
+  const before = lowerWith(ctx, node.withClause);
   expectNode(node.relation !== undefined, 'DELETE without a table');
-  if (node.usingClause !== undefined) {
-    throw ctx.unsupported('DELETE … USING', node.relation.location);
-  }
   return {
     kind: 'delete',
+    ...before,
     table: lowerName(ctx, node.relation),
     alias: lowerAlias(ctx, node.relation),
+    ...(node.usingClause === undefined
+      ? {}
+      : { using: node.usingClause.map((item) => lowerFrom(ctx, item)) }),
     where: lowerOptional(ctx, node.whereClause),
     returning: lowerReturning(ctx, node.returningClause),
     at: ctx.statementAt,

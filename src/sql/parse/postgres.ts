@@ -4,13 +4,13 @@
 import type { Node, RawStmt } from 'libpg-query';
 import { DbError } from '../../base/errors.ts';
 import { findAsOf, withAsOf } from './as-of.ts';
-import type { AsOf, Expression, Statement } from './ast.ts';
+import type { AsOf, CommonTable, Expression, Statement } from './ast.ts';
 import { findClusterStatements } from './cluster-statements.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { parseTree } from './grammar.ts';
 import { guard } from './guard.ts';
 import { isSpace, Lexer } from './lexer.ts';
-import { expectNode, Lowering, tagOf } from './lower-context.ts';
+import { expectNode, Lowering, locationOf, type QueryLowering, tagOf } from './lower-context.ts';
 import { lowerExpression } from './lower-expression.ts';
 import { lowerSelect } from './lower-select.ts';
 import { lowerAlterTable, lowerCreateTable, lowerDrop, lowerTruncate } from './lower-table.ts';
@@ -23,6 +23,7 @@ import {
   lowerTransaction,
   lowerVacuum,
 } from './lower-utility.ts';
+import { lowerWindow } from './lower-window.ts';
 import { lowerDelete, lowerInsert, lowerUpdate } from './lower-write.ts';
 import { ByteOffsets } from './position.ts';
 
@@ -72,7 +73,7 @@ function parseRows(text: string): readonly (readonly Expression[])[] {
   if (valuesLists === undefined || another !== undefined || Object.keys(clauses).length > 0) {
     throw new DbError('42601', 'VALUES with rows and nothing else was expected');
   }
-  const ctx = new Lowering(text, new ByteOffsets(text), 0, undefined);
+  const ctx = new Lowering(text, new ByteOffsets(text), 0, undefined, QUERIES);
   return valuesLists.map((list) => {
     expectNode('List' in list, 'a row was expected');
     return (list.List.items ?? []).map((item) => lowerExpression(ctx, item));
@@ -102,7 +103,10 @@ function parseOnlyItem(text: string): Expression {
   if (target?.val === undefined || target.name !== undefined) {
     throw new DbError('42601', 'an expression was expected');
   }
-  return lowerExpression(new Lowering(text, new ByteOffsets(text), 0, undefined), target.val);
+  return lowerExpression(
+    new Lowering(text, new ByteOffsets(text), 0, undefined, QUERIES),
+    target.val,
+  );
 }
 
 /** A copy with every `at` moved down. */
@@ -134,10 +138,10 @@ function lowerRaw(
   }
   while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
   const length = end - start;
-  const ctx = new Lowering(text, offsets, start, literals);
+  const ctx = new Lowering(text, offsets, start, literals, QUERIES);
   const statement = lowerStatement(ctx, raw.stmt);
   if (ctx.allTaken) return { statement, start, length, literalsTaken: literals !== undefined };
-  const plain = new Lowering(text, offsets, start, undefined);
+  const plain = new Lowering(text, offsets, start, undefined, QUERIES);
   return { statement: lowerStatement(plain, raw.stmt), start, length, literalsTaken: false };
 }
 
@@ -164,6 +168,26 @@ const statements: Readonly<Record<string, string>> = {
   CheckPointStmt: 'CHECKPOINT',
   MergeStmt: 'MERGE',
 };
+
+const QUERIES: QueryLowering = {
+  select: lowerSelect,
+  commonTable: lowerCommonTable,
+  window: lowerWindow,
+};
+
+/** What WITH may hold. */
+function lowerCommonTable(ctx: Lowering, node: Node): CommonTable['query'] {
+  const statement = lowerStatement(ctx, node);
+  switch (statement.kind) {
+    case 'select':
+    case 'insert':
+    case 'update':
+    case 'delete':
+      return statement;
+    default:
+      throw ctx.unsupported(`${statement.kind} in WITH`, locationOf(node));
+  }
+}
 
 function lowerStatement(ctx: Lowering, node: Node): Statement {
   if ('SelectStmt' in node) return lowerSelect(ctx, node.SelectStmt);

@@ -5,8 +5,9 @@ import type { ColumnType } from '../../rows/types.ts';
 import type { Expression } from '../parse/ast.ts';
 import type { AggregateCollector } from './aggregate-collector.ts';
 import type { PlanContext } from './context.ts';
+import type { OuterNames } from './correlation.ts';
 
-export interface Binder {
+export interface Binder extends OuterNames {
   readonly context: PlanContext;
   /** Takes aggregate calls; undefined where there may be none. */
   aggregates: AggregateCollector | undefined;
@@ -17,6 +18,7 @@ export interface Binder {
   bind(ast: Expression): Expr;
   /** An expression that must be boolean; `word` says of what it is the argument. */
   condition(ast: Expression, word: string): Expr;
+  toBool(expr: Expr, word: string, at: number): Expr;
   /** Implicit coercion that the caller knows to exist. */
   coerced(expr: Expr, type: ColumnType, at: number): Expr;
   /** What nothing gave a type is text. */

@@ -45,7 +45,7 @@ export function bindOperatorOf(
   binder: Binder,
   op: string,
   args: readonly Expr[],
-  asts: readonly Expression[],
+  asts: readonly Place[],
   at: number,
 ): Expr {
   const oids = args.map((arg) => typeOf(arg).oid);
@@ -59,6 +59,10 @@ export function bindOperatorOf(
   const choice = chooseOverload(named, oids, acceptsImplicitly);
   if (choice.kind !== 'one') throw noOperator(op, oids, choice.kind, at);
   return call(binder, choice.signature.of, args, asts, at);
+}
+
+interface Place {
+  readonly at: number;
 }
 
 interface Candidate {
@@ -139,7 +143,7 @@ function call(
   binder: Binder,
   f: ScalarFunction,
   args: readonly Expr[],
-  asts: readonly Expression[],
+  asts: readonly Place[],
   at: number,
 ): Expr {
   const last = f.argOids[f.argOids.length - 1] as number;

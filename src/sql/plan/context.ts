@@ -1,28 +1,74 @@
 // What the binding of one statement shares: parameters, session slots, the catalog and what was used of it.
 
+import { unsupported } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
-import { UNKNOWN, columnType } from '../../rows/types.ts';
+import { type ColumnType, UNKNOWN, columnType } from '../../rows/types.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import type { PlanEnvironment } from '../exec/plan-api.ts';
-import type { LiteralValue, Name } from '../parse/ast.ts';
+import type { LiteralValue, Name, SelectStatement } from '../parse/ast.ts';
 import { ParameterTypes } from '../types/parameters.ts';
 import { someExpr } from './expr-tools.ts';
-import type { SessionFunction, SessionSlot } from './session-functions.ts';
+import type { SelectPlan, Subplan } from './nodes.ts';
+import type { PlanSlot, SessionFunction } from './session-functions.ts';
+
+/** What the query around gives (correlation.ts). */
+export interface Around {
+  /** The parameters that stand for it. */
+  readonly outer: readonly number[];
+  lookup(path: readonly string[], at: number): Expr | undefined;
+}
+
+/** How queries and statements are bound, for what stands below them and has them inside. */
+export interface Binders {
+  /** Undefined: there may be none. */
+  readonly query:
+    | ((context: PlanContext, ast: SelectStatement, options?: QueryOptions) => SelectPlan)
+    | undefined;
+}
+
+/** Of expressions that stand in no statement. */
+const NO_QUERIES: Binders = {
+  query: undefined,
+};
+
+export interface QueryOptions {
+  /** The types of the columns that INSERT … SELECT fills, for outputs that have none of their own. */
+  readonly wanted?: readonly ColumnType[];
+  /** Outputs of unknown type stay so: UNION finds one for all its parts. */
+  readonly keepsUnknown?: boolean;
+}
 
 export class PlanContext {
   readonly environment: PlanEnvironment;
   readonly parameters: ParameterTypes;
-  readonly slots: SessionSlot[] = [];
+  readonly slots: PlanSlot[] = [];
+  readonly subplans: Subplan[] = [];
   readonly tables: TableDescriptor[] = [];
   literalDependent = false;
+  /** FOR UPDATE stands somewhere: that needs a transaction to hold the locks. */
+  locksRows = false;
+  /** Of the query that is being bound, to the one around it. */
+  correlation: Around | undefined;
+  readonly #binders: Binders;
 
-  constructor(environment: PlanEnvironment) {
+  constructor(environment: PlanEnvironment, binders: Binders = NO_QUERIES) {
+    this.#binders = binders;
     this.environment = environment;
     this.parameters = new ParameterTypes(
       environment.parameterTypes,
       environment.parameterCount,
       environment.literals,
     );
+  }
+
+  query(ast: SelectStatement, options?: QueryOptions): SelectPlan {
+    const { query } = this.#binders;
+    if (query === undefined) throw unsupported('a query here', ast.at + 1);
+    return query(this, ast, options);
+  }
+
+  get mayQuery(): boolean {
+    return this.#binders.query !== undefined;
   }
 
   table(name: Name): TableDescriptor {
@@ -44,21 +90,44 @@ export class PlanContext {
   }
 
   sessionCall(fn: SessionFunction, args: readonly Expr[]): Expr {
-    const index = this.parameters.count + this.slots.length;
-    this.slots.push({ function: fn, args });
+    const first = this.parameters.count;
+    const late = args.some((arg) =>
+      someExpr(
+        arg,
+        (e) => e.kind === 'parameter' && this.slots[e.index - first]?.kind === 'reserved',
+      ),
+    );
+    if (late) throw unsupported(`${fn.name}() of what a query answers`);
+    const index = first + this.slots.length;
+    this.slots.push({ kind: 'session', function: fn, args });
     return { kind: 'parameter', type: fn.type, index };
+  }
+
+  /** A parameter that execution fills. */
+  reserve(name: string, type: ColumnType, initial = false): number {
+    return this.parameters.count + this.slots.push({ kind: 'reserved', name, type, initial }) - 1;
+  }
+
+  /** Whether it can be computed before anything is read. */
+  isKnownAtStart(expr: Expr): boolean {
+    const first = this.parameters.count;
+    return !someExpr(expr, (e) => {
+      if (e.kind === 'column' || e.kind === 'subplan') return true;
+      if (e.kind !== 'parameter' || e.index < first) return false;
+      const slot = this.slots[e.index - first] as PlanSlot;
+      return slot.kind === 'reserved' ? !slot.initial : slot.function.volatile;
+    });
   }
 
   /** Its value does not change during an execution: fit for key constraints and for the shards. */
   isStable(expr: Expr): boolean {
     const first = this.parameters.count;
-    return !someExpr(
-      expr,
-      (e) =>
-        e.kind === 'parameter' &&
-        e.index >= first &&
-        (this.slots[e.index - first] as SessionSlot).function.volatile,
-    );
+    return !someExpr(expr, (e) => {
+      if (e.kind === 'subplan') return true;
+      if (e.kind !== 'parameter' || e.index < first) return false;
+      const slot = this.slots[e.index - first] as PlanSlot;
+      return slot.kind === 'session' && slot.function.volatile;
+    });
   }
 }
 

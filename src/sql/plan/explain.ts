@@ -1,13 +1,20 @@
 // EXPLAIN: the plan as a tree of lines. What is done where the rows are is said beneath the table's line.
 
 import type { Expr } from '../../rows/expr.ts';
+import type { ColumnType } from '../../rows/types.ts';
 import { aggregateText, exprText, type Names } from './expr-text.ts';
-import type { InsertPlan, Plan, PlanNode, SelectPlan, TableNode } from './nodes.ts';
+import type { InsertPlan, Plan, PlanNode, SelectPlan, Subplan, TableNode } from './nodes.ts';
+import type { PlanSlot } from './session-functions.ts';
 import type { KeyConstraint } from './spans.ts';
 
 interface Line {
   readonly depth: number;
   readonly text: string;
+}
+
+function slotText(slot: PlanSlot | undefined): string {
+  if (slot === undefined) return '?';
+  return slot.kind === 'session' ? `${slot.function.name}()` : slot.name;
 }
 
 class Tree {
@@ -24,9 +31,7 @@ class Tree {
       column: (slot) =>
         (input === undefined ? undefined : columnName(input, slot)) ?? `#${slot + 1}`,
       parameter: (index) =>
-        index < first
-          ? `$${index + 1}`
-          : `${this.#plan.slots[index - first]?.function.name ?? '?'}()`,
+        index < first ? `$${index + 1}` : slotText(this.#plan.slots[index - first]),
     };
   }
 
@@ -66,7 +71,21 @@ export function explainPlan(plan: Plan): readonly string[] {
       break;
     }
   }
+  for (const subplan of plan.subplans) explainSubplan(tree, subplan);
   return tree.toStrings();
+}
+
+/** How a query inside an expression is answered, behind the plan that has it. */
+function explainSubplan(tree: Tree, { run, initial, query, outer, byKey }: Subplan): void {
+  const names = tree.names(undefined);
+  const parameter = (index: number): string => names.parameter(index);
+  const keyed = query.keyed !== undefined && !byKey ? ', or once for all of them by hash' : '';
+  const how =
+    initial || outer.length === 0
+      ? 'once'
+      : `for each (${outer.map(parameter).join(', ')})${keyed}`;
+  tree.add(0, `${parameter(run)}: ${how}`);
+  explainNode(tree, 1, query.input);
 }
 
 function explainInsert(tree: Tree, { table, conflict, rows, source }: InsertPlan): void {
@@ -133,7 +152,27 @@ function explainNode(tree: Tree, depth: number, node: PlanNode): void {
       return;
     case 'distinct':
       tree.add(depth, 'Distinct');
+      if (node.keys !== undefined) {
+        tree.note(
+          depth,
+          'On',
+          node.keys.map((index) => slotExpr(index, node.types)),
+          node.input,
+        );
+      }
       explainNode(tree, depth + 1, node.input);
+      return;
+    case 'append':
+      tree.add(depth, 'Append');
+      for (const input of node.inputs) explainNode(tree, depth + 1, input);
+      return;
+    case 'matched':
+      tree.add(
+        depth,
+        `Hash ${node.op === 'except' ? 'Except' : 'Intersect'}${node.all ? ' All' : ''}`,
+      );
+      explainNode(tree, depth + 1, node.left);
+      explainNode(tree, depth + 1, node.right);
       return;
     case 'sort': {
       tree.add(depth, 'Sort');
@@ -154,6 +193,10 @@ function explainNode(tree: Tree, depth: number, node: PlanNode): void {
       if (node.offset !== undefined) tree.note(depth, 'Offset', [node.offset], undefined);
       explainNode(tree, depth + 1, node.input);
   }
+}
+
+function slotExpr(index: number, types: readonly ColumnType[]): Expr {
+  return { kind: 'column', type: types[index] as ColumnType, index };
 }
 
 function explainTable(tree: Tree, depth: number, node: TableNode): void {

@@ -52,6 +52,8 @@ export function exprText(expr: Expr, names: Names): string {
       const whens = expr.whens.map((w) => `WHEN ${text(w.when)} THEN ${text(w.result)}`).join(' ');
       return `CASE ${whens}${expr.otherwise === undefined ? '' : ` ELSE ${text(expr.otherwise)}`} END`;
     }
+    case 'subplan':
+      return `${names.parameter(expr.run)}(${expr.args.map(text).join(', ')})`;
     case 'coalesce':
       return `COALESCE(${expr.args.map(text).join(', ')})`;
   }

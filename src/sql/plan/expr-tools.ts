@@ -15,6 +15,7 @@ export function childrenOf(expr: Expr): readonly Expr[] {
     case 'and':
     case 'or':
     case 'coalesce':
+    case 'subplan':
       return expr.args;
     case 'cast':
     case 'not':
@@ -47,6 +48,7 @@ export function rewrite(expr: Expr, replace: (expr: Expr) => Expr | undefined): 
     case 'and':
     case 'or':
     case 'coalesce':
+    case 'subplan':
       return { ...expr, args: expr.args.map(go) };
     case 'cast':
     case 'not':
@@ -81,8 +83,17 @@ export function findExpr(expr: Expr, holds: (expr: Expr) => boolean): Expr | und
   return undefined;
 }
 
+export function parametersIn(expr: Expr): readonly number[] {
+  return expr.kind === 'parameter' ? [expr.index] : childrenOf(expr).flatMap(parametersIn);
+}
+
 export function hasColumns(expr: Expr): boolean {
   return someExpr(expr, (e) => e.kind === 'column');
+}
+
+/** Whether it waits for a query: then only what can be suspended may evaluate it. */
+export function hasSubplan(expr: Expr): boolean {
+  return someExpr(expr, (e) => e.kind === 'subplan');
 }
 
 export function collectSlots(expr: Expr, into: Set<number>): void {
@@ -134,6 +145,8 @@ function headOf(expr: Expr): string {
       return String(expr.index);
     case 'call':
       return expr.name;
+    case 'subplan':
+      return String(expr.run);
     case 'compare':
       return expr.op;
     case 'isNull':

@@ -16,9 +16,11 @@ import { bindArray, bindArrayAs, bindQuantified, bindSubscript } from './arrays.
 import { bindFunction, bindOperator } from './calls.ts';
 import { bindBetween, bindCase, bindComparison, bindIn, bindNullIf } from './conditions.ts';
 import { findExpr } from './expr-tools.ts';
-import type { PlanContext } from './context.ts';
-import type { Scope } from './scope.ts';
+import type { Around, PlanContext } from './context.ts';
+import type { Scope, ScopeColumn } from './scope.ts';
+import { bindRowComparison, bindRowIn, bindRowNull } from './rows.ts';
 import { sessionFunction } from './session-functions.ts';
+import { bindRowSubquery, bindSubquery } from './subqueries.ts';
 
 const BOOL_TYPE = columnType(BOOL);
 
@@ -32,9 +34,24 @@ export class ExpressionBinder implements Binder {
   /** Where a column was named, for what is found out after binding. */
   readonly columnAt: WeakMap<Expr, number> = new WeakMap();
 
+  readonly #around: Around | undefined;
+
   constructor(context: PlanContext, scope: Scope) {
     this.context = context;
     this.scope = scope;
+    this.#around = context.correlation;
+  }
+
+  /** A column of this query, or of one around it. */
+  lookup(path: readonly string[], at: number): Expr | undefined {
+    const own = this.scope.tryColumn(path, at);
+    return own === undefined ? this.#around?.lookup(path, at) : this.#column(own, at);
+  }
+
+  #column(column: ScopeColumn, at: number): Expr {
+    const expr: Expr = { kind: 'column', type: column.type, index: column.slot };
+    this.columnAt.set(expr, at);
+    return expr;
   }
 
   bind(ast: Expression): Expr {
@@ -43,12 +60,16 @@ export class ExpressionBinder implements Binder {
         return literalExpr(ast.value);
       case 'parameter':
         return this.context.parameter(ast.index, ast.at);
-      case 'column': {
-        const column = this.scope.column(ast.path, ast.at);
-        const expr: Expr = { kind: 'column', type: column.type, index: column.slot };
-        this.columnAt.set(expr, ast.at);
-        return expr;
-      }
+      case 'column':
+        return (
+          this.lookup(ast.path, ast.at) ?? this.#column(this.scope.column(ast.path, ast.at), ast.at)
+        );
+      case 'subquery':
+        return bindSubquery(this, ast);
+      case 'row':
+        throw unsupported('a row as a value', ast.at + 1);
+      case 'grouping':
+        throw unsupported('GROUPING', ast.at + 1);
       case 'star':
         throw new DbError(
           '0A000',
@@ -59,6 +80,7 @@ export class ExpressionBinder implements Binder {
         return this.#unary(ast);
       case 'binary':
         return (
+          bindRows(this, ast) ??
           bindComparison(this, ast.op, ast.left, ast.right, ast.at) ??
           bindOperator(this, ast.op, [ast.left, ast.right], ast.at)
         );
@@ -78,7 +100,7 @@ export class ExpressionBinder implements Binder {
         return { kind: 'isDistinct', left, right, negated: ast.negated };
       }
       case 'in':
-        return bindIn(this, ast);
+        return ast.arg.kind === 'row' ? bindRowIn(this, ast, ast.arg) : bindIn(this, ast);
       case 'between':
         return bindBetween(this, ast);
       case 'cast':
@@ -92,6 +114,8 @@ export class ExpressionBinder implements Binder {
       case 'nullif':
         return bindNullIf(this, ast);
       case 'function':
+        if (ast.over !== undefined) throw unsupported('a window function', ast.at + 1);
+        if (ast.withinGroup === true) throw unsupported('WITHIN GROUP', ast.at + 1);
         if (isAggregate(ast)) return bindAggregate(this, ast);
         return bindFunction(this, ast);
       case 'special': {
@@ -108,6 +132,16 @@ export class ExpressionBinder implements Binder {
       case 'default':
         throw new DbError('42601', 'DEFAULT is not allowed in this context', positionOf(ast.at));
     }
+  }
+
+  /** Binds a clause, which may have aggregates or not. */
+  clause<T>(place: string, aggregates: AggregateCollector | undefined, bind: () => T): T {
+    const before = this.aggregates;
+    this.place = place;
+    this.aggregates = aggregates;
+    const bound = bind();
+    this.aggregates = before;
+    return bound;
   }
 
   /** The first aggregate in a bound expression. */
@@ -199,6 +233,7 @@ export class ExpressionBinder implements Binder {
 
   #is(ast: Expression & { kind: 'is' }): Expr {
     const { test, negated } = ast;
+    if (test === 'null' && ast.arg.kind === 'row') return bindRowNull(this, ast.arg, negated);
     if (test === 'null') {
       // Whether a parameter is NULL says nothing of its type: `$1 IS NULL OR id = $1` learns it behind OR.
       const arg = this.bind(ast.arg);
@@ -222,4 +257,13 @@ export class ExpressionBinder implements Binder {
     const to = sqlTypeName(columnType(target.oid));
     throw new DbError('42846', `cannot cast type ${from} to ${to}`, positionOf(ast.at));
   }
+}
+
+/** A comparison of rows; undefined when the left side is none. */
+function bindRows(binder: Binder, ast: Expression & { kind: 'binary' }): Expr | undefined {
+  const { op, left, right, at } = ast;
+  if (left.kind !== 'row') return undefined;
+  if (right.kind === 'row') return bindRowComparison(binder, op, left, right, at);
+  if (right.kind !== 'subquery' || right.form !== 'scalar') return undefined;
+  return bindRowSubquery(binder, op, left, right, at);
 }

@@ -6,13 +6,13 @@ import type { Expr } from '../../rows/expr.ts';
 import { columnType, type ColumnType, INT4, INT8, NUMERIC } from '../../rows/types.ts';
 import type { LockOptions } from '../../txn/api.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
-import type { Expression, FromItem, SelectStatement } from '../parse/ast.ts';
+import type { Expression, FromItem } from '../parse/ast.ts';
 import { commonType, typeOf } from '../types/coercion.ts';
 import { positionOf } from '../types/names.ts';
 import { compare } from './conditions.ts';
 import type { PlanContext } from './context.ts';
 import { ExpressionBinder } from './expressions.ts';
-import type { PlanNode, SelectPlan } from './nodes.ts';
+import type { PlanNode } from './nodes.ts';
 import {
   derivedRelation,
   Scope,
@@ -45,9 +45,6 @@ export type Source =
       readonly on: Expr | undefined;
     };
 
-/** Binds a query in FROM; given by select.ts, which is above this file. */
-export type BindQuery = (context: PlanContext, query: SelectStatement) => SelectPlan;
-
 interface Bound {
   readonly source: Source;
   readonly relations: readonly ScopeRelation[];
@@ -56,13 +53,11 @@ interface Bound {
 
 export class FromBinder {
   readonly #context: PlanContext;
-  readonly #bindQuery: BindQuery;
   readonly #lock: LockOptions | undefined;
   #width = 0;
 
-  constructor(context: PlanContext, bindQuery: BindQuery, lock: LockOptions | undefined) {
+  constructor(context: PlanContext, lock: LockOptions | undefined) {
     this.#context = context;
-    this.#bindQuery = bindQuery;
     this.#lock = lock;
   }
 
@@ -84,7 +79,7 @@ export class FromBinder {
         return this.#join(item);
       case 'subquery': {
         if (item.lateral) throw unsupported('LATERAL', item.at + 1);
-        const query = this.#bindQuery(this.#context, item.query);
+        const query = this.#context.query(item.query);
         const names = query.fields.map((f) => f.name);
         const types = query.fields.map((f) => f.type);
         const base = this.#take(names.length);
@@ -123,6 +118,7 @@ export class FromBinder {
   /** generate_series(start, stop [, step]) over integers and numeric. */
   #series(item: FromItem & { kind: 'functionTable' }): Bound {
     const { call } = item;
+    if (item.ordinality === true) throw unsupported('WITH ORDINALITY', item.at + 1);
     if (call.kind !== 'function' || call.name !== 'generate_series' || item.lateral) {
       const what = call.kind === 'function' ? `function ${call.name}() in FROM` : 'this in FROM';
       throw unsupported(what, item.at + 1);

@@ -24,11 +24,24 @@ export class Grouping {
     return rewrite(expr, (e) => {
       const at = this.groups.findIndex((group) => sameExpr(group, e));
       if (at >= 0) return this.#slot(at);
+      if (e.kind === 'subplan') return { ...e, args: e.args.map((arg) => this.#outside(arg)) };
       if (e.kind !== 'column') return undefined;
       if (e.index >= AGGREGATE_SLOT) return e;
       if (this.#determined(e.index)) return this.#slot(this.groups.push(e) - 1);
       throw this.#ungrouped(e);
     });
+  }
+
+  /** What a query inside takes. */
+  #outside(arg: Expr): Expr {
+    try {
+      return this.regroup(arg);
+    } catch (error) {
+      if (!(error instanceof DbError) || arg.kind !== 'column' || error.code !== '42803')
+        throw error;
+      const message = `subquery uses ungrouped column "${this.#named(arg.index)}" from outer query`;
+      throw new DbError('42803', message, error.fields);
+    }
   }
 
   /** The aggregates' slots, once all groups are known. */
@@ -58,17 +71,20 @@ export class Grouping {
   }
 
   #ungrouped(column: Expr & { kind: 'column' }): DbError {
-    let shown = '?';
-    for (const relation of this.#scope.relations) {
-      const found = relation.columns.find((c) => c.slot === column.index);
-      if (found !== undefined) {
-        shown = relation.alias === '' ? found.name : `${relation.alias}.${found.name}`;
-      }
-    }
     return new DbError(
       '42803',
-      `column "${shown}" must appear in the GROUP BY clause or be used in an aggregate function`,
+      `column "${this.#named(column.index)}" must appear in the GROUP BY clause or be used in an aggregate function`,
       positionOf(this.#columnAt.get(column) ?? -1),
     );
+  }
+
+  #named(slot: number): string {
+    for (const relation of this.#scope.relations) {
+      const found = relation.columns.find((c) => c.slot === slot);
+      if (found !== undefined) {
+        return relation.alias === '' ? found.name : `${relation.alias}.${found.name}`;
+      }
+    }
+    return '?';
   }
 }

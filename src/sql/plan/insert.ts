@@ -1,6 +1,6 @@
 // Binding of INSERT.
 
-import { DbError } from '../../base/errors.ts';
+import { DbError, unsupported } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
 import type { ColumnDescriptor, TableDescriptor } from '../catalog/descriptor.ts';
 import type { Expression, InsertStatement, SelectItem } from '../parse/ast.ts';
@@ -8,15 +8,17 @@ import { typeOf } from '../types/coercion.ts';
 import { positionOf } from '../types/names.ts';
 import { assign, bindSet, columnNamed, defaultOf } from './assign.ts';
 import type { PlanContext } from './context.ts';
+import { hasSubplan } from './expr-tools.ts';
 import { ExpressionBinder } from './expressions.ts';
 import type { ConflictPlan, InsertPlan, ReturningPlan } from './nodes.ts';
 import { Scope, tableRelation } from './scope.ts';
-import { bindSelect } from './select.ts';
+import { bindQuery } from './query.ts';
 import { bindTargets } from './targets.ts';
 
 type Row = readonly (Expr | undefined)[];
 
 export function bindInsert(context: PlanContext, ast: InsertStatement): InsertPlan {
+  if (ast.with !== undefined) throw unsupported('WITH', (ast.with.tables[0]?.at ?? 0) + 1);
   const table = context.table(ast.table);
   const columns = insertColumns(table, ast);
   const { source } = ast;
@@ -32,7 +34,7 @@ export function bindInsert(context: PlanContext, ast: InsertStatement): InsertPl
     rows = (source.values ?? []).map((row) => valuesRow(context, ast, filled, columns, row));
   } else {
     const wanted = columns.map((c) => c.type);
-    query = bindSelect(context, source, wanted);
+    query = bindQuery(context, source, { wanted });
     const extra = source.items[columns.length]?.expr.at ?? source.at;
     checkWidth(ast, columns, query.outputs.length, extra);
     const given = new Map(
@@ -101,7 +103,9 @@ function valuesRow(
   row.forEach((cell, i) => {
     const column = columns[i] as ColumnDescriptor;
     if (cell.kind === 'default') return;
-    given.set(column.position, assign(context, binder.bind(cell), column, cell.at));
+    const value = binder.bind(cell);
+    refuseWaiting(value, 'VALUES of INSERT', cell.at);
+    given.set(column.position, assign(context, value, column, cell.at));
   });
   return filled.row(given);
 }
@@ -174,7 +178,14 @@ function bindConflict(
   binder.place = 'WHERE';
   const where =
     onConflict.where === undefined ? undefined : binder.condition(onConflict.where, 'WHERE');
+  for (const { value } of set) refuseWaiting(value, 'ON CONFLICT DO UPDATE', at);
+  if (where !== undefined) refuseWaiting(where, 'ON CONFLICT DO UPDATE', at);
   return { kind: 'update', set, where, excludedBase };
+}
+
+/** Of subqueries only those that need nothing of the row may stand here. */
+function refuseWaiting(expr: Expr, where: string, at: number): void {
+  if (hasSubplan(expr)) throw unsupported(`this subquery in ${where}`, at + 1);
 }
 
 export function bindReturning(
@@ -188,5 +199,6 @@ export function bindReturning(
   const binder = new ExpressionBinder(context, scope);
   binder.place = 'RETURNING';
   const targets = bindTargets(binder, items);
+  targets.forEach(({ expr }, i) => refuseWaiting(expr, 'RETURNING', items[i]?.expr.at ?? -1));
   return { outputs: targets.map((t) => t.expr), fields: targets.map((t) => t.field) };
 }

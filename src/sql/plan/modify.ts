@@ -1,6 +1,7 @@
 // Binding of UPDATE and DELETE: one table, locked as it is read.
 
 import { assert } from '../../base/assert.ts';
+import { unsupported } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
 import { LOCK_EXCLUSIVE } from '../../txn/api.ts';
 import type { DeleteStatement, Expression, UpdateStatement } from '../parse/ast.ts';
@@ -14,6 +15,8 @@ import { placeConditions } from './place.ts';
 import { Scope, tableRelation } from './scope.ts';
 
 export function bindUpdate(context: PlanContext, ast: UpdateStatement): UpdatePlan {
+  if (ast.from !== undefined) throw unsupported('UPDATE … FROM', ast.table.at + 1);
+  if (ast.with !== undefined) throw unsupported('WITH', (ast.with.tables[0]?.at ?? 0) + 1);
   const table = context.table(ast.table);
   const binder = new ExpressionBinder(context, new Scope([tableRelation(table, ast.alias, 0)]));
   // PostgreSQL learns parameters from WHERE before SET.
@@ -25,6 +28,8 @@ export function bindUpdate(context: PlanContext, ast: UpdateStatement): UpdatePl
 }
 
 export function bindDelete(context: PlanContext, ast: DeleteStatement): DeletePlan {
+  if (ast.using !== undefined) throw unsupported('DELETE … USING', ast.table.at + 1);
+  if (ast.with !== undefined) throw unsupported('WITH', (ast.with.tables[0]?.at ?? 0) + 1);
   const table = context.table(ast.table);
   const binder = new ExpressionBinder(context, new Scope([tableRelation(table, ast.alias, 0)]));
   const where = bindWhere(binder, ast.where);

@@ -7,7 +7,7 @@ import type { ColumnType } from '../../rows/types.ts';
 import type { LockOptions } from '../../txn/api.ts';
 import type { ResultField } from '../api.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
-import type { SessionSlot } from './session-functions.ts';
+import type { PlanSlot } from './session-functions.ts';
 import type { TableAccess } from './spans.ts';
 import type { VirtualTable } from './virtual.ts';
 
@@ -67,7 +67,24 @@ export type PlanNode =
     }
   /** Slots 0…; what is above a projection sees nothing else. */
   | { readonly kind: 'project'; readonly input: PlanNode; readonly exprs: readonly Expr[] }
-  | { readonly kind: 'distinct'; readonly input: PlanNode; readonly types: readonly ColumnType[] }
+  /** The first of rows that are equal in `keys` (undefined: in all slots); `types` are all slots'. */
+  | {
+      readonly kind: 'distinct';
+      readonly input: PlanNode;
+      readonly types: readonly ColumnType[];
+      readonly keys: readonly number[] | undefined;
+    }
+  /** One after the other; all have the same slots. */
+  | { readonly kind: 'append'; readonly inputs: readonly PlanNode[]; readonly width: number }
+  /** INTERSECT and EXCEPT. */
+  | {
+      readonly kind: 'matched';
+      readonly op: 'intersect' | 'except';
+      readonly all: boolean;
+      readonly left: PlanNode;
+      readonly right: PlanNode;
+      readonly types: readonly ColumnType[];
+    }
   | {
       readonly kind: 'sort';
       readonly input: PlanNode;
@@ -80,7 +97,31 @@ export type PlanNode =
       readonly input: PlanNode;
       readonly limit: Expr | undefined;
       readonly offset: Expr | undefined;
+      /** WITH TIES: rows that are equal to the last one in these come, too. */
+      readonly ties: readonly SortKey[] | undefined;
     };
+
+/** The nodes whose rows a node works on. */
+export function inputsOf(node: PlanNode): readonly PlanNode[] {
+  switch (node.kind) {
+    case 'join':
+    case 'matched':
+      return [node.left, node.right];
+    case 'append':
+      return node.inputs;
+    case 'subquery':
+      return [node.query.input];
+    case 'filter':
+    case 'aggregate':
+    case 'project':
+    case 'distinct':
+    case 'sort':
+    case 'limit':
+      return [node.input];
+    default:
+      return [];
+  }
+}
 
 export interface JoinNode {
   readonly kind: 'join';
@@ -101,7 +142,53 @@ export interface SelectPlan {
   /** Over the input's slots. */
   readonly outputs: readonly Expr[];
   readonly fields: readonly ResultField[];
+  /** Of a query that depends on the one around it only by columns that must equal something of that: how to answer
+   * for all values of these at once. */
+  readonly keyed?: KeyedQuery;
 }
+
+export interface KeyedQuery {
+  /** Its outputs are the query's, and behind them what must be equal to `keys`. */
+  readonly plan: SelectPlan;
+  /** In terms of the parameters that stand for the query around. */
+  readonly keys: readonly Expr[];
+  /** How many of the columns taken from around stand in the comparisons that became keys. */
+  readonly uses: number;
+  /** It answers something also where no row is. */
+  readonly answersNothing: boolean;
+}
+
+/** A query inside an expression. */
+export interface Subplan {
+  /** The parameter that holds its runner, or its answer when it is `initial`. */
+  readonly run: number;
+  /** Needs nothing of what is around it: answered once, before anything is read. */
+  readonly initial: boolean;
+  /** What an initial one compares its rows with. */
+  readonly lefts: readonly Expr[];
+  readonly query: SelectPlan;
+  /** Parameters of the query that the last arguments of a call are the values of. */
+  readonly outer: readonly number[];
+  readonly outerTypes: readonly ColumnType[];
+  /** Its rows are got by keys that the arguments give, so that nothing is won by reading all at once. */
+  readonly byKey: boolean;
+  readonly answer: SubplanAnswer;
+}
+
+export type SubplanAnswer =
+  | { readonly kind: 'scalar' }
+  | { readonly kind: 'exists' }
+  /** Compares the first arguments of a call with each row. */
+  | {
+      readonly kind: 'quantified';
+      /** row: there must be at most one. */
+      readonly quantifier: 'any' | 'all' | 'row';
+      /** Over the arguments (slots 0…) and the row behind them. */
+      readonly test: Expr;
+      /** Of the arguments, where all of them must equal the row's columns. */
+      readonly hashed: readonly ColumnType[] | undefined;
+      readonly width: number;
+    };
 
 /** What to do with one row that is written; all slots are storage positions. */
 export interface InsertPlan {
@@ -159,7 +246,8 @@ export interface Plan {
   readonly statement: StatementPlan;
   readonly parameterTypes: readonly ColumnType[];
   /** Values of the session: parameters from index parameterTypes.length on. */
-  readonly slots: readonly SessionSlot[];
+  readonly slots: readonly PlanSlot[];
+  readonly subplans: readonly Subplan[];
   readonly tables: readonly TableDescriptor[];
   readonly command: string;
   readonly readOnly: boolean;

@@ -45,8 +45,13 @@ export function bindOrderBy(
         },
       );
     }
-    return { expr, descending, nullsFirst: nullsFirst ?? descending, target, at: ast.at };
+    return { expr, descending, nullsFirst: nullsFirst ?? descending, target, at: placeOf(ast) };
   });
+}
+
+/** Where an expression begins. */
+function placeOf(ast: Expression): number {
+  return ast.kind === 'binary' ? placeOf(ast.left) : ast.at;
 }
 
 /** The output that a bare name or number in ORDER BY or GROUP BY means. */
@@ -54,7 +59,7 @@ export function findTarget(
   binder: ExpressionBinder,
   ast: Expression,
   targets: readonly Target[],
-  clause: 'ORDER BY' | 'GROUP BY',
+  clause: 'ORDER BY' | 'GROUP BY' | 'DISTINCT ON',
 ): number | undefined {
   const literal = literalOf(binder, ast);
   if (literal !== undefined && literal.type !== 'null') {

@@ -1,6 +1,6 @@
 // What the columns of a result are called.
 
-import type { Expression } from '../parse/ast.ts';
+import type { Expression, SelectStatement } from '../parse/ast.ts';
 
 /** What an output column is called when nobody named it (parse_target.c, FigureColname). */
 export function outputName(ast: Expression): string {
@@ -29,6 +29,16 @@ function figure(ast: Expression): Figured {
       return { name: 'nullif', strong: true };
     case 'coalesce':
       return { name: 'coalesce', strong: true };
+    case 'subquery': {
+      if (ast.form === 'exists') return { name: 'exists', strong: true };
+      const [item] = leftmost(ast.query).items;
+      if (ast.form !== 'scalar' || item === undefined) return { name: '?column?', strong: false };
+      return item.alias === undefined ? figure(item.expr) : { name: item.alias, strong: true };
+    }
+    case 'row':
+      return { name: 'row', strong: true };
+    case 'grouping':
+      return { name: 'grouping', strong: true };
     case 'cast': {
       const inner = figure(ast.arg);
       return inner.strong ? inner : { name: ast.type.name, strong: false };
@@ -40,4 +50,9 @@ function figure(ast: Expression): Figured {
     default:
       return { name: '?column?', strong: false };
   }
+}
+
+/** The query whose columns a UNION is named by. */
+function leftmost(query: SelectStatement): SelectStatement {
+  return query.setOperation === undefined ? query : leftmost(query.setOperation.left);
 }

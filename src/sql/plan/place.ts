@@ -3,7 +3,14 @@
 
 import type { Expr } from '../../rows/expr.ts';
 import type { PlanContext } from './context.ts';
-import { collectSlots, conjunction, conjunctsOf, hasColumns, mapSlots } from './expr-tools.ts';
+import {
+  collectSlots,
+  conjunction,
+  conjunctsOf,
+  hasColumns,
+  hasSubplan,
+  mapSlots,
+} from './expr-tools.ts';
 import type { Source } from './from.ts';
 import type { PlanNode } from './nodes.ts';
 import { chooseAccess } from './spans.ts';
@@ -102,7 +109,7 @@ function joinNode(
 function equalPair(condition: Expr, source: JoinSource): { left: Expr; right: Expr } | undefined {
   if (condition.kind !== 'compare' || condition.op !== '=') return undefined;
   const { left, right } = condition;
-  if (!hasColumns(left) || !hasColumns(right)) return undefined;
+  if (!hasColumns(left) || !hasColumns(right) || hasSubplan(condition)) return undefined;
   if (within(left, source.left) && within(right, source.right)) return { left, right };
   if (within(right, source.left) && within(left, source.right)) return { left: right, right: left };
   return undefined;

@@ -59,6 +59,12 @@ export class Scope {
     return found;
   }
 
+  /** As column(), but undefined where the name may be one of a query around. */
+  tryColumn(path: readonly string[], at: number): ScopeColumn | undefined {
+    if (path.length === 1) return this.find(path[0] as string, at);
+    return this.#named(path.slice(0, -1)) === undefined ? undefined : this.column(path, at);
+  }
+
   /** a, t.a or s.t.a; throws 42703, 42P01, 42702. */
   column(path: readonly string[], at: number): ScopeColumn {
     const name = path[path.length - 1] as string;
@@ -82,12 +88,9 @@ export class Scope {
 
   /** t or s.t (or database.s.t). */
   relation(path: readonly string[], at: number): ScopeRelation {
-    const name = path[path.length - 1] as string;
-    const schema = path.length > 1 ? path[path.length - 2] : undefined;
-    const found = this.relations.find(
-      (r) => r.alias === name && (schema === undefined || schema === r.schema),
-    );
+    const found = this.#named(path);
     if (found !== undefined) return found;
+    const name = path[path.length - 1] as string;
     const renamed = this.relations.find((r) => r.tableName === name && r.alias !== name);
     if (renamed !== undefined) {
       throw new DbError('42P01', `invalid reference to FROM-clause entry for table "${name}"`, {
@@ -96,6 +99,14 @@ export class Scope {
       });
     }
     throw new DbError('42P01', `missing FROM-clause entry for table "${name}"`, positionOf(at));
+  }
+
+  #named(path: readonly string[]): ScopeRelation | undefined {
+    const name = path[path.length - 1] as string;
+    const schema = path.length > 1 ? path[path.length - 2] : undefined;
+    return this.relations.find(
+      (r) => r.alias === name && (schema === undefined || schema === r.schema),
+    );
   }
 
   #unknownColumn(name: string, at: number): DbError {

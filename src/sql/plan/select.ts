@@ -1,144 +1,163 @@
-// Binding of SELECT and VALUES.
+// Binding of SELECT.
 
 import { DbError, unsupported } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
 import { sqlTypeName } from '../../rows/type-names.ts';
-import { type ColumnType, columnType, INT8 } from '../../rows/types.ts';
+import { columnType } from '../../rows/types.ts';
 import type { LockOptions } from '../../txn/api.ts';
-import type { ResultField } from '../api.ts';
-import type { Expression, SelectStatement } from '../parse/ast.ts';
-import { coerce, typeOf } from '../types/coercion.ts';
+import type { Expression, GroupItem, SelectStatement } from '../parse/ast.ts';
+import { typeOf } from '../types/coercion.ts';
 import { isComparable } from '../types/comparison.ts';
 import { positionOf } from '../types/names.ts';
 import { AggregateCollector } from './aggregate-collector.ts';
-import type { PlanContext } from './context.ts';
-import { hasColumns } from './expr-tools.ts';
+import type { PlanContext, QueryOptions } from './context.ts';
+import { conjunction, hasSubplan, sameExpr } from './expr-tools.ts';
 import { ExpressionBinder } from './expressions.ts';
-import { FromBinder } from './from.ts';
+import { bindLimits, finish, type Limits } from './finish.ts';
+import { FromBinder, type Source } from './from.ts';
 import { Grouping } from './grouping.ts';
+import { keysOf } from './keyed.ts';
 import type { PlanNode, SelectPlan } from './nodes.ts';
 import { bindOrderBy, type BoundOrder, findTarget } from './order-by.ts';
-import { keyOrder } from './order.ts';
-import { bindTargets, type Target } from './targets.ts';
 import { filtered, placeConditions } from './place.ts';
+import { bindTargets, type Target } from './targets.ts';
 
-/** `wanted`: the types of the columns that INSERT … SELECT fills, for outputs that have none of their own. */
 export function bindSelect(
   context: PlanContext,
   ast: SelectStatement,
-  wanted: readonly ColumnType[] = [],
+  options: QueryOptions,
 ): SelectPlan {
-  if (ast.values !== undefined) return bindValues(context, ast, ast.values);
+  const parts = bindParts(context, ast, options);
+  const plan = build(context, parts, parts.where, []);
+  const found = keysOf(context, parts.where);
+  const { limit, offset } = parts.limits;
+  if (found === undefined || limit !== undefined || offset !== undefined) return plan;
+  if (parts.distinctOn !== undefined || ast.locking !== undefined) return plan;
+  const keyed = {
+    plan: build(context, parts, conjunction(found.rest), found.inner),
+    keys: found.outer,
+    uses: found.uses,
+    answersNothing: parts.isGrouped && parts.groupBy.length === 0,
+  };
+  return { ...plan, keyed };
+}
+
+/** A SELECT with every expression bound. */
+interface Parts {
+  readonly binder: ExpressionBinder;
+  readonly source: Source | undefined;
+  readonly targets: readonly Target[];
+  readonly where: Expr | undefined;
+  readonly groupBy: readonly Expr[];
+  readonly having: Expr | undefined;
+  readonly aggregates: AggregateCollector;
+  readonly isGrouped: boolean;
+  readonly order: readonly BoundOrder[];
+  readonly distinct: boolean;
+  readonly distinctOn: readonly Expr[] | undefined;
+  readonly limits: Limits;
+}
+
+function bindParts(context: PlanContext, ast: SelectStatement, options: QueryOptions): Parts {
   const lock = lockOf(ast);
-  const { source, scope } = new FromBinder(context, bindSelect, lock).bind(ast.from);
+  if (lock !== undefined) context.locksRows = true;
+  const { source, scope } = new FromBinder(context, lock).bind(ast.from);
   const binder = new ExpressionBinder(context, scope);
   const aggregates = new AggregateCollector();
-
   binder.aggregates = aggregates;
-  const targets = bindTargets(binder, ast.items, wanted);
-  const where = clause(binder, 'WHERE', undefined, () =>
+  const targets = bindTargets(binder, ast.items, options.wanted, options.keepsUnknown);
+  const where = binder.clause('WHERE', undefined, () =>
     ast.where === undefined ? undefined : binder.condition(ast.where, 'WHERE'),
   );
-  const having = clause(binder, 'HAVING', aggregates, () =>
+  const having = binder.clause('HAVING', aggregates, () =>
     ast.having === undefined ? undefined : binder.condition(ast.having, 'HAVING'),
   );
-  const order = clause(binder, 'ORDER BY', aggregates, () =>
+  const order = binder.clause('ORDER BY', aggregates, () =>
     bindOrderBy(binder, ast.orderBy, targets),
   );
-  const groupBy = clause(binder, 'GROUP BY', undefined, () =>
+  const groupBy = binder.clause('GROUP BY', undefined, () =>
     ast.groupBy.map((item) => bindGroup(binder, item, targets)),
   );
   if (ast.distinct) checkDistinct(targets, order);
+  const distinctOn =
+    ast.distinctOn && bindDistinctOn(binder, ast.distinctOn, targets, order, aggregates);
   const isGrouped = groupBy.length > 0 || having !== undefined || aggregates.calls.length > 0;
   if (lock !== undefined) refuseLock(ast, isGrouped);
+  return {
+    ...{ binder, source, targets, where, groupBy, having, aggregates, isGrouped, order },
+    distinct: ast.distinct,
+    distinctOn,
+    limits: bindLimits(binder, ast),
+  };
+}
 
-  let node = placeConditions(context, source, where);
-  let outputs: readonly Expr[] = targets.map((t) => t.expr);
+/** The plan with `where` for its condition and `keys` as further outputs. */
+function build(
+  context: PlanContext,
+  parts: Parts,
+  where: Expr | undefined,
+  keys: readonly Expr[],
+): SelectPlan {
+  const { binder, targets, order, distinct, limits } = parts;
+  let node = placeConditions(context, parts.source, where);
+  let outputs: readonly Expr[] = [...targets.map((t) => t.expr), ...keys];
   let orderExprs: readonly Expr[] = order.map((o) => o.expr);
-  if (isGrouped) {
-    const grouping = new Grouping(groupBy, scope, binder.columnAt);
-    const groupedOutputs = outputs.map((e) => grouping.regroup(e));
-    const groupedOrder = orderExprs.map((e) => grouping.regroup(e));
-    const groupedHaving = having === undefined ? undefined : grouping.regroup(having);
-    node = aggregation(context, node, grouping.groups, aggregates);
-    if (groupedHaving !== undefined) node = filtered(node, [grouping.finish(groupedHaving)]);
-    outputs = groupedOutputs.map((e) => grouping.finish(e));
-    orderExprs = groupedOrder.map((e) => grouping.finish(e));
+  let { distinctOn } = parts;
+  if (parts.isGrouped) {
+    const grouping = new Grouping([...parts.groupBy, ...keys], binder.scope, binder.columnAt);
+    const regrouped = (exprs: readonly Expr[]): readonly Expr[] =>
+      exprs.map((e) => grouping.regroup(e));
+    const having = regrouped(parts.having === undefined ? [] : [parts.having]);
+    outputs = regrouped(outputs);
+    orderExprs = regrouped(orderExprs);
+    distinctOn &&= regrouped(distinctOn);
+    // Only now all groups are known.
+    const finished = (exprs: readonly Expr[]): readonly Expr[] =>
+      exprs.map((e) => grouping.finish(e));
+    node = aggregation(context, node, grouping.groups, parts.aggregates);
+    node = filtered(node, finished(having));
+    outputs = finished(outputs);
+    orderExprs = finished(orderExprs);
+    distinctOn &&= finished(distinctOn);
   }
-  const limit = bindCount(binder, ast.limit, 'LIMIT');
-  const offset = bindCount(binder, ast.offset, 'OFFSET');
   const fields = targets.map((t) => t.field);
   const ordered = order.map((o, i) => ({ ...o, expr: orderExprs[i] as Expr }));
-  return finish({ node, outputs, fields, order: ordered, distinct: ast.distinct, limit, offset });
+  return finish({ node, outputs, fields, order: ordered, distinct, distinctOn, limits });
 }
 
-function clause<T>(
+/** DISTINCT ON (…): what ORDER BY begins with, if there is one. */
+function bindDistinctOn(
   binder: ExpressionBinder,
-  place: string,
-  aggregates: AggregateCollector | undefined,
-  bind: () => T,
-): T {
-  const before = binder.aggregates;
-  binder.place = place;
-  binder.aggregates = aggregates;
-  const bound = bind();
-  binder.aggregates = before;
-  return bound;
-}
-
-interface Pieces {
-  readonly node: PlanNode;
-  readonly outputs: readonly Expr[];
-  readonly fields: readonly ResultField[];
-  readonly order: readonly BoundOrder[];
-  readonly distinct: boolean;
-  readonly limit: Expr | undefined;
-  readonly offset: Expr | undefined;
-}
-
-/** ORDER BY, DISTINCT and LIMIT above everything else. */
-function finish(pieces: Pieces): SelectPlan {
-  const { order, distinct, outputs, fields } = pieces;
-  let { node } = pieces;
-  const inKeyOrder = distinct ? undefined : readInOrder(node, order);
-  if (inKeyOrder !== undefined) {
-    node = inKeyOrder;
-  } else if (order.length > 0 || distinct) {
-    return sorted(pieces);
-  }
-  return { kind: 'select', input: limited(node, pieces), outputs, fields };
-}
-
-function sorted(pieces: Pieces): SelectPlan {
-  const { order, outputs, fields } = pieces;
-  const exprs = [...outputs];
-  const keys = order.map(({ expr, descending, nullsFirst, target }) => {
-    const slot = target ?? exprs.push(expr) - 1;
-    return { slot, type: typeOf(expr), descending, nullsFirst };
+  asts: readonly Expression[],
+  targets: readonly Target[],
+  order: readonly BoundOrder[],
+  aggregates: AggregateCollector,
+): readonly Expr[] {
+  return binder.clause('DISTINCT ON', aggregates, () => {
+    const bound = asts.map((ast) => {
+      const target = findTarget(binder, ast, targets, 'DISTINCT ON');
+      const expr =
+        target === undefined
+          ? binder.settled(binder.bind(ast), ast.at)
+          : (targets[target] as Target).expr;
+      checkEquality(expr);
+      return expr;
+    });
+    // PostgreSQL wants those of ORDER BY first, in whatever order.
+    let left: readonly Expr[] = bound;
+    for (const { expr } of order) {
+      if (left.length === 0) break;
+      if (!bound.some((on) => sameExpr(on, expr))) {
+        throw new DbError(
+          '42P10',
+          'SELECT DISTINCT ON expressions must match initial ORDER BY expressions',
+          positionOf(asts[bound.indexOf(left[0] as Expr)]?.at ?? -1),
+        );
+      }
+      left = left.filter((on) => !sameExpr(on, expr));
+    }
+    return bound;
   });
-  let node: PlanNode = { kind: 'project', input: pieces.node, exprs };
-  if (pieces.distinct) node = { kind: 'distinct', input: node, types: outputs.map(typeOf) };
-  if (keys.length > 0) node = { kind: 'sort', input: node, keys, width: exprs.length };
-  const columns = outputs.map((e, index): Expr => ({ kind: 'column', type: typeOf(e), index }));
-  return { kind: 'select', input: limited(node, pieces), outputs: columns, fields };
-}
-
-function limited(node: PlanNode, { limit, offset }: Pieces): PlanNode {
-  return limit === undefined && offset === undefined
-    ? node
-    : { kind: 'limit', input: node, limit, offset };
-}
-
-/** The node reading its table in the order asked for, if its key has it. */
-function readInOrder(node: PlanNode, order: readonly BoundOrder[]): PlanNode | undefined {
-  if (order.length === 0) return undefined;
-  if (node.kind === 'filter') {
-    const input = readInOrder(node.input, order);
-    return input === undefined ? undefined : { ...node, input };
-  }
-  if (node.kind !== 'table' || node.base !== 0) return undefined;
-  const direction = keyOrder(node.table, node.access, order);
-  return direction === undefined ? undefined : { ...node, reverse: direction === 'reverse' };
 }
 
 function aggregation(
@@ -147,12 +166,7 @@ function aggregation(
   groupBy: readonly Expr[],
   { calls }: AggregateCollector,
 ): PlanNode {
-  for (const group of groupBy) {
-    if (!isComparable(typeOf(group).oid)) {
-      const type = sqlTypeName(columnType(typeOf(group).oid));
-      throw new DbError('42883', `could not identify an equality operator for type ${type}`);
-    }
-  }
+  groupBy.forEach(checkEquality);
   const exprs = [...groupBy, ...calls.flatMap((c) => [...c.args, ...(c.filter ? [c.filter] : [])])];
   const pushed =
     input.kind === 'table' &&
@@ -161,11 +175,36 @@ function aggregation(
     input.lock === undefined &&
     calls.every((c) => !c.distinct && c.kind !== 'string_agg') &&
     exprs.every((e) => context.isStable(e));
-  return { kind: 'aggregate', input, groupBy, aggregates: calls, pushed };
+  if (!exprs.some(hasSubplan))
+    return { kind: 'aggregate', input, groupBy, aggregates: calls, pushed };
+  // What waits for queries is computed before.
+  const slots = exprs.map((e, index): Expr => ({ kind: 'column', type: typeOf(e), index }));
+  let at = groupBy.length;
+  const take = (): Expr => slots[at++] as Expr;
+  const aggregates = calls.map((call) => ({
+    ...call,
+    args: call.args.map(take),
+    filter: call.filter === undefined ? undefined : take(),
+  }));
+  const project: PlanNode = { kind: 'project', input, exprs };
+  return {
+    kind: 'aggregate',
+    input: project,
+    groupBy: slots.slice(0, groupBy.length),
+    aggregates,
+    pushed: false,
+  };
+}
+
+function checkEquality(expr: Expr): void {
+  if (isComparable(typeOf(expr).oid)) return;
+  const type = sqlTypeName(columnType(typeOf(expr).oid));
+  throw new DbError('42883', `could not identify an equality operator for type ${type}`);
 }
 
 /** An output's name or position, or an expression over the input. */
-function bindGroup(binder: ExpressionBinder, ast: Expression, targets: readonly Target[]): Expr {
+function bindGroup(binder: ExpressionBinder, ast: GroupItem, targets: readonly Target[]): Expr {
+  if (ast.kind === 'groupingSet') throw unsupported('GROUPING SETS, ROLLUP or CUBE', ast.at + 1);
   // Unlike in ORDER BY, a bare name is a column of the input first.
   const isColumn =
     ast.kind === 'column' &&
@@ -203,30 +242,6 @@ function checkDistinct(targets: readonly Target[], order: readonly BoundOrder[])
   }
 }
 
-function bindCount(
-  binder: ExpressionBinder,
-  ast: Expression | undefined,
-  word: 'LIMIT' | 'OFFSET',
-): Expr | undefined {
-  if (ast === undefined) return undefined;
-  const bound = clause(binder, word, undefined, () => binder.bind(ast));
-  if (hasColumns(bound)) {
-    throw new DbError(
-      '42P10',
-      `argument of ${word} must not contain variables`,
-      positionOf(ast.at),
-    );
-  }
-  const type = columnType(INT8);
-  const count = coerce(bound, type, 'assignment', binder.context.parameters, ast.at);
-  if (count !== undefined) return count;
-  throw new DbError(
-    '42804',
-    `argument of ${word} must be type bigint, not type ${sqlTypeName(columnType(typeOf(bound).oid))}`,
-    positionOf(ast.at),
-  );
-}
-
 function lockOf({ locking }: SelectStatement): LockOptions | undefined {
   if (locking === undefined) return undefined;
   return { mode: locking.strength === 'update' ? 'exclusive' : 'shared', wait: locking.wait };
@@ -246,48 +261,4 @@ function refuseLock(ast: SelectStatement, isGrouped: boolean): void {
   if (what !== undefined) {
     throw new DbError('0A000', `${clauseName} is not allowed with ${what}`);
   }
-}
-
-function bindValues(
-  context: PlanContext,
-  ast: SelectStatement,
-  values: readonly (readonly Expression[])[],
-): SelectPlan {
-  if (ast.locking !== undefined) throw unsupported('FOR UPDATE with VALUES', ast.at + 1);
-  const { scope } = new FromBinder(context, bindSelect, undefined).bind([]);
-  const binder = new ExpressionBinder(context, scope);
-  binder.place = 'VALUES';
-  const width = values[0]?.length ?? 0;
-  const bound = values.map((row) => {
-    if (row.length !== width) {
-      throw new DbError(
-        '42601',
-        'VALUES lists must all be the same length',
-        positionOf(row[0]?.at ?? ast.at),
-      );
-    }
-    return row.map((cell) => binder.bind(cell));
-  });
-  const types: ColumnType[] = [];
-  const columns = Array.from({ length: width }, (_, i) => {
-    const ats = values.map((row) => row[i]?.at ?? -1);
-    const column = bound.map((row) => row[i] as Expr);
-    const { args, type } = binder.unifiedExprs(column, 'VALUES', ats);
-    types.push(type);
-    return args;
-  });
-  const rows = bound.map((_, r) => columns.map((column) => column[r] as Expr));
-  const outputs = types.map((type, index): Expr => ({ kind: 'column', type, index }));
-  const targets = outputs.map(
-    (expr, i): Target => ({
-      expr,
-      field: { name: `column${i + 1}`, type: types[i] as ColumnType, tableId: 0, columnNumber: 0 },
-    }),
-  );
-  const order = bindOrderBy(binder, ast.orderBy, targets);
-  const limit = bindCount(binder, ast.limit, 'LIMIT');
-  const offset = bindCount(binder, ast.offset, 'OFFSET');
-  const node: PlanNode = { kind: 'values', base: 0, rows };
-  const fields = targets.map((t) => t.field);
-  return finish({ node, outputs, fields, order, distinct: false, limit, offset });
 }

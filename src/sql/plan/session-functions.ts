@@ -30,11 +30,24 @@ export interface SessionFunction {
   evaluate(session: SessionValues, args: readonly Datum[]): Datum;
 }
 
-export interface SessionSlot {
+export interface SessionCall {
+  readonly kind: 'session';
   readonly function: SessionFunction;
   /** Without columns. */
   readonly args: readonly Expr[];
 }
+
+/** A place among the parameters that execution fills otherwise: with a query's answer, or a column of the query around. */
+export interface ReservedSlot {
+  readonly kind: 'reserved';
+  /** For EXPLAIN. */
+  readonly name: string;
+  readonly type: ColumnType;
+  /** Filled before anything is read. */
+  readonly initial: boolean;
+}
+
+export type PlanSlot = SessionCall | ReservedSlot;
 
 const EPOCH_2000_MICROS = 946_684_800_000_000;
 const TIMESTAMPTZ_TYPE = columnType(TIMESTAMPTZ);

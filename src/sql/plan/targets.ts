@@ -21,13 +21,18 @@ export function bindTargets(
   binder: ExpressionBinder,
   items: readonly SelectItem[],
   wanted: readonly ColumnType[] = [],
+  keepsUnknown = false,
 ): readonly Target[] {
   return items.flatMap(({ expr: ast, alias }, i): Target[] => {
     if (ast.kind === 'star') return star(binder, ast.table, ast.at);
     const bound = binder.bind(ast);
     const type = isUnknown(bound) ? wanted[i] : undefined;
     const expr =
-      type === undefined ? binder.settled(bound, ast.at) : binder.coerced(bound, type, ast.at);
+      type === undefined && keepsUnknown
+        ? bound
+        : type === undefined
+          ? binder.settled(bound, ast.at)
+          : binder.coerced(bound, type, ast.at);
     const name = alias ?? outputName(ast);
     const column = expr.kind === 'column' ? columnOf(binder, expr.index) : undefined;
     return [{ expr, field: fieldOf(name, expr, column) }];

@@ -62,7 +62,7 @@ describe('formatExpression', () => {
   it('reads back as the same tree, for every expression of the corpus', () => {
     const texts = new Set<string>();
     for (const expr of corpus().flatMap(expressionsOf)) {
-      if (expr.kind === 'default' || expr.kind === 'star') continue;
+      if (expr.kind === 'default' || expr.kind === 'star' || !isStored(expr)) continue;
       const text = formatExpression(expr);
       expect(bare(parseExpressionText(text))).toEqual(bare(expr));
       expect(formatExpression(parseExpressionText(text))).toBe(text);
@@ -72,11 +72,29 @@ describe('formatExpression', () => {
   });
 });
 
+/** No DEFAULT has a query, a window or a grouping in it, and so they are not printed. */
+function isStored(expr: Expression): boolean {
+  return !expressionsIn(expr).some(
+    (e) =>
+      e.kind === 'subquery' ||
+      e.kind === 'grouping' ||
+      (e.kind === 'function' && (e.over !== undefined || e.withinGroup === true)),
+  );
+}
+
 /** All expressions of a statement, the innermost too. */
 function expressionsOf(text: string): Expression[] {
+  try {
+    return expressionsIn(parseStatements(text));
+  } catch {
+    return [];
+  }
+}
+
+function expressionsIn(tree: unknown): Expression[] {
   const found: Expression[] = [];
   const kinds = new Set(
-    'literal parameter column unary binary and or not is isDistinct in between cast case coalesce nullif function special'.split(
+    'literal parameter column unary binary and or not is isDistinct in between cast case coalesce nullif function special subquery row grouping'.split(
       ' ',
     ),
   );
@@ -85,10 +103,6 @@ function expressionsOf(text: string): Expression[] {
     if ('kind' in value && kinds.has(value.kind as string)) found.push(value as Expression);
     for (const inner of Object.values(value)) visit(inner);
   }
-  try {
-    visit(parseStatements(text));
-  } catch {
-    return [];
-  }
+  visit(tree);
   return found;
 }

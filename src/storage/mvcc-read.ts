@@ -183,6 +183,8 @@ export class HistoryCursor {
     const key = this.batch.keys[this.at];
     if (key === undefined || !isHistoryOf(key, latest)) return undefined;
     const record = this.batch.values[this.at] as Uint8Array;
+    // Superseded by then: a tombstone was, which has been collected (P24).
+    if (headerTimestamp(record) <= t) return undefined;
     return {
       timestamp: historyTimestamp(key),
       row: record.subarray(HEADER_BYTES),

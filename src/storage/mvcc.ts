@@ -2,7 +2,8 @@
 // of their own:
 //   0x00 ...                                  the shard's own records: applied indexes
 //   0x01 row key                              newest version: [header: its timestamp, tombstone?][row]
-//   0x02 row key, inverted timestamp (8, BE)  older version:  [header: when it was superseded, tombstone?][row]
+//   0x02 row key, inverted timestamp (8, BE)  older version:  [header: when it was superseded, tombstone?, superseded by
+//                                             a tombstone?][row]
 //   0x03 row key                              a page that is responsible from this key on: what it holds (page-index.ts)
 //   0x04 row key                              its rows: newest versions that were packed (page.ts)
 // A row's newest version lies in one place, or in two: then the single record counts, and the page's copy is dead.
@@ -14,9 +15,10 @@
 // without that read, writing each version in both places at once, costs as much for an insert and stores, logs and
 // compacts every row twice for as long as it lives.
 //
-// Version garbage collection (P24) needs no order between keys: an older version may go once the threshold has
-// reached the time at which it was superseded, which it carries itself; a newest version that is a tombstone may go
-// once the threshold has reached its timestamp.
+// Version garbage collection (P24, collector.ts) needs no order between keys: an older version may go once the threshold
+// has reached the time at which it was superseded, which it carries itself; a newest version that is a tombstone may go
+// once the threshold has reached its timestamp: the last version before it says that there is one. So a reader must not
+// take an older version for what was there at a time at which it had been superseded: what did that may be gone.
 //
 // Row keys are self-delimiting, so none is a proper prefix of another: a row's older versions are exactly the engine
 // keys that consist of 0x02, its key and eight bytes, and they sort newest first.
@@ -30,12 +32,13 @@ export const HISTORY_PREFIX = 0x02;
 export const PAGE_PREFIX = 0x03;
 export const PAGE_ROWS_PREFIX = 0x04;
 
-/** Before the row in every version: a timestamp, and in its top bit whether it is a tombstone. */
+/** Before the row in every version: a timestamp, and in its last byte what it is. */
 export const HEADER_BYTES = 8;
 export const TIMESTAMP_BYTES = 8;
 
 const TWO_32 = 0x100000000;
 const TOMBSTONE_BIT = 0x80;
+const DELETED_BIT = 0x40;
 
 export function writeHeader(
   into: Uint8Array,
@@ -55,6 +58,11 @@ export function writeHeader(
   into[at + 7] = tombstone ? TOMBSTONE_BIT : 0;
 }
 
+/** Of an older version, after writeHeader(): a tombstone has superseded it. */
+export function markDeleted(into: Uint8Array): void {
+  into[HEADER_BYTES - 1] = (into[HEADER_BYTES - 1] as number) | DELETED_BIT;
+}
+
 export function headerTimestamp(record: Uint8Array): Timestamp {
   const low =
     ((record[0] as number) |
@@ -67,7 +75,12 @@ export function headerTimestamp(record: Uint8Array): Timestamp {
 }
 
 export function headerIsTombstone(record: Uint8Array): boolean {
-  return (record[7] as number) === TOMBSTONE_BIT;
+  return ((record[7] as number) & TOMBSTONE_BIT) !== 0;
+}
+
+/** Of an older version: whether a tombstone has superseded it. */
+export function wasDeleted(record: Uint8Array): boolean {
+  return ((record[7] as number) & DELETED_BIT) !== 0;
 }
 
 /** Big-endian and inverted: a later timestamp sorts first. */

@@ -124,14 +124,15 @@ export class PagedKeys {
   async each(
     reader: EngineReader,
     cache: PageCache,
-    use: (page: Page | undefined, places: readonly number[]) => void,
+    use: (page: Page | undefined, places: readonly number[], entry: PageEntry) => void,
   ): Promise<void> {
     const entries = [...this.places.keys()];
     for (let from = 0; from < entries.length; from += PAGES_AT_ONCE) {
       const some = entries.slice(from, from + PAGES_AT_ONCE);
       const pages = await cache.load(reader, some, 'point');
       for (let i = 0; i < some.length; i++) {
-        use(pages[i], this.places.get(some[i] as PageEntry) as number[]);
+        const entry = some[i] as PageEntry;
+        use(pages[i], this.places.get(entry) as number[], entry);
       }
     }
   }

@@ -2,7 +2,7 @@
 
 import { DbError } from '../base/errors.ts';
 import { assert } from '../base/assert.ts';
-import { ByteReader, ByteWriter } from '../base/bytes.ts';
+import { ByteReader, ByteWriter, EMPTY_BYTES } from '../base/bytes.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { Port, Runtime, WorkerEntry } from '../runtime/runtime.ts';
 import type { Span } from './engine.ts';
@@ -12,6 +12,7 @@ import type {
   RangeId,
   Shard,
   ShardChecksum,
+  ShardCollected,
   ShardScan,
   ShardScanBatch,
   ShardScanRequest,
@@ -179,6 +180,14 @@ class ShardClient implements Shard {
     return (await this.packSlice(true)) !== protocol.NOTHING_TO_PACK;
   }
 
+  collect(span: Span, threshold: Timestamp, from: Uint8Array | undefined): Promise<ShardCollected> {
+    return this.request(protocol.REQUEST_COLLECT, (out) => {
+      protocol.writeSpan(out, span);
+      out.u53(threshold);
+      out.block(from ?? EMPTY_BYTES);
+    });
+  }
+
   private packSlice(isIdle: boolean): Promise<number> {
     return this.request(protocol.REQUEST_PACK, (out) => out.u8(isIdle ? 1 : 0));
   }
@@ -296,6 +305,9 @@ class ShardClient implements Shard {
           break;
         case protocol.ANSWER_USAGE:
           this.answer(id, readUsage(reader));
+          break;
+        case protocol.ANSWER_COLLECTED:
+          this.answer(id, readCollected(reader));
           break;
         case protocol.ANSWER_SNAPSHOT: {
           const [taken] = protocol.readRanges(reader) as [AppliedRange];
@@ -448,6 +460,12 @@ function readUsage(reader: ByteReader): ShardUsage {
   const scansServed = reader.u53();
   const entriesApplied = reader.u53();
   return { getsServed, scansServed, entriesApplied, bytesApplied: reader.u53() };
+}
+
+function readCollected(reader: ByteReader): ShardCollected {
+  const versions = reader.u32();
+  const rest = reader.block();
+  return { versions, rest: rest.length === 0 ? undefined : rest.slice() };
 }
 
 function readChecksum(reader: ByteReader): ShardChecksum {

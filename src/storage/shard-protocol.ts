@@ -37,6 +37,8 @@ export const REQUEST_CHECKSUM = 13;
 export const REQUEST_DROP = 14;
 /** u8 whether nobody else has anything to do. */
 export const REQUEST_PACK = 15;
+/** A span, u53 threshold, block from where (empty: from its start). */
+export const REQUEST_COLLECT = 16;
 
 export const SCAN_REVERSE = 1;
 export const SCAN_HAS_END = 2;
@@ -69,6 +71,8 @@ export const ANSWER_SNAPSHOT_CHUNK = 11;
 export const ANSWER_CHECKSUM = 12;
 /** Ranges, one. */
 export const ANSWER_INSTALLED = 13;
+/** u32 versions, block from where the next slice goes on (empty: that was the last). */
+export const ANSWER_COLLECTED = 14;
 
 export const NOTHING_TO_PACK = 0;
 export const MORE_TO_PACK = 1;

@@ -3,11 +3,12 @@
 // engine, and all point reads that may start together are one read of the engine.
 
 import { AssertionError } from '../base/assert.ts';
-import { ByteReader, ByteWriter } from '../base/bytes.ts';
+import { ByteReader, ByteWriter, EMPTY_BYTES } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
 import type { Timestamp } from '../clock/timestamp.ts';
 import type { Port, WorkerMain } from '../runtime/runtime.ts';
 import { Applier, type ApplyRequest } from './apply.ts';
+import { Collector } from './collector.ts';
 import type { Engine, Span } from './engine.ts';
 import { Installs } from './install.ts';
 import { HISTORY_PREFIX, LATEST_PREFIX, PAGE_ROWS_PREFIX, prefixedSpan } from './mvcc.ts';
@@ -94,6 +95,7 @@ class ShardServer {
   private appliedLast = false;
   private readonly installs: Installs;
   private readonly packer: Packer;
+  private readonly collector: Collector;
   private reads: PostedRead[] = [];
   private gets: PostedGet[] = [];
   private getsInFlight = 0;
@@ -113,6 +115,7 @@ class ShardServer {
     this.engine = engine;
     this.applier = applier;
     this.packer = new Packer(applier.store, (run) => this.exclusive(run));
+    this.collector = new Collector(applier.store, (run) => this.exclusive(run));
     this.installs = new Installs(applier.store, applier.records, (run) =>
       this.exclusive(async () => {
         await run();
@@ -186,6 +189,14 @@ class ShardServer {
         case protocol.REQUEST_APPROXIMATE_BYTES: {
           const span = protocol.readSpan(reader);
           this.read(() => this.work(id, () => this.approximateBytes(id, span)));
+          break;
+        }
+        case protocol.REQUEST_COLLECT: {
+          const span = protocol.readSpan(reader);
+          const threshold = reader.u53() as Timestamp;
+          const rest = reader.block();
+          const from = rest.length === 0 ? undefined : rest;
+          this.read(() => this.work(id, () => this.collect(id, span, threshold, from)));
           break;
         }
         case protocol.REQUEST_USAGE:
@@ -398,6 +409,18 @@ class ShardServer {
   private async pack(id: number, isIdle: boolean): Promise<void> {
     await this.packer.slice(isIdle);
     this.answers.begin(protocol.ANSWER_NUMBER, id).u53(this.packer.state);
+  }
+
+  private async collect(
+    id: number,
+    span: Span,
+    threshold: Timestamp,
+    from: Uint8Array | undefined,
+  ): Promise<void> {
+    const { versions, rest } = await this.collector.slice(span, threshold, from);
+    const out = this.answers.begin(protocol.ANSWER_COLLECTED, id);
+    out.u32(versions);
+    out.block(rest ?? EMPTY_BYTES);
   }
 
   private usage(id: number): void {

@@ -68,6 +68,14 @@ export interface ShardSnapshot {
   close(): void;
 }
 
+/** What one slice of collecting versions has done. */
+export interface ShardCollected {
+  /** Removed. */
+  readonly versions: number;
+  /** For the next slice; undefined: there is nothing left. */
+  readonly rest: Uint8Array | undefined;
+}
+
 /** Of the newest versions at or below a timestamp, tombstones left out. */
 export interface ShardChecksum {
   readonly rows: number;
@@ -115,6 +123,10 @@ export interface Shard {
   /** Of what `span` holds at `at`, read in bounded memory. Two replicas that differ find their first differing key by
    * asking for halves of the span. It sees every apply() posted before. */
   checksum(span: Span, at: Timestamp): Promise<ShardChecksum>;
+
+  /** P24: removes some of what nobody may ask for who reads above the threshold; it sees every apply() posted before.
+   * `from`: the rest that the slice before has left. */
+  collect(span: Span, threshold: Timestamp, from: Uint8Array | undefined): Promise<ShardCollected>;
 
   /** Packs some quiet rows into pages now. The shard sees to that by itself when nothing is asked of it; this is for who
    * can't wait. Answers whether there is more. */

@@ -12,6 +12,7 @@ import {
   headerIsTombstone,
   headerTimestamp,
   LATEST_PREFIX,
+  markDeleted,
   TIMESTAMP_BYTES,
   writeHeader,
   writeInverted,
@@ -103,7 +104,9 @@ export class VersionBatch {
     const current = new Array<Uint8Array | undefined>(last.length);
     for (let i = 0; i < unsure.length; i++) current[unsure[i] as number] = stored[i];
     for (const { place, record } of this.earlier) {
-      current[place] = this.succeed(place, current[place], record);
+      if (leavesSomething(current[place], record)) {
+        current[place] = this.succeed(place, current[place], record);
+      }
     }
     const entries: PageEntry[] = [];
     const singles: Uint8Array[] = [];
@@ -132,7 +135,8 @@ export class VersionBatch {
     for (let place = 0; place < keys.length; place++) {
       const key = keys[place] as Uint8Array;
       const wasEmpty = tails.isEmpty(key);
-      const isTail = tails.extends(key);
+      // A tombstone of nothing becomes nothing.
+      const isTail = !headerIsTombstone(this.records[place] as Uint8Array) && tails.extends(key);
       if (!isTail && !(isNew[place] as boolean)) unsure.push(place);
       if (isTail && from < place && hasSameIndex(keys[from] as Uint8Array, key)) continue;
       finish(place);
@@ -145,7 +149,9 @@ export class VersionBatch {
 
   private putSingle(place: number, old: Uint8Array | undefined, store: RowStore): Uint8Array {
     const key = this.keys[place] as Uint8Array;
-    const value = this.succeed(place, old, this.records[place] as Uint8Array);
+    const record = this.records[place] as Uint8Array;
+    if (!leavesSomething(old, record)) return key;
+    const value = this.succeed(place, old, record);
     store.index.wrote(key, 1);
     this.ops.push({ kind: 'put', key, value });
     return key;
@@ -204,16 +210,22 @@ export class VersionBatch {
     // One transaction wrote the row twice: its last word counts.
     if (before === after) return record;
     if (before < after) {
-      this.supersede(place, old, before, after);
+      this.supersede(place, old, before, after, headerIsTombstone(record));
       return record;
     }
     // Locks make the versions of a row arrive in order. Were one late, it would still be found where it belongs, and
     // kept for longer than need be.
-    this.supersede(place, record, after, before);
+    this.supersede(place, record, after, before, headerIsTombstone(old));
     return old;
   }
 
-  private supersede(place: number, record: Uint8Array, at: Timestamp, by: Timestamp): void {
+  private supersede(
+    place: number,
+    record: Uint8Array,
+    at: Timestamp,
+    by: Timestamp,
+    byTombstone: boolean,
+  ): void {
     const latest = this.keys[place] as Uint8Array;
     const key = this.arena.take(latest.length + TIMESTAMP_BYTES);
     key.set(latest);
@@ -222,8 +234,14 @@ export class VersionBatch {
     const value = this.arena.take(record.length);
     value.set(record);
     writeHeader(value, 0, by, headerIsTombstone(record));
+    if (byTombstone) markDeleted(value);
     this.ops.push({ kind: 'put', key, value });
   }
+}
+
+/** A tombstone of what was never there would be collected by nobody (P24). */
+function leavesSomething(old: Uint8Array | undefined, record: Uint8Array): boolean {
+  return old !== undefined || !headerIsTombstone(record);
 }
 
 /** Finds a key's place in a list of distinct keys. */

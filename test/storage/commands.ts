@@ -14,6 +14,7 @@ import {
   RECORD_FORGET,
   RECORD_PUT,
   WRITE_DELETE,
+  WRITE_NEW,
   WRITE_PUT,
 } from '../../src/storage/command-format.ts';
 
@@ -29,6 +30,8 @@ export type TestCommand =
       readonly writes: readonly TestWrite[];
       /** Left out: outside any transaction. */
       readonly deadline?: number;
+      /** The leader takes the keys for new. */
+      readonly isNew?: boolean;
     }
   | {
       readonly kind: 'clear';
@@ -73,7 +76,7 @@ export function packCommand(command: TestCommand): Uint8Array {
       out.u53(command.deadline ?? MAX_TIMESTAMP);
       out.u32(command.writes.length);
       for (const { key, value } of command.writes) {
-        out.u8(value === undefined ? WRITE_DELETE : WRITE_PUT);
+        out.u8(value === undefined ? WRITE_DELETE : command.isNew === true ? WRITE_NEW : WRITE_PUT);
         out.block(key);
         if (value !== undefined) out.block(value);
       }

@@ -81,6 +81,9 @@ class Oracle {
   apply(command: TestCommand): void {
     if (command.kind === 'writes') {
       for (const { key, value } of command.writes) {
+        const isKnown = this.versions.some((version) => compareBytes(version.key, key) === 0);
+        // What was never there can't be removed.
+        if (value === undefined && !isKnown) continue;
         this.forget((version) => version.at === command.at && compareBytes(version.key, key) === 0);
         this.versions.push({ key, at: command.at, value });
       }

@@ -24,6 +24,14 @@ export type Step =
   | { readonly kind: 'clear'; readonly span: Span }
   /** Or without waiting for it: what follows comes in between. */
   | { readonly kind: 'pack'; readonly slices: number; readonly waits: boolean }
+  /** Versions that nobody may ask for any more who reads at or above so long ago. */
+  | {
+      readonly kind: 'collect';
+      readonly span: Span;
+      readonly ago: number;
+      readonly slices: number;
+      readonly waits: boolean;
+    }
   | { readonly kind: 'restart' }
   | { readonly kind: 'get'; readonly keys: readonly number[]; readonly ago: number }
   | {
@@ -98,6 +106,16 @@ export function stepArbitrary(isTiny: boolean): fc.Arbitrary<Step> {
         waits: fc.boolean(),
       }),
     },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant('collect' as const),
+        span,
+        ago: fc.integer({ min: 0, max: 10 }),
+        slices: fc.constantFrom(1, 100),
+        waits: fc.boolean(),
+      }),
+    },
     { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
     {
       weight: 3,
@@ -137,7 +155,10 @@ export class Model {
   readonly rows: Map<string, ModelRow> = new Map();
 
   write(key: Uint8Array, at: number, value: string | undefined): void {
-    const row = this.rows.get(toHex(key)) ?? { key, versions: [] };
+    const known = this.rows.get(toHex(key));
+    // What was never there can't be removed.
+    if (known === undefined && value === undefined) return;
+    const row = known ?? { key, versions: [] };
     this.rows.set(toHex(key), row);
     if (row.versions[0]?.at === at) row.versions.shift();
     row.versions.unshift({ at, value });
@@ -227,6 +248,9 @@ export class Walker {
   private readonly start: () => Shard;
   private readonly copyTarget: () => Promise<Shard>;
   private packing: Promise<void> | undefined;
+  private collecting: Promise<void> | undefined;
+  /** Nobody reads below it. */
+  private floor = 0;
 
   constructor(start: () => Shard, copyTarget: () => Promise<Shard>) {
     this.start = start;
@@ -236,6 +260,7 @@ export class Walker {
 
   async close(): Promise<void> {
     await this.packing;
+    await this.collecting;
     await this.shard.close();
   }
 
@@ -270,8 +295,15 @@ export class Walker {
         this.packing = this.pack(step.slices);
         if (step.waits) await this.packing;
         return;
+      case 'collect':
+        await this.collecting;
+        this.floor = Math.max(this.floor, this.now - step.ago);
+        this.collecting = this.collect(step.span, step.slices);
+        if (step.waits) await this.collecting;
+        return;
       case 'restart':
         await this.packing;
+        await this.collecting;
         await this.shard.close();
         this.shard = this.start();
         return;
@@ -288,6 +320,16 @@ export class Walker {
 
   private async pack(slices: number): Promise<void> {
     for (let i = 0; i < slices; i++) if (!(await this.shard.pack())) return;
+  }
+
+  private async collect(collected: Span, slices: number): Promise<void> {
+    if (collected.end !== undefined && compareBytes(collected.start, collected.end) >= 0) return;
+    let from: Uint8Array | undefined;
+    for (let i = 0; i < slices; i++) {
+      const { rest } = await this.shard.collect(collected, this.floor as Timestamp, from);
+      if (rest === undefined) return;
+      from = rest;
+    }
   }
 
   private async write(keys: readonly number[], remove: boolean): Promise<void> {
@@ -308,7 +350,8 @@ export class Walker {
     await this.shard.apply(RANGE, entries, this.index);
   }
 
-  private async get(places: readonly number[], t: number): Promise<void> {
+  private async get(places: readonly number[], asked: number): Promise<void> {
+    const t = Math.max(asked, this.floor);
     const keys = places.map(modelKey);
     const found = await this.shard.get(keys, t as Timestamp);
     found.forEach((version, i) => {
@@ -319,17 +362,27 @@ export class Walker {
           : version.timestamp === 0
             ? 'never'
             : { at: version.timestamp, value: version.value && fromUtf8(version.value) };
-      expectSame(seen, wanted, `get of ${places[i]} at ${t}`);
+      expectSame(this.unlessGone(seen), this.unlessGone(wanted), `get of ${places[i]} at ${t}`);
     });
+  }
+
+  /** What may be gone, or have left nothing behind. */
+  private unlessGone(
+    found: { readonly at: number; readonly value: string | undefined } | 'never' | 'later',
+  ): unknown {
+    if (this.floor === 0) return found;
+    if (typeof found === 'string') return 'none';
+    return found.value === undefined && found.at <= this.floor ? 'none' : found;
   }
 
   private async scan(
     scanned: Span,
-    t: number,
+    asked: number,
     reverse: boolean,
     limitRows: number,
     batchBytes: number,
   ): Promise<void> {
+    const t = Math.max(asked, this.floor);
     const request: ShardScanRequest = {
       span: scanned,
       at: t as Timestamp,
@@ -340,12 +393,16 @@ export class Walker {
       batchBytes,
     };
     const what = `scan of ${toHex(scanned.start)} to ${scanned.end && toHex(scanned.end)} at ${t}${reverse ? ' backwards' : ''}, limit ${limitRows}`;
-    const wanted = this.model.scan(scanned, t, reverse);
-    const found = await scanAll(this.shard, request, false);
+    const shown = ({ rows, newest }: Scanned): Scanned => ({
+      rows,
+      newest: Math.max(newest, this.floor),
+    });
+    const wanted = shown(this.model.scan(scanned, t, reverse));
+    const found = shown(await scanAll(this.shard, request, false));
     if (limitRows === 0) {
       expectSame(found, wanted, what);
       if (batchBytes > 1)
-        expectSame(await scanAll(this.shard, request, true), wanted, `${what}, by parts`);
+        expectSame(shown(await scanAll(this.shard, request, true)), wanted, `${what}, by parts`);
     } else {
       expectSame(found.rows, wanted.rows.slice(0, limitRows), what);
     }
@@ -363,7 +420,7 @@ export class Walker {
       await target.finishInstall(RANGE, this.index, new Uint8Array(0));
       while (await target.pack());
       for (const back of [0, 3, 20]) {
-        const at = Math.max(1, this.now - back) as Timestamp;
+        const at = Math.max(1, this.now - back, this.floor) as Timestamp;
         expectSame(
           await target.checksum(copied, at),
           await this.shard.checksum(copied, at),

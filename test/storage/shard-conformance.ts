@@ -96,7 +96,14 @@ export function shardConformance(name: string, createHome: () => Promise<ShardHo
     });
 
     it('answers gets at a time, posted right behind the apply that they must see', async () => {
-      const applied = applyAll(put(10, key(1), 'a'), put(20, key(1), 'b'), remove(20, key(2)));
+      const applied = applyAll(
+        put(10, key(1), 'a'),
+        put(15, key(2), 'c'),
+        put(20, key(1), 'b'),
+        remove(20, key(2)),
+        // What was never there leaves no tombstone.
+        remove(20, key(3)),
+      );
       const [late, early] = await Promise.all([
         shard.get([key(1), key(2), key(3)], time(20)),
         shard.get([key(1)], time(19)),

@@ -275,7 +275,8 @@ class NodeDatabase implements Database {
   }
 
   async metrics(): Promise<readonly Gauge[]> {
-    const { cache, control, foundations, guard, keeper, placement, sqlSide } = this.#parts;
+    const { cache, collection, control, foundations, guard, keeper, placement, sqlSide } =
+      this.#parts;
     const { clock, shards, scheduler } = foundations;
     return [
       ...gaugesOf({
@@ -286,6 +287,7 @@ class NodeDatabase implements Database {
         sql: sqlSide.sql.statistics,
         syncs: scheduler.syncs,
         usage: await Promise.all(shards.map((shard) => shard.usage())),
+        versionsCollected: collection.collected,
         clockWidth: clock.latest() - clock.earliest(),
         freeBytes: guard.freeBytes,
       }),

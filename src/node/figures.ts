@@ -16,6 +16,7 @@ export interface Figures {
   readonly syncs: number;
   /** Of each shard. */
   readonly usage: readonly ShardUsage[];
+  readonly versionsCollected: number;
   readonly clockWidth: number;
   readonly freeBytes: number;
 }
@@ -65,6 +66,11 @@ export function gaugesOf(figures: Figures): Gauge[] {
     counter('bytes_applied_total', 'Bytes of them.', usage.bytesApplied),
     counter('shard_gets_total', 'Point reads that storage served.', usage.getsServed),
     counter('shard_scans_total', 'Scans that storage served.', usage.scansServed),
+    counter(
+      'versions_collected_total',
+      'Old versions of rows that were removed.',
+      figures.versionsCollected,
+    ),
     gauge('clock_width_micros', "Width of the clock's interval.", figures.clockWidth),
     gauge('free_bytes', 'Free space on the disk.', figures.freeBytes),
   ];

@@ -3,6 +3,7 @@
 
 import type { NodeId, Runtime } from '../runtime/runtime.ts';
 import type { TableDescriptor, TableSettings } from '../sql/catalog/descriptor.ts';
+import { indexSpan } from '../sql/catalog/keys.ts';
 import type { Span } from '../storage/engine.ts';
 import { indexIdOf } from '../storage/page-index.ts';
 import type { Addresses } from './bootstrap.ts';
@@ -16,6 +17,8 @@ import { localRanges } from './placement/placement-ranges.ts';
 import type { NodeRecord } from './placement/registry.ts';
 import { parseSetting } from './placement/settings.ts';
 import { settingFor } from './placement/settings-store.ts';
+import { Collection } from './ranges/collection.ts';
+import type { KeepingTable } from './ranges/kept-past.ts';
 import { allDescriptors } from './ranges/directory-rows.ts';
 import { RangeControl } from './ranges/range-control.ts';
 import type { SpaceGuard } from './space-guard.ts';
@@ -47,6 +50,7 @@ export interface RuleParts {
 export interface Rule {
   readonly placement: Placement;
   readonly control: RangeControl;
+  readonly collection: Collection;
 }
 
 export function openRule(parts: RuleParts): Rule {
@@ -81,6 +85,7 @@ export function openRule(parts: RuleParts): Rule {
     tableFactor: () => greatestFactor(catalog.tables()),
     followLoad: () => keeper.nodeLoad().followWork,
     // A node that is given replicas up to its mark would refuse writes at once.
+    oldestRead: () => sqlSide.sql.oldestRead(),
     roomBytes: () => Math.max(0, guard.freeBytes - 2 * config.minFreeBytes),
     onNodes: (records) => {
       schema.departed(goneOf(records));
@@ -100,12 +105,31 @@ export function openRule(parts: RuleParts): Rule {
     directory: () => allDescriptors(system),
   });
   parts.closing.add(() => control.stop());
-  return { placement, control };
+  const collection = new Collection({
+    runtime,
+    clock,
+    store: hosts,
+    kept: () => ({
+      micros: placement.settings.get('gc.ttl'),
+      tables: keepingTables(catalog.tables()),
+    }),
+    oldestRead: () => placement.statuses.oldestRead(),
+  });
+  parts.closing.add(() => collection.stop());
+  return { placement, control, collection };
 }
 
 function greatestFactor(tables: readonly TableDescriptor[]): number {
   const factors = tables.flatMap(({ settings }) => settings.get('replication.factor') ?? []);
   return Math.max(0, ...factors.map((text) => parseSetting('replication.factor', text)));
+}
+
+function keepingTables(tables: readonly TableDescriptor[]): readonly KeepingTable[] {
+  return tables.flatMap(({ settings, primary }) => {
+    const text = settings.get('gc.ttl');
+    if (text === undefined) return [];
+    return [{ spans: [indexSpan(primary.id)], micros: parseSetting('gc.ttl', text) }];
+  });
 }
 
 function goneOf(records: readonly NodeRecord[]): readonly NodeId[] {

@@ -5,6 +5,8 @@
 
 import { assert } from '../base/assert.ts';
 import { compareBytes } from '../base/bytes.ts';
+import { DbError } from '../base/errors.ts';
+import type { Timestamp } from '../clock/timestamp.ts';
 import { holdsKey, holdsSpan, type RangeDescriptor } from './descriptor.ts';
 import type { Elsewhere, RangeHead } from './endpoint.ts';
 import type { Faults } from '../runtime/runtime.ts';
@@ -137,6 +139,23 @@ export class Bounds {
     return gone && this.wrong({ start: gone, end: undefined });
   }
 
+  /** P24: whether what was there at t is kept. To be asked before a read, and again after it. */
+  keeps(t: Timestamp): boolean {
+    return t > this.current.gcThreshold || this.believesInPast();
+  }
+
+  /** Throws DbError when it is not. */
+  demandKept(t: Timestamp): void {
+    if (!this.keeps(t)) throw this.pastGone(t);
+  }
+
+  pastGone(t: Timestamp): DbError {
+    const tooEarly = Math.ceil((this.current.gcThreshold - t) / 1_000_000);
+    return new DbError('72000', `the past is not kept so long: ${tooEarly} s too early`, {
+      hint: 'The setting gc.ttl says for how long it is kept, for the cluster and for each table.',
+    });
+  }
+
   /** Of who knows what the range holds by a generation: whether that is still so. It must be known of by who means all
    * of what a transaction has done here (a commit). */
   isCurrent(head: RangeHead): boolean {
@@ -161,6 +180,11 @@ export class Bounds {
   /** A bug on purpose, for the simulator to find: P28 turned off, whoever asks is taken to know which range it is. */
   private believes(): boolean {
     return this.faults.sometimes('ranges.believe-stale-route');
+  }
+
+  /** A bug on purpose, for the simulator to find: P24 turned off, whoever asks for the past is answered. */
+  private believesInPast(): boolean {
+    return this.faults.sometimes('ranges.read-collected');
   }
 
   /** Until lift(). */

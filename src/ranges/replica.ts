@@ -41,6 +41,7 @@ import { ClosedReads } from './reads/closed-reads.ts';
 import { RowLoader } from './reads/row-loader.ts';
 import { SnapshotReads } from './reads/snapshot-reads.ts';
 import { RECENT_PREFIX } from './record-steps.ts';
+import { isCollect, PastLimit } from './past-limit.ts';
 import type { CommittedEntry, ProposalOutcome, ReplicaParts } from './replica-parts.ts';
 import { ReplicaEndpoint } from './replica-endpoint.ts';
 import { ReplicaTwoPhase } from './replica-two-phase.ts';
@@ -93,6 +94,7 @@ export class Replica {
   readonly twoPhase: ReplicaTwoPhase;
   /** By which its range is divided, frozen and merged. */
   readonly changes: RangeChanges;
+  readonly past: PastLimit;
   /** Of what this replica holds, for comparison with the others. */
   readonly sums: ReplicaSums;
 
@@ -183,6 +185,7 @@ export class Replica {
       isLeading: () => this.state.kind === 'leading',
     });
     this.changes = new RangeChanges(parts.nodeId, bounds, gate, parts.proposer, this.heritage);
+    this.past = new PastLimit(bounds, parts.proposer, () => this.heritage.whyNotLeading());
     if (parts.records !== undefined) this.restore(parts.records);
     this.commits.met(parts.state.floor);
     this.commits.met(parts.stateAtMost);
@@ -207,6 +210,10 @@ export class Replica {
         this.changes.apply({ index, term }, command, (steps) => {
           this.pump.push(index, steps?.command() ?? EMPTY_COMMAND);
         });
+        continue;
+      }
+      if (isCollect(command)) {
+        this.pump.push(index, this.past.committed(command) ?? EMPTY_COMMAND);
         continue;
       }
       if (isTwoPhase(command)) {

@@ -17,6 +17,7 @@ export const KNOWN_BUGS: ReadonlyMap<string, string> = new Map([
   ['raft.close-beyond-lease', 'P23: timestamps are closed beyond the lease'],
   ['raft.drop-tombstone', 'P32: a removed replica is forgotten'],
   ['ranges.believe-stale-route', 'P28: a range serves keys that are not its own any more'],
+  ['ranges.read-collected', 'P24: the past is read although it is not kept any more'],
   ['ranges.merge-unfrozen', 'P27: a range serves on while another takes it over'],
   ['ranges.corrupt-apply', 'a replica applies something else than was committed'],
   ['ranges.release-before-visible', 'P13: locks go when a commit is proposed'],

@@ -69,6 +69,13 @@ const BUGS: readonly Planted[] = [
     complaint: /the accounts hold/,
   },
   {
+    // P24
+    bug: 'ranges.read-collected',
+    seed: 4,
+    seconds: 4,
+    complaint: /the accounts hold/,
+  },
+  {
     bug: 'ranges.merge-unfrozen',
     plan: 'hot',
     seed: 50,

@@ -24,6 +24,7 @@ function memoryShard(tuning?: PageTuning): () => Shard {
 }
 
 describe('a shard that packs rows into pages', () => {
+  // Versions are collected in between (P24).
   it.each<[string, PageTuning | undefined, number]>([
     ['pages', undefined, 60],
     ['tiny pages', TINY_PAGES, 200],

@@ -2,6 +2,7 @@
 // each time, so that nothing depends on the one before it.
 
 import { fromUtf8, utf8 } from '../../base/bytes.ts';
+import type { Timestamp } from '../../clock/timestamp.ts';
 import type { NodeId } from '../../runtime/runtime.ts';
 
 const VERSION = 1;
@@ -24,6 +25,8 @@ export interface NodeReport {
   readonly writesPerSecond: number;
   /** Leases that it has just given away: their load shows at the other end only little by little. */
   readonly given: readonly GivenLoad[];
+  /** The timestamp of the oldest snapshot that a statement or transaction there reads; left out: there is none. */
+  readonly oldestRead?: Timestamp;
   /** Bytes of the ranges that it leads, by the nodes that have replicas of them, or are being sent one. */
   readonly holds: readonly (readonly [NodeId, number])[];
   /** How long ago it heard from each other node. */

@@ -2,6 +2,7 @@
 // absence says who does not live. A node is dead only when nobody has heard of it for long: a link that is cut between
 // two of them kills nobody.
 
+import type { Timestamp } from '../../clock/timestamp.ts';
 import type { NodeId, Time } from '../../runtime/runtime.ts';
 import { parseLocality } from './locality.ts';
 import type { GivenLoad, NodeReport } from './node-report.ts';
@@ -76,6 +77,20 @@ export class NodeStatuses {
     // Who has not said a word since this node started has nothing that could be compared.
     if (silent < this.parts.suspectMicros()) return this.heard.has(node) ? 'live' : 'suspect';
     return silent < this.parts.deadMicros() ? 'suspect' : 'dead';
+  }
+
+  /** Of all nodes that are not dead, as far as they have said (P24). */
+  oldestRead(): Timestamp | undefined {
+    let oldest: Timestamp | undefined;
+    const now = this.parts.time.monotonicMicros();
+    for (const { report, atMicros } of this.all()) {
+      const { oldestRead } = report;
+      if (now - atMicros > this.parts.deadMicros()) continue;
+      if (oldestRead !== undefined && (oldest === undefined || oldestRead < oldest)) {
+        oldest = oldestRead;
+      }
+    }
+    return oldest;
   }
 
   views(): readonly NodeView[] {

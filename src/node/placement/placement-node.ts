@@ -4,6 +4,7 @@
 import { DbError } from '../../base/errors.ts';
 import { nodesOf, type RangeDescriptor } from '../../ranges/descriptor.ts';
 import { ROOT_RANGE } from '../../ranges/layout.ts';
+import type { Timestamp } from '../../clock/timestamp.ts';
 import type { NodeId, Runtime } from '../../runtime/runtime.ts';
 import type { Transactions } from '../../txn/api.ts';
 import type { Addresses, Joined, JoinRequest } from '../bootstrap.ts';
@@ -50,6 +51,8 @@ export interface PlacementParts {
   followLoad(): number;
   /** On the disk, beyond what is kept free. */
   roomBytes(): number;
+  /** Of the snapshots that are read here, the timestamp of the oldest. */
+  oldestRead(): Timestamp | undefined;
   /** The registry was read: who there is, and where. */
   onNodes(records: readonly NodeRecord[]): void;
 }
@@ -309,6 +312,7 @@ export class Placement {
       }
     }
     this.sequence += 1;
+    const oldestRead = parts.oldestRead();
     return {
       node: parts.nodeId,
       bootId: this.bootId,
@@ -325,6 +329,7 @@ export class Placement {
       given: this.given.list(),
       holds: [...holds],
       heard: this.statuses.heardAges(),
+      ...(oldestRead === undefined ? {} : { oldestRead }),
     };
   }
 }

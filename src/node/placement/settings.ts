@@ -25,6 +25,7 @@ export interface SettingDefinition {
 }
 
 export type SettingName =
+  | 'gc.ttl'
   | 'node.dead_after'
   | 'node.suspect_after'
   | 'range.bytes_max'
@@ -44,6 +45,14 @@ export type SettingName =
   | 'snapshot.bytes_per_second';
 
 export const SETTINGS: Readonly<Record<SettingName, SettingDefinition>> = {
+  'gc.ttl': {
+    kind: 'duration',
+    defaultValue: HOUR,
+    least: 1 * SECOND,
+    most: 24 * 365 * HOUR,
+    isPerTable: true,
+    description: 'the past can be read for so long; then old versions of rows are removed',
+  },
   'node.dead_after': {
     kind: 'duration',
     defaultValue: 5 * MINUTE,

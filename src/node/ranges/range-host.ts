@@ -193,6 +193,7 @@ export class RangeHost {
       replica: {
         sums: replica.sums,
         flushApplies: () => replica.flushApplies(),
+        demandKept: (t) => replica.past.demand(t),
         proposeChecksum: (id) => replica.proposeChecksum(id),
         break: (reason) => this.break(reason),
       },

@@ -24,6 +24,8 @@ const KEY_DIGITS_MAX = 128;
 export interface CheckedReplica {
   readonly sums: ReplicaSums;
   flushApplies(): void;
+  /** P24: throws when what was there at t is not kept any more. */
+  demandKept(t: Timestamp): void;
   proposeChecksum(id: number): Promise<Timestamp>;
   break(reason: string): void;
 }
@@ -191,6 +193,7 @@ export class Consistency {
       edgeKey(shard, span, at, false),
       edgeKey(shard, span, at, true),
     ]);
+    replica.demandKept(at);
     return { sum, first, last };
   }
 

@@ -96,6 +96,9 @@ export class ClosedReads {
     const versions = await this.shard.get(keys, t);
     demandState(pump, epoch);
     // Keys that are another range's by now may be gone from here (P28).
-    return bounds.whyGone(version, keys) ?? versions;
+    const gone = bounds.whyGone(version, keys);
+    if (gone !== undefined) return gone;
+    bounds.demandKept(t); // P24
+    return versions;
   }
 }

@@ -64,6 +64,7 @@ export class SnapshotReads {
   read(key: Uint8Array, t: Timestamp, into: RowSlice): Maybe<true | RangeRefusal> {
     const { gate, bounds } = this;
     if (!bounds.admitsKey(key)) return this.readOnce(bounds.whyNotKey(key), key, t, into);
+    bounds.demandKept(t); // P24
     const admitted = this.admit(t);
     if (admitted !== undefined) {
       if (this.closed.covers(t)) return this.closed.read(key, t, into);
@@ -88,6 +89,7 @@ export class SnapshotReads {
 
   getMany(keys: readonly Uint8Array[], t: Timestamp): Maybe<RangeValues> {
     if (!this.bounds.admitsKeys(keys)) return this.getOnce(this.bounds.whyNotKeys(keys), keys, t);
+    this.bounds.demandKept(t); // P24
     const admitted = this.admit(t);
     if (admitted !== undefined) {
       if (this.closed.covers(t)) return this.closed.getMany(keys, t);
@@ -117,24 +119,25 @@ export class SnapshotReads {
 
   /** Its next() throws RangeGone when the range can't go on with it. */
   scan(head: RangeHead, request: ScanRequest, t: Timestamp): RowScan {
-    const part = this.part(head, request.span);
+    const part = this.part(head, request.span, t);
     return new RangeScan([part], request.reverse, this.openScan(part, request, t));
   }
 
   /** Undefined: the span can't be read in this turn; scan() waits for what it has to wait for, or says what is wrong. */
   grantScan(head: RangeHead, span: Span, t: Timestamp): ScanGrant | undefined {
-    if (this.obstacle(span, t) !== undefined) return undefined;
+    if (!this.bounds.keeps(t) || this.obstacle(span, t) !== undefined) return undefined;
     this.pump.flush();
-    return this.part(head, span);
+    return this.part(head, span, t);
   }
 
-  private part(head: RangeHead, span: Span): ScanGrant {
+  private part(head: RangeHead, span: Span, t: Timestamp): ScanGrant {
     const { bounds, gate, load, shard } = this;
     let { version } = bounds;
     const check = (): void => {
       if (bounds.version === version) return;
       ({ version } = bounds);
       if (!bounds.holds(span)) throw new RangeGone(bounds.wrong(span), head);
+      bounds.demandKept(t); // P24
     };
     return { span, gate, load, shard, check };
   }
@@ -237,6 +240,7 @@ export class SnapshotReads {
   private openScan(part: ScanGrant, request: ScanRequest, t: Timestamp): Maybe<ShardScan> {
     const obstacle = this.obstacle(request.span, t);
     if (obstacle !== undefined) return this.openOnce(obstacle(), part, request, t);
+    if (!this.bounds.keeps(t)) return Promise.reject(this.bounds.pastGone(t)); // P24
     this.pump.flush();
     return openScan([part], request, t);
   }

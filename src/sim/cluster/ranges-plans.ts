@@ -104,6 +104,9 @@ const EAGER: RangesShape['settings'] = [
   ['rebalance.replica_cooldown', '1s'],
 ];
 
+/** Versions are removed as soon as they may be. */
+const FORGETFUL: RangesShape['settings'] = [['gc.ttl', '1s']];
+
 /** All of it by chance, but for what the plan says. */
 export function rangesShapeOf(
   name: RangesPlanName,
@@ -124,7 +127,10 @@ export function rangesShapeOf(
     retention: random.oneIn(2) ? SHORT_LOGS : LONG_LOGS,
     nodes: chosen,
     moves: randomMoves(random),
-    settings: random.oneIn(3) ? EAGER : [],
+    settings: [
+      ...(random.oneIn(3) ? EAGER : []),
+      ...(random.fork('collection').oneIn(2) ? FORGETFUL : []),
+    ],
     ...by,
     ...(nodes === undefined ? {} : { nodes }),
   };

@@ -39,6 +39,7 @@ export class PlanRunner {
   #cancelled: DbError | undefined;
   #running = false;
   #timeout: Disposable | undefined;
+  #readsAt: Timestamp | undefined;
   /** The transaction of a statement that runs alone: what cancel() has to wake. */
   #alone: Transaction | undefined;
   readonly #nextRowId: () => number;
@@ -252,6 +253,7 @@ export class PlanRunner {
   }
 
   context(view: ReadView, txn: Transaction | undefined): ExecContext {
+    this.#readsAt = txn === undefined ? (view as Snapshot).timestamp : undefined;
     return {
       view,
       txn,
@@ -262,6 +264,11 @@ export class PlanRunner {
       pause: this.#pause,
       monotonicMicros: this.#monotonicMicros,
     };
+  }
+
+  /** Of the snapshot that the statement under way reads. */
+  get readsAt(): Timestamp | undefined {
+    return this.#running ? this.#readsAt : undefined;
   }
 
   cancel(): void {
@@ -361,6 +368,7 @@ export class PlanRunner {
 
   #begins(newTransaction: boolean): void {
     this.#cancelled = undefined;
+    this.#readsAt = undefined;
     this.#running = true;
     this.#values.statementBegins(newTransaction);
     this.#services.statistics.statements += 1;

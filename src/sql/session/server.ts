@@ -1,6 +1,7 @@
 // The SQL server of a node: opens sessions, and keeps what they share.
 
 import { DbError } from '../../base/errors.ts';
+import type { Timestamp } from '../../clock/timestamp.ts';
 import { PlanCache } from '../parse/plan-cache.ts';
 import { Settings } from '../settings/settings.ts';
 import type { Session, SessionOptions, SqlServer } from '../api.ts';
@@ -17,13 +18,20 @@ const VERSION = 'PostgreSQL 15.0 (Meridian 0.1.0)';
 export interface SqlServerParts {
   readonly server: SqlServer;
   readonly statistics: SqlStatistics;
+  /** Of all sessions, the timestamp of the oldest snapshot that is read. */
+  oldestRead(): Timestamp | undefined;
   /** Ends every session. */
   close(): void;
 }
 
+interface OpenSession {
+  readonly session: SqlSession;
+  readonly settings: Settings;
+}
+
 export function createSqlServer(services: SqlServices): SqlServerParts {
   const planCache = new PlanCache<CachedPlan>(PLANS_MAX);
-  const sessions = new Map<Session, Settings>();
+  const sessions = new Map<Session, OpenSession>();
   const statistics: SqlStatistics = { statements: 0, retries: 0, sessions: 0 };
   let nextPid = 1;
 
@@ -54,7 +62,7 @@ export function createSqlServer(services: SqlServices): SqlServerParts {
     };
     const own = new SessionServices(services, planCache, settings, statistics, sessionClosed);
     const session = new SqlSession(own, values);
-    sessions.set(session, settings);
+    sessions.set(session, { session, settings });
     statistics.sessions = sessions.size;
     return session;
   }
@@ -62,9 +70,18 @@ export function createSqlServer(services: SqlServices): SqlServerParts {
   return {
     server: {
       openSession,
-      parameterStatuses: (session) => (sessions.get(session) as Settings).parameterStatuses(),
+      parameterStatuses: (session) =>
+        (sessions.get(session) as OpenSession).settings.parameterStatuses(),
     },
     statistics,
+    oldestRead: () => {
+      let oldest: Timestamp | undefined;
+      for (const { session } of sessions.values()) {
+        const { readsAt } = session;
+        if (readsAt !== undefined && (oldest === undefined || readsAt < oldest)) oldest = readsAt;
+      }
+      return oldest;
+    },
     close: () => {
       for (const session of [...sessions.keys()]) session.close();
     },

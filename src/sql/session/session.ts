@@ -2,6 +2,7 @@
 // transaction, retries what may be retried, and leaves the rest (SET, DDL, COPY, …) to utility.ts.
 
 import { DbError } from '../../base/errors.ts';
+import type { Timestamp } from '../../clock/timestamp.ts';
 import { isPromise, type Maybe } from '../../base/maybe.ts';
 import type { ColumnType } from '../../rows/types.ts';
 import type {
@@ -75,6 +76,13 @@ export class SqlSession implements Session {
 
   get status(): TransactionStatus {
     return this.#state.status;
+  }
+
+  /** The timestamp of the oldest snapshot that it reads. */
+  get readsAt(): Timestamp | undefined {
+    const [block, statement] = [this.#state.readsAt, this.#runner.readsAt];
+    if (block === undefined || statement === undefined) return block ?? statement;
+    return block < statement ? block : statement;
   }
 
   // The simple protocol

@@ -3,6 +3,7 @@
 // must be told to the catalog when it ends.
 
 import { DbError, unsupported } from '../../base/errors.ts';
+import type { Timestamp } from '../../clock/timestamp.ts';
 import type { Maybe } from '../../base/maybe.ts';
 import type { ReadView, Snapshot, Transaction, Transactions } from '../../txn/api.ts';
 import type { TransactionStatus } from '../api.ts';
@@ -69,6 +70,11 @@ export class TransactionState {
   /** Its snapshot is of before it began: by then tables may have been others. */
   get readsPast(): boolean {
     return this.#readsPast;
+  }
+
+  /** Of the snapshot that the block reads. */
+  get readsAt(): Timestamp | undefined {
+    return this.#snapshot?.timestamp;
   }
 
   get current(): Transaction | undefined {

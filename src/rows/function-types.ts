@@ -7,6 +7,9 @@ import type { ColumnType } from './types.ts';
 /** In place of an argument's type: any type, given as text. Whoever resolves the call casts it explicitly to text. */
 export const ANY = 2276;
 
+/** Any type, given as it is: unknown ones are text. (PostgreSQL's number for "any" is ANY's; this one is ours.) */
+export const ANY_VALUE: number = -2276;
+
 type Volatility = 'immutable' | 'stable' | 'volatile';
 
 type Run = (...args: Datum[]) => Datum;
@@ -33,7 +36,9 @@ export interface ScalarFunction {
 type Body = (...args: never[]) => Datum;
 
 function signature(sqlName: string, argOids: readonly number[], variadic: boolean): string {
-  const names = argOids.map((oid) => (oid === ANY ? 'any' : catalogTypeName(oid)));
+  const names = argOids.map((oid) =>
+    oid === ANY || oid === ANY_VALUE ? 'any' : catalogTypeName(oid),
+  );
   if (/^[\w[]/.test(sqlName)) return `${sqlName}(${names.join(',')}${variadic ? '…' : ''})`;
   return names.length === 1 ? `${sqlName}${names[0]}` : `${names[0]}${sqlName}${names[1]}`;
 }

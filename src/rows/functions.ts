@@ -5,6 +5,7 @@
 import { compareDatums, type Datum, orderingOf } from './datum.ts';
 import { arrayFunctions } from './function-array.ts';
 import { quantifiedFunctions } from './function-quantified.ts';
+import { jsonFunctions } from './function-json.ts';
 import { mathFunctions } from './function-math.ts';
 import { textFunctions } from './function-text.ts';
 import { timeFunctions } from './function-time.ts';
@@ -61,6 +62,7 @@ const named: readonly ScalarFunction[] = [
   ...textFunctions,
   ...timeFunctions,
   ...arrayFunctions,
+  ...jsonFunctions,
   ...extremes,
 ];
 

@@ -1,17 +1,18 @@
 // JSON texts that are known to be valid, as values: what jsonb's comparison, containment and changes work with. And the
 // way back, to jsonb's canonical spelling.
 
+import { compareBytes, utf8 } from '../base/bytes.ts';
 import { compareText } from './compare-text.ts';
 import { Decimal } from './decimal.ts';
 
 /** Objects hold their keys in jsonb's order when they come from a jsonb. */
-type Json = null | boolean | string | Decimal | readonly Json[] | ReadonlyMap<string, Json>;
+export type Json = null | boolean | string | Decimal | readonly Json[] | ReadonlyMap<string, Json>;
 
-function isJsonArray(value: Json): value is readonly Json[] {
+export function isJsonArray(value: Json): value is readonly Json[] {
   return Array.isArray(value);
 }
 
-function isJsonObject(value: Json): value is ReadonlyMap<string, Json> {
+export function isJsonObject(value: Json): value is ReadonlyMap<string, Json> {
   return value instanceof Map;
 }
 
@@ -19,7 +20,7 @@ let lastText = 'null';
 let lastValue: Json = null;
 
 /** Operators are often asked of one value again and again: the last is kept. */
-function readJson(text: string): Json {
+export function readJson(text: string): Json {
   if (text === lastText) return lastValue;
   const value = new Reader(text).value();
   lastText = text;
@@ -52,6 +53,75 @@ function primitiveEnd(text: string, from: number): number {
   PRIMITIVE.lastIndex = from;
   PRIMITIVE.exec(text);
   return PRIMITIVE.lastIndex;
+}
+
+/** Where the value that begins at `from` ends. */
+function valueEnd(text: string, from: number): number {
+  const first = text.charCodeAt(from);
+  if (first === 34) return stringEnd(text, from);
+  if (first !== 123 && first !== 91) return primitiveEnd(text, from);
+  let depth = 0;
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 34) {
+      at = stringEnd(text, at) - 1;
+    } else if (code === 123 || code === 91) {
+      depth++;
+    } else if (code === 125 || code === 93) {
+      depth--;
+      if (depth === 0) return at + 1;
+    }
+  }
+  return text.length;
+}
+
+export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null';
+
+export function kindOfJson(text: string): JsonKind {
+  switch (text.charCodeAt(skipBlanks(text, 0))) {
+    case 123:
+      return 'object';
+    case 91:
+      return 'array';
+    case 34:
+      return 'string';
+    case 116:
+    case 102:
+      return 'boolean';
+    case 110:
+      return 'null';
+    default:
+      return 'number';
+  }
+}
+
+/** The members of an object or items of an array (whose keys are empty), each as it is written. */
+export function jsonParts(text: string): { readonly key: string; readonly value: string }[] {
+  const parts: { key: string; value: string }[] = [];
+  let at = skipBlanks(text, 0);
+  const isObject = text.charCodeAt(at) === 123;
+  at = skipBlanks(text, at + 1);
+  while (text.charCodeAt(at) !== 125 && text.charCodeAt(at) !== 93) {
+    let key = '';
+    if (isObject) {
+      const end = stringEnd(text, at);
+      key = JSON.parse(text.slice(at, end)) as string;
+      // Behind the colon.
+      at = skipBlanks(text, skipBlanks(text, end) + 1);
+    }
+    const end = valueEnd(text, at);
+    parts.push({ key, value: text.slice(at, end) });
+    at = skipBlanks(text, end);
+    if (text.charCodeAt(at) === 44) at = skipBlanks(text, at + 1);
+  }
+  return parts;
+}
+
+/** As ->> gives a value: a string without its quotes, null as NULL. */
+export function jsonToText(text: string): string | null {
+  const kind = kindOfJson(text);
+  if (kind === 'null') return null;
+  return kind === 'string' ? (JSON.parse(text) as string) : text;
 }
 
 class Reader {
@@ -130,8 +200,20 @@ class Reader {
   }
 }
 
+/** Shorter keys first, then by bytes. */
+function compareKeys(a: string, b: string): number {
+  const [x, y] = [utf8(a), utf8(b)];
+  return x.length - y.length || compareBytes(x, y);
+}
+
+/** As jsonb's keys stand. */
+export function jsonObject(members: Iterable<readonly [string, Json]>): ReadonlyMap<string, Json> {
+  const map = new Map(members);
+  return new Map([...map].sort(([a], [b]) => compareKeys(a, b)));
+}
+
 /** The canonical spelling. Objects must be in jsonb's order. */
-function writeJson(value: Json): string {
+export function writeJson(value: Json): string {
   if (value === null) return 'null';
   if (typeof value === 'boolean') return value ? 'true' : 'false';
   if (typeof value === 'string') return quoteJson(value);
@@ -144,8 +226,7 @@ function writeJson(value: Json): string {
   return `{${members.join(', ')}}`;
 }
 
-/** As escape_json() writes a text: JSON.stringify would escape what PostgreSQL leaves. */
-function quoteJson(text: string): string {
+export function quoteJson(text: string): string {
   return JSON.stringify(text);
 }
 
@@ -214,4 +295,38 @@ function normalized(value: Json): Json {
   if (isJsonArray(value)) return value.map(normalized);
   if (isJsonObject(value)) return new Map([...value].map(([k, v]) => [k, normalized(v)]));
   return value;
+}
+
+export function sameJson(a: Json, b: Json): boolean {
+  return compareJson(a, b) === 0;
+}
+
+/** a @> b. */
+export function containsJsonb(a: string, b: string): boolean {
+  const x = readJson(a);
+  const y = readJson(b);
+  if (isJsonObject(x) !== isJsonObject(y)) return false;
+  if (isScalar(y)) return isScalar(x) ? sameJson(x, y) : hasItem(x as readonly Json[], y);
+  return !isScalar(x) && contains(x, y);
+}
+
+function hasItem(array: readonly Json[], item: Json): boolean {
+  return array.some((one) => isScalar(one) && sameJson(one, item));
+}
+
+function contains(a: Json, b: Json): boolean {
+  if (isJsonObject(a) && isJsonObject(b)) {
+    for (const [key, wanted] of b) {
+      const value = a.get(key);
+      if (value === undefined || rank(value) !== rank(wanted)) return false;
+      if (isScalar(wanted) ? !sameJson(value, wanted) : !contains(value, wanted)) return false;
+    }
+    return true;
+  }
+  if (!isJsonArray(a) || !isJsonArray(b)) return false;
+  return b.every((wanted) =>
+    isScalar(wanted)
+      ? hasItem(a, wanted)
+      : a.some((one) => !isScalar(one) && contains(one, wanted)),
+  );
 }

@@ -2,7 +2,7 @@
 
 import { DbError, unsupported } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
-import { ANY, type ScalarFunction } from '../../rows/function-types.ts';
+import { ANY, ANY_VALUE, type ScalarFunction } from '../../rows/function-types.ts';
 import { candidates } from '../../rows/functions.ts';
 import { sqlTypeName } from '../../rows/type-names.ts';
 import {
@@ -94,9 +94,14 @@ function operators(op: string): readonly Candidate[] {
 
 type FunctionCall = Expression & { kind: 'function' };
 
+/** What PostgreSQL has and this database has not yet: refused by name rather than "does not exist". */
+const LATER =
+  /^(jsonb_path_|jsonb?_populate_|jsonb?_to_record|jsonb_set_lax$|xml|ts_|to_tsvector$)/;
+
 export function bindFunction(binder: Binder, ast: FunctionCall): Expr {
   const { name, at } = ast;
   refuseAggregateSyntax(ast);
+  if (LATER.test(name)) throw unsupported(`${name}()`, at + 1);
   if (ast.schema !== undefined && ast.schema !== 'pg_catalog') {
     const oids = ast.args.map((arg) => typeOf(binder.bind(arg)).oid);
     throw noFunction(`${ast.schema}.${name}`, oids, 'none', at);
@@ -136,7 +141,7 @@ function spread(f: ScalarFunction, count: number): Candidate {
 
 function acceptsImplicitly(from: number, to: number): boolean {
   if (to === ANYNONARRAY) return elementOf(from) === undefined;
-  return to === ANY || isPolymorphic(to) || canCoerceImplicitly(from, to);
+  return to === ANY || to === ANY_VALUE || isPolymorphic(to) || canCoerceImplicitly(from, to);
 }
 
 function call(
@@ -154,6 +159,7 @@ function call(
     const wanted = argOids[i] as number;
     const place = asts[i]?.at ?? at;
     if (wanted === ANY) return asOutput(binder, arg, place);
+    if (wanted === ANY_VALUE) return binder.settled(arg, place);
     if (wanted !== ANYNONARRAY) return binder.coerced(arg, columnType(wanted), place);
     return coerce(arg, columnType(TEXT), 'explicit', binder.context.parameters, place) ?? arg;
   });

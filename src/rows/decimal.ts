@@ -21,7 +21,7 @@ export function powerOfTen(exponent: number): bigint {
   return POWERS[exponent] as bigint;
 }
 
-function overflow(): DbError {
+export function overflow(): DbError {
   return new DbError('22003', 'value overflows numeric format');
 }
 

@@ -7,6 +7,7 @@ import { arrayFunctions } from './function-array.ts';
 import { quantifiedFunctions } from './function-quantified.ts';
 import { jsonFunctions } from './function-json.ts';
 import { mathFunctions } from './function-math.ts';
+import { numberFunctions } from './function-numbers.ts';
 import { textFunctions } from './function-text.ts';
 import { timeFunctions } from './function-time.ts';
 import { type ScalarFunction, variadicWithNulls } from './function-types.ts';
@@ -63,6 +64,7 @@ const named: readonly ScalarFunction[] = [
   ...timeFunctions,
   ...arrayFunctions,
   ...jsonFunctions,
+  ...numberFunctions,
   ...extremes,
 ];
 

@@ -98,6 +98,6 @@ export function jsonKeyWriter(type: ColumnType): Writer {
     if (!isScalar) {
       throw new DbError('22023', 'key value must be scalar, not array, composite, or json');
     }
-    return quoteJson(type.oid === BOOL ? String(value) : textOf(type, value));
+    return quoteJson(type.oid === BOOL ? (value === true ? 'true' : 'false') : textOf(type, value));
   };
 }

@@ -96,7 +96,7 @@ type FunctionCall = Expression & { kind: 'function' };
 
 /** What PostgreSQL has and this database has not yet: refused by name rather than "does not exist". */
 const LATER =
-  /^(jsonb_path_|jsonb?_populate_|jsonb?_to_record|jsonb_set_lax$|xml|ts_|to_tsvector$)/;
+  /^(jsonb_path_|jsonb?_populate_|jsonb?_to_record|jsonb_set_lax$|setseed$|xml|ts_|to_tsvector$)/;
 
 export function bindFunction(binder: Binder, ast: FunctionCall): Expr {
   const { name, at } = ast;

@@ -9,7 +9,7 @@ import {
   type Workload,
   WORKLOADS,
 } from '../sim/checkers/history/check-history.ts';
-import { type Anomaly, meaningOf, type Model, MODELS } from '../sim/checkers/history/models.ts';
+import { type Model, MODELS, tellAnomaly } from '../sim/checkers/history/models.ts';
 import {
   type CommandSpec,
   EXIT_DONE,
@@ -116,9 +116,4 @@ function tellReport(file: string, report: HistoryReport, model: Model, isValid: 
     ...anomalies.flatMap(tellAnomaly),
     '',
   ].join('\n');
-}
-
-function tellAnomaly({ name, count, witness }: Anomaly): string[] {
-  const times = count === 1 ? '' : `, ${count} times, one of them`;
-  return [`${name}: ${meaningOf(name)}${times}:`, ...witness.map((line) => `  ${line}`)];
 }

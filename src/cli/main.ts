@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // The `meridian` command: finds the subcommand, turns its outcome into an exit code.
 
-import { readFileSync } from 'node:fs';
 import { DbError } from '../base/errors.ts';
+import { version } from './commit.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE, HelpAsked, helpText, UsageError } from './usage.ts';
 
 type Command = (args: readonly string[]) => Promise<number>;
@@ -47,11 +47,6 @@ ${Object.entries(COMMANDS)
 
 'meridian COMMAND --help' tells a command's options; 'meridian --version' the version.
 `;
-
-function version(): string {
-  const manifest = import.meta.resolve('meridian/package.json');
-  return (JSON.parse(readFileSync(new URL(manifest), 'utf8')) as { version: string }).version;
-}
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;

@@ -87,7 +87,11 @@ export async function openFoundations(parts: FoundationParts): Promise<Foundatio
   // P12
   scheduler.onClock((verdict) => {
     if (verdict.kind === 'disputed') log.warn('clocks disagree', { reason: verdict.reason });
-    clock.distrust(verdict.kind === 'outOfBounds' ? verdict.reason : undefined);
+    const { faults } = runtime;
+    // A bug on purpose, for the simulator to find: P12 turned off.
+    const isWrong = verdict.kind === 'outOfBounds' && !faults.sometimes('clock.ignore-skew');
+    if (isWrong) faults.reached('clock.skewed');
+    clock.distrust(isWrong ? verdict.reason : undefined);
   });
   const isAlone = identity.members.length <= 1;
   return { identity, isAlone, clock, shards, applied, streams, scheduler };

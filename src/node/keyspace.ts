@@ -125,6 +125,7 @@ export async function openKeyspace(parts: KeyspaceParts): Promise<Keyspace> {
     },
     timers,
     log,
+    faults: runtime.faults,
   });
   streams.register('ranges', (from, stream) => service.serve(from, stream));
   closing.add(() => service.close());

@@ -163,6 +163,7 @@ export class ReplicaTwoPhase implements TwoPhaseEndpoint {
   /** P25: at a split's entry. Answers what the right half begins with; the steps write it. */
   divide(right: RangeId, at: Uint8Array, steps: RecordSteps): Records {
     this.undivided = this.state.prepared.all();
+    if (this.undivided.length > 0) this.parts.runtime.faults.reached('split.prepared');
     return this.state.divide(this.parts.range, right, at, steps);
   }
 
@@ -180,6 +181,9 @@ export class ReplicaTwoPhase implements TwoPhaseEndpoint {
   /** P27. While it leads, united() follows in the same turn. */
   unite(records: Records, steps: RecordSteps): void {
     this.undivided = this.state.prepared.all();
+    if (this.undivided.length > 0 || records.size > 0) {
+      this.parts.runtime.faults.reached('merge.prepared');
+    }
     this.state.unite(this.parts.range, records, steps);
   }
 

@@ -119,6 +119,7 @@ export class Replica {
         closedAt: () => parts.closedAt?.() ?? MIN_TIMESTAMP,
         oldestPrepare: () => this.twoPhase.oldestPrepare,
         lacksState: () => this.hasNoState,
+        faults: runtime.faults,
       },
       bounds,
       gate,

@@ -161,4 +161,6 @@ export interface Log {
 export interface Faults {
   /** Whether the fault or known bug of this name happens here, now; always false in production. */
   sometimes(point: string): boolean;
+  /** A probe: a path that is rarely taken was. Tests ask whether it is in simulated runs; nothing in production. */
+  reached(point: string): void;
 }

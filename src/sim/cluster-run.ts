@@ -7,20 +7,27 @@ import { checkRegisters, formatViolation } from './checkers/register.ts';
 import { Clients } from './cluster/clients.ts';
 import { Cluster } from './cluster/cluster.ts';
 import type { ClusterNode } from './cluster/cluster-node.ts';
+import { Bank } from './cluster/bank.ts';
+import {
+  type DatabaseChoices,
+  type DatabasePlanName,
+  databaseShapeOf,
+} from './cluster/database-plans.ts';
 import { DatabaseSubject } from './cluster/database-subject.ts';
 import { ClusterFaults } from './cluster/faults.ts';
 import { type ClusterShape, type PlanName, shapeOf } from './cluster/plans.ts';
 import { RaftSubject } from './cluster/raft-subject.ts';
 import { type RangesPlanName, rangesShapeOf } from './cluster/ranges-plans.ts';
-import { RangesSubject } from './cluster/ranges-subject.ts';
+import { RangesSubject, REGISTERS_PER_AREA } from './cluster/ranges-subject.ts';
 import type { Subject } from './cluster/subject.ts';
+import type { Probe } from './cluster/work.ts';
 import { SimNetwork } from './network.ts';
 import type { SeededRandom } from './random.ts';
+import { SqlWork } from './sql/sql-work.ts';
 import { demand, SimulationFailure } from './violation.ts';
 import { World } from './world.ts';
 
 const SECOND = 1_000_000;
-const CLIENTS = 6;
 /** When all is well, every group takes a write within this time. */
 const RECOVERY_MICROS_MAX = 15 * SECOND;
 /** And all replicas are alike, once nobody asks anything any more. */
@@ -36,6 +43,8 @@ export interface ClusterRunOptions {
   readonly nodes?: number;
   /** Known bugs to switch on. */
   readonly bugs?: ReadonlySet<string>;
+  /** Now and then, of a long run. */
+  onProgress?(simulatedMicros: number, operations: number): void;
   onLog?(node: number, level: string, message: string): void;
 }
 
@@ -47,6 +56,10 @@ export interface RaftRunOptions extends ClusterRunOptions {
 
 export interface RangesRunOptions extends ClusterRunOptions {
   readonly plan?: RangesPlanName;
+}
+
+export interface DatabaseRunOptions extends ClusterRunOptions, DatabaseChoices {
+  readonly plan?: DatabasePlanName;
 }
 
 export interface ClusterRunReport {
@@ -64,6 +77,8 @@ export interface ClusterRunReport {
   readonly crashes: number;
   /** How often rare things happened. */
   readonly notes: Readonly<Record<string, number>>;
+  /** How often each probe was reached. */
+  readonly probes: Readonly<Record<string, number>>;
   /** Kinds of fault. */
   readonly faults: readonly string[];
   readonly events: number;
@@ -84,7 +99,20 @@ export function runCluster(options: RaftRunOptions): Promise<ClusterRunReport> {
 export function runRanges(options: RangesRunOptions): Promise<ClusterRunReport> {
   const { world, random, notes } = beginningOf(options);
   const shape = rangesShapeOf(options.plan ?? 'any', random, options.nodes);
-  const subject = new RangesSubject(world, shape, notes.add);
+  const { groups } = shape;
+  const subject = new RangesSubject(world, shape, notes.add, (...parts) => {
+    return new Bank(...parts, groups, REGISTERS_PER_AREA);
+  });
+  return runSubject(options, world, shape, subject, notes);
+}
+
+/** SQL at all nodes, and everything else too. Throws SimulationFailure when they broke a promise. */
+export function runDatabase(options: DatabaseRunOptions): Promise<ClusterRunReport> {
+  const { world, random, notes } = beginningOf(options);
+  const shape = databaseShapeOf(options.plan ?? 'any', random, options);
+  const subject = new RangesSubject(world, shape, notes.add, (...parts) => {
+    return new SqlWork(...parts, shape.sql);
+  });
   return runSubject(options, world, shape, subject, notes);
 }
 
@@ -169,7 +197,7 @@ class ClusterRun<Node extends ClusterNode> {
       note: (kind) => void this.#faults.happened.add(kind),
     });
     this.#clients = new Clients(world, this.#cluster, {
-      clients: CLIENTS,
+      clients: subject.clients,
       groups: subject.groups,
       hotGroupsMax: Math.min(subject.groups, shape.hotGroupsMax),
       registersPerGroup: subject.registersPerGroup,
@@ -200,6 +228,8 @@ class ClusterRun<Node extends ClusterNode> {
       this.#faults.heal();
       this.#subject.pause();
       await this.#recover();
+      const operations = this.#clients.operations + this.#subject.counts.operations;
+      this.#options.onProgress?.(world.nowMicros, operations);
     }
     await this.#settle();
     await this.#lastReads();
@@ -221,20 +251,23 @@ class ClusterRun<Node extends ClusterNode> {
     }, world.nowMicros + micros);
   }
 
-  /** Until every group has taken a write. */
+  /** Until every group has taken a write, and all else is answered that must be. */
   async #recover(): Promise<void> {
     const world = this.#world;
-    const waiting = new Set<number>();
+    const waiting = new Set<string>();
     let isOver = false;
-    for (let group = 1; group <= this.#subject.groups; group++) {
-      waiting.add(group);
-      const ask = async (): Promise<void> => {
-        while (!isOver && !(await this.#clients.write('probe', { group, register: 0 }))) {
-          await world.sleep(20_000);
-        }
-        waiting.delete(group);
+    const groups = Array.from({ length: this.#subject.groups }, (_, i): Probe => {
+      const group = i + 1;
+      const ask = () => this.#clients.write('probe', { group, register: 0 });
+      return { name: `group ${group}`, ask };
+    });
+    for (const { name, ask } of [...groups, ...this.#subject.probes()]) {
+      waiting.add(name);
+      const insist = async (): Promise<void> => {
+        while (!isOver && !(await ask())) await world.sleep(20_000);
+        waiting.delete(name);
       };
-      ask().catch((error: unknown) => world.fail(error));
+      insist().catch((error: unknown) => world.fail(error));
     }
     const seconds = RECOVERY_MICROS_MAX / SECOND;
     const isWell = (): boolean => waiting.size === 0 && this.#cluster.areAllUp;
@@ -242,7 +275,7 @@ class ClusterRun<Node extends ClusterNode> {
     isOver = true;
     demand(
       came,
-      `for ${seconds} s all was well, and yet ${[...waiting].map((group) => `group ${group} took no write`).join(', ') || 'not all nodes are up'}`,
+      `for ${seconds} s all was well, and yet ${[...waiting].map((name) => `${name} took no write`).join(', ') || 'not all nodes are up'}`,
     );
   }
 
@@ -297,18 +330,21 @@ class ClusterRun<Node extends ClusterNode> {
   #report(): ClusterRunReport {
     const clients = this.#clients;
     const { trace, nowMicros } = this.#world;
+    const { counts } = this.#subject;
+    const { probes } = this.#world;
     return {
       seed: this.#options.seed,
       nodes: this.#cluster.seats.length,
       groups: this.#subject.groups,
       simulatedSeconds: Math.round(nowMicros / SECOND),
-      operations: clients.operations,
-      acknowledged: clients.acknowledged,
+      operations: clients.operations + counts.operations,
+      acknowledged: clients.acknowledged + counts.acknowledged,
       reads: clients.reads,
-      unknown: clients.unknown,
+      unknown: clients.unknown + counts.unknown,
       elections: this.#subject.elections,
       crashes: this.#cluster.crashes,
       notes: this.#notes.sorted(),
+      probes: Object.fromEntries([...probes].sort(([a], [b]) => (a < b ? -1 : 1))),
       faults: [...this.#faults.happened].sort(),
       events: trace.events,
       traceHash: trace.digest(),

@@ -23,9 +23,12 @@ export const KNOWN_BUGS: ReadonlyMap<string, string> = new Map([
   ['ranges.release-before-visible', 'P13: locks go when a commit is proposed'],
   ['ranges.ignore-in-flight', 'P22: reads do not wait for earlier writes that are in flight'],
   ['ranges.skip-commit-wait', 'P10: commits are answered before their time'],
+  ['ranges.read-past-safe-time', 'P23: replicas that do not lead serve what is not closed yet'],
+  ['ranges.answer-unrecorded', 'P19: an unknown id is told to be aborted, and nothing is recorded'],
   ['ranges.forget-prepare', 'P18: a restart forgets what was prepared'],
   ['ranges.forget-lock-session', 'P15: a prepare or confirmation does without the lost locks'],
   ['ranges.skip-resolve-floor', 'P19: resolving does not raise the floor'],
+  ['clock.ignore-skew', 'P12: a node goes on though most of its peers contradict its clock'],
   ['clock.ignore-bound', 'P8: a start does not wait for the stored bound'],
   ['node.cut-log-unflushed', 'P30: the log is cut without a flush'],
 ]);

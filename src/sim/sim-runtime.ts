@@ -29,6 +29,7 @@ export function simRuntime(parts: SimNodeParts): Runtime {
   };
   const faults: Faults = {
     sometimes: (point) => world.bugs.has(point) && random.oneIn(2),
+    reached: (point) => world.reached(point),
   };
   const tell =
     (level: string) =>

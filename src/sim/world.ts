@@ -2,6 +2,7 @@
 // run of a node between start and crash; what it had scheduled never happens after its end.
 
 import { assert } from '../base/assert.ts';
+import { PROBES } from './probes.ts';
 import { SeededRandom } from './random.ts';
 import { Trace } from './trace.ts';
 
@@ -32,6 +33,8 @@ export class World {
   readonly trace: Trace = new Trace();
   /** Known bugs that are switched on, by name. */
   readonly bugs: ReadonlySet<string>;
+  /** How often each rare path was taken (probes.ts). */
+  readonly probes: Map<string, number> = new Map();
   #now = 0;
   #sequence = 0;
   #heap: Event[] = [];
@@ -50,6 +53,11 @@ export class World {
   /** True time, in microseconds since 1970. */
   get trueMicros(): number {
     return EPOCH_MICROS + this.#now;
+  }
+
+  reached(point: string): void {
+    assert(PROBES.has(point), `no probe is called '${point}'`);
+    this.probes.set(point, (this.probes.get(point) ?? 0) + 1);
   }
 
   after(micros: number, life: Life | undefined, run: () => void): Disposable {

@@ -43,7 +43,7 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
   readonly runProgram: RunProgram;
   readonly settings: TransactionSettings;
   readonly outcomes: Outcomes;
-  private readonly runtime: Runtime;
+  readonly runtime: Runtime;
   private readonly ids: TransactionIds;
   private readonly fence: Fence | undefined;
   /** Each knows its place. Not a Set: see ranges/locks/session-table.ts. */

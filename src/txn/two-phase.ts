@@ -21,12 +21,14 @@ import type {
   TxnRef,
   Write,
 } from '../ranges/api.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import { isElsewhere, type Outcomes } from './outcomes.ts';
 
 export interface TwoPhaseParts {
   readonly clock: IntervalClock;
   readonly ranges: Ranges;
   readonly outcomes: Outcomes;
+  readonly runtime: Pick<Runtime, 'faults'>;
 }
 
 type Outcome = ResolveRequest['outcome'];
@@ -212,7 +214,10 @@ class Attempt {
     const { clock, outcomes } = this.parts;
     for (let tries = 1; clock.latest() <= this.deadline; tries++) {
       const answer = await outcomes.inquire(this.txn.id, this.anchor as Uint8Array, this.deadline);
-      if (answer.kind === 'committed') return this.succeed(answer.timestamp);
+      if (answer.kind === 'committed') {
+        this.parts.runtime.faults.reached('txn.ambiguous-found');
+        return this.succeed(answer.timestamp);
+      }
       // Past its deadline a commit may have been forgotten: "aborted" says nothing then (P20).
       if (answer.kind === 'aborted' && clock.latest() < this.deadline) {
         return this.abandon({ kind: 'sessionGone', message });

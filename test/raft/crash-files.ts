@@ -2,6 +2,7 @@
 // directory's unsynced changes. Faults and waits can be planted.
 
 import {
+  type Faults,
   FileError,
   type FileErrorKind,
   type Files,
@@ -292,7 +293,7 @@ export interface TestRuntime extends Omit<SchedulerRuntime, 'files' | 'timers' |
   readonly files: Files;
   readonly timers: TestTimers;
   readonly log: Log & { readonly warnings: string[] };
-  readonly faults: { sometimes(point: string): boolean };
+  readonly faults: Faults;
 }
 
 export class TestTimers {
@@ -355,7 +356,7 @@ export function testRuntime(
       },
       error: () => {},
     },
-    faults: { sometimes: (point) => faults.has(point) },
+    faults: { sometimes: (point) => faults.has(point), reached: () => {} },
   };
 }
 

@@ -165,7 +165,10 @@ export class LeaseModel {
       {
         time: { monotonicMicros, wall },
         random: this.random.fork(`node ${node.id} ${node.life}`),
-        faults: { sometimes: (point) => bugs.has(point) && this.random.oneIn(2) },
+        faults: {
+          sometimes: (point) => bugs.has(point) && this.random.oneIn(2),
+          reached: () => {},
+        },
         clock,
       },
       this.timing,

@@ -40,7 +40,7 @@ export class FakeLife {
           },
         },
         random: new SeededRandom(seed),
-        faults: { sometimes: (point) => this.bugs.has(point) },
+        faults: { sometimes: (point) => this.bugs.has(point), reached: () => {} },
       },
       timing,
     );

@@ -79,6 +79,7 @@ class Pair {
       ranges: { lookup: find, holder: find },
       timers: two.timers,
       log: two.log,
+      faults: two.faults,
     });
     two.network.onStream((from, purpose, stream) => {
       expect([from, purpose]).toEqual([1, 'ranges']);

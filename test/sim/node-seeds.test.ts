@@ -20,7 +20,7 @@ describe('a simulated node', () => {
     const isFresh = seed > seeds.length;
     if (isFresh) {
       console.log(
-        `fresh: meridian simulate --seed ${seed} --seconds ${SECONDS} --shards ${shards}`,
+        `fresh: meridian simulate database --nodes 1 --seed ${seed} --seconds ${SECONDS} --shards ${shards}`,
       );
     }
     const report = await runNode({ seed, seconds: SECONDS, shards });

@@ -10,15 +10,17 @@ const run = promisify(execFile);
 /** What it printed, without how long it took. */
 async function simulate(...options: string[]): Promise<string[]> {
   const { stdout } = await run(process.execPath, [CLI, 'simulate', ...options]);
-  return stdout.split('\n').map((line) => line.replace(/; [\d.]+ simulated seconds a second$/, ''));
+  return stdout
+    .split('\n')
+    .map((line) => line.replace(/; \d+ operations a simulated second, .*$/, ''));
 }
 
 describe('meridian simulate', () => {
   it('prints the same trace for the same seed in two processes', async () => {
     // The second process has run another seed before: nothing of it may be left.
     const [alone, second] = await Promise.all([
-      simulate('--seed', '42', '--seconds', '5'),
-      simulate('--seed', '41', '--seeds', '2', '--seconds', '5'),
+      simulate('--nodes', '1', '--seed', '42', '--seconds', '5'),
+      simulate('--nodes', '1', '--seed', '41', '--seeds', '2', '--seconds', '5'),
     ]);
     const line = alone.find((text) => text.startsWith('seed 42:'));
     expect(line).toMatch(/trace [0-9a-f]{16}$/);
@@ -35,8 +37,20 @@ describe('meridian simulate', () => {
     expect(second).toContain(line);
   });
 
+  it('prints the same trace for the same whole database in two processes', async () => {
+    const [alone, second] = await Promise.all([
+      simulate('database', '--seed', '42', '--seconds', '1'),
+      simulate('database', '--seed', '41', '--seeds', '2', '--seconds', '1'),
+    ]);
+    const line = alone.find((text) => text.startsWith('seed 42:'));
+    expect(line).toMatch(/trace [0-9a-f]{16}$/);
+    expect(second).toContain(line);
+  });
+
   it('says how to run a failing seed again, and fails', async () => {
     const failing = simulate(
+      '--nodes',
+      '1',
       '--seed',
       '1',
       '--seconds',
@@ -47,7 +61,7 @@ describe('meridian simulate', () => {
     await expect(failing).rejects.toMatchObject({
       code: 1,
       stdout: expect.stringMatching(
-        /^FAILED seed 1, [\s\S]*\nagain: meridian simulate database --seed 1 --seconds 60 --shards 1 --bug ranges.release-before-visible\n/,
+        /^FAILED seed 1, [\s\S]*\nagain: meridian simulate database --seed 1 --seconds 60 --nodes 1 --shards 1 --bug ranges.release-before-visible\n/,
       ) as string,
     });
   });

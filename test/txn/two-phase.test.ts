@@ -50,7 +50,8 @@ class FakeRanges {
       release: (_txn: unknown, standing: Standing) => void this.released.push(standing),
     } as unknown as Ranges;
     const clock = { latest: () => this.now as Timestamp } as TwoPhaseParts['clock'];
-    this.parts = { clock, ranges, outcomes: new Outcomes(ranges, timers) };
+    const runtime = { faults: { sometimes: () => false, reached: () => {} } };
+    this.parts = { clock, ranges, outcomes: new Outcomes(ranges, timers), runtime };
   }
 
   commit(keys: readonly string[], standing = new Standing()): ReturnType<typeof commitInParts> {

@@ -85,6 +85,9 @@ export class Commits {
     if (!bounds.isCurrent(head)) return Promise.resolve(bounds.wrong(bounds.span));
     const session = this.sessions.admitAll(txn);
     if (!(session instanceof Session)) {
+      if (txn.session !== undefined && this.sessions.isOfEarlierLease(txn.session)) {
+        this.parts.runtime.faults.reached('txn.lease-changed');
+      }
       const sure = this.whetherSure(txn.id);
       if (sure === undefined) return Promise.resolve(session);
       return sure.then((answer) => answer ?? this.commit(head, txn, writes, deadline, role));

@@ -94,6 +94,8 @@ export class Deciding {
       }
       // Whatever came now would get a timestamp above its deadline.
       if (this.parts.clock.earliest() > deadline) return ABORTED;
+      // A bug on purpose, for the simulator to find: P19 turned off.
+      if (this.parts.runtime.faults.sometimes('ranges.answer-unrecorded')) return ABORTED;
       return this.abort(txn, anchor, deadline);
     }
   }

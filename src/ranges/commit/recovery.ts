@@ -101,6 +101,7 @@ export class Recovery {
     try {
       const answer = await this.routes.inquire(txn, anchor, deadline);
       if (!this.isLeading || this.state.prepared.find(txn) !== prepared) return;
+      if (answer.kind !== 'notServing') this.runtime.faults.reached('txn.recovered');
       if (answer.kind === 'committed') {
         await this.participant.resolvePrepared(prepared, answer.timestamp);
       } else if (answer.kind === 'aborted') {

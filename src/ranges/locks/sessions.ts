@@ -69,6 +69,11 @@ export class Sessions {
     return { kind: 'sessionGone', message: `session ${lost.session} is not known here` };
   }
 
+  /** Of this range, before this leadership. */
+  isOfEarlierLease({ range, term }: LockSession): boolean {
+    return range === this.range && term < this.term;
+  }
+
   whyNotLive(session: Session): Refusal | undefined {
     switch (session.owner.state) {
       case 'active':

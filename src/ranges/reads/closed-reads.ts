@@ -5,7 +5,8 @@
 //
 // Nothing goes through the row cache, which is the leader's (P14).
 
-import { laterOf, MIN_TIMESTAMP, type Timestamp } from '../../clock/timestamp.ts';
+import { laterOf, MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../../clock/timestamp.ts';
+import type { Faults } from '../../runtime/runtime.ts';
 import type { Shard } from '../../storage/shard.ts';
 import type { ApplyPump } from '../apply-pump.ts';
 import type { Bounds } from '../bounds.ts';
@@ -21,6 +22,7 @@ export interface ClosedReadsParts {
   closedAt(): Timestamp;
   /** As of the same entry; undefined: nothing is prepared. */
   oldestPrepare(): Timestamp | undefined;
+  readonly faults: Faults;
   /** A snapshot is taking the place of the state, or it goes, with the replica. */
   lacksState(): boolean;
 }
@@ -52,6 +54,8 @@ export class ClosedReads {
   get safeTime(): Timestamp {
     const { parts, gate } = this;
     if (gate.whyBroken !== undefined || parts.lacksState()) return MIN_TIMESTAMP;
+    // A bug on purpose, for the simulator to find: P23 turned off.
+    if (parts.faults.sometimes('ranges.read-past-safe-time')) return MAX_TIMESTAMP;
     const closed = parts.closedAt();
     const oldest = parts.oldestPrepare();
     return oldest === undefined || oldest > closed ? closed : ((oldest - 1) as Timestamp);
@@ -59,7 +63,9 @@ export class ClosedReads {
 
   /** Whether a read at t may be served in this turn. */
   covers(t: Timestamp): boolean {
-    return t <= this.safeTime;
+    if (t > this.safeTime) return false;
+    this.parts.faults.reached('reads.closed');
+    return true;
   }
 
   async read(key: Uint8Array, t: Timestamp, into: RowSlice): Promise<true | RangeRefusal> {

@@ -4,7 +4,7 @@
 
 import { ByteReader } from '../../base/bytes.ts';
 import { DbError } from '../../base/errors.ts';
-import type { ByteStream, Log, NodeId, Timers } from '../../runtime/runtime.ts';
+import type { ByteStream, Faults, Log, NodeId, Timers } from '../../runtime/runtime.ts';
 import type { RangeEndpoint } from '../endpoint.ts';
 import { endsSession, Gateway, type ServedRanges } from '../gateway.ts';
 import { newRowSlice } from '../reads/row-slice.ts';
@@ -29,6 +29,7 @@ export interface RangeServiceParts {
   readonly ranges: ServedRanges;
   readonly timers: Timers;
   readonly log: Log;
+  readonly faults: Faults;
 }
 
 export class RangeService {
@@ -228,6 +229,7 @@ class ServedStream {
     answer: WireAnswer,
   ): void {
     const { range } = request.head;
+    if (answer.kind === 'wounded') this.parts.faults.reached('txn.wounded-remotely');
     switch (request.kind) {
       case 'commit':
         if (endsSession('commit', answer.kind)) this.gateway.leaves(request.txn.id, range);

@@ -61,7 +61,10 @@ export class RoutedCommits {
         // What it had locked to commit there stays when its keys are elsewhere by now.
         standing?.visit({ head: headOf(at), endpoint: at.endpoint as RangeEndpoint });
         if (last.kind === 'ambiguous') perhaps ??= last;
-        else if (!isElsewhere(last)) return sure(perhaps, standing, last);
+        else if (!isElsewhere(last)) {
+          if (perhaps !== undefined && last.kind === 'committed') routing.foundAmbiguous();
+          return sure(perhaps, standing, last);
+        }
         const isPatient = isElsewhere(last)
           ? await routing.mend({ route: at, answer: last }, patience)
           : await patience.again(false);

@@ -10,7 +10,7 @@ const AT_ONCE_MAX = 4;
 const PAUSE_MICROS_MIN = 2_000;
 const PAUSE_MICROS_MAX = 250_000;
 
-export type PatienceRuntime = Pick<Runtime, 'time' | 'timers' | 'random'>;
+export type PatienceRuntime = Pick<Runtime, 'time' | 'timers' | 'random' | 'faults'>;
 
 export class Patience {
   private readonly runtime: PatienceRuntime;

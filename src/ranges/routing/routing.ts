@@ -29,6 +29,11 @@ export class Routing {
     return new Patience(this.runtime, () => this.isStopped);
   }
 
+  /** P20: what was perhaps committed has been. */
+  foundAmbiguous(): void {
+    this.runtime.faults.reached('txn.ambiguous-found');
+  }
+
   /** What can't be answered at once is not tried again. */
   stop(): void {
     this.isStopped = true;

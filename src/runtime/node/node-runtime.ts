@@ -40,6 +40,6 @@ export function createNodeRuntime(options: NodeRuntimeOptions = {}): Runtime {
     network: createLoneNetwork(options.nodeId ?? 1, timers),
     threads: options.threads === 'inline' ? createInlineThreads(timers) : createThreads(log),
     log,
-    faults: { sometimes: options.sometimes ?? (() => false) },
+    faults: { sometimes: options.sometimes ?? (() => false), reached: () => {} },
   };
 }

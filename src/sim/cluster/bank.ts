@@ -20,6 +20,8 @@ import { demand } from '../violation.ts';
 import type { World } from '../world.ts';
 import type { Cluster } from './cluster.ts';
 import type { DatabaseNode } from './database-node.ts';
+import { NO_WORK } from './subject.ts';
+import type { Probe, Work, WorkCounts } from './work.ts';
 
 const START = 100;
 const CLIENTS = 3;
@@ -40,11 +42,12 @@ interface Transfer {
   refusal: string;
 }
 
-export class Bank {
+export class Bank implements Work {
   readonly #world: World;
   readonly #random: SeededRandom;
   readonly #cluster: Cluster<DatabaseNode>;
   readonly #accounts: number;
+  readonly #registersPerArea: number;
   readonly #note: (kind: string) => void;
   readonly #transfers = new Map<string, Transfer>();
   #openedAt: Timestamp | undefined;
@@ -56,13 +59,15 @@ export class Bank {
   constructor(
     world: World,
     cluster: Cluster<DatabaseNode>,
-    accounts: number,
     note: (kind: string) => void,
+    accounts: number,
+    registersPerArea: number,
   ) {
     this.#world = world;
     this.#random = world.random.fork('bank');
     this.#cluster = cluster;
     this.#accounts = accounts;
+    this.#registersPerArea = registersPerArea;
     this.#note = note;
   }
 
@@ -83,8 +88,25 @@ export class Bank {
     for (let i = 0; i < READERS; i++) this.#run(() => this.#look());
   }
 
+  /** Registers tell. */
+  probes(): readonly Probe[] {
+    return [];
+  }
+
+  /** Of a register, or between registers. */
+  someKey(random: SeededRandom): Uint8Array {
+    const area = 1 + random.below(this.#accounts);
+    const what = random.oneIn(3) ? '' : String(random.below(this.#registersPerArea));
+    return rowKeyOf(utf8(`${area}/${what}${random.oneIn(3) ? 'x' : ''}`));
+  }
+
   stop(): void {
     this.#isOver = true;
+  }
+
+  /** Transfers are noted, and not counted with what is asked of registers. */
+  get counts(): WorkCounts {
+    return NO_WORK;
   }
 
   get isIdle(): boolean {

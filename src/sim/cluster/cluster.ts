@@ -151,11 +151,15 @@ export class Cluster<Node extends ClusterNode> {
   }
 
   /** As a client asks: it takes time, and what the node's end or the client's patience cuts off is unknown. */
-  ask<T>(node: number, run: (node: Node) => Promise<T>): Promise<T | Answer> {
+  ask<T>(
+    node: number,
+    run: (node: Node) => Promise<T>,
+    patienceMicros: number = PATIENCE_MICROS,
+  ): Promise<T | Answer> {
     const { world } = this.#parts;
     const { machine } = this.seat(node);
     return new Promise((resolve) => {
-      const timeout = world.after(PATIENCE_MICROS, undefined, () => resolve({ kind: 'unknown' }));
+      const timeout = world.after(patienceMicros, undefined, () => resolve({ kind: 'unknown' }));
       const answer = (value: T | Answer): void => {
         world.after(this.#random.below(REQUEST_MICROS_MAX), undefined, () => {
           timeout[Symbol.dispose]();

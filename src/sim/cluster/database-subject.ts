@@ -14,7 +14,8 @@ import { doneWithin, setSettings } from './asking.ts';
 import type { Cluster } from './cluster.ts';
 import { type DatabaseNode, openNode, writeIdentities } from './database-node.ts';
 import type { ClusterShape } from './plans.ts';
-import { demandOneHolder, type Subject } from './subject.ts';
+import { demandOneHolder, NO_WORK, REGISTER_CLIENTS, type Subject } from './subject.ts';
+import type { Probe, WorkCounts } from './work.ts';
 
 const SECOND = 1_000_000;
 const CONSISTENCY_MICROS = 10 * SECOND;
@@ -26,6 +27,8 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
   readonly groups = 1;
   /** Many: what is written once and never again stays as it was made of. */
   readonly registersPerGroup = 100;
+  readonly clients: number = REGISTER_CLIENTS;
+  readonly counts: WorkCounts = NO_WORK;
   readonly lookMicros = 500;
   onElected: (node: number) => void = () => {};
   onHandOver: (node: number) => void = () => {};
@@ -72,6 +75,10 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
     ]);
     const isDone = await doneWithin(this.#world, set, FURNISHING_MICROS_MAX);
     demand(isDone, 'all was well for long, and yet a setting could not be changed');
+  }
+
+  probes(): readonly Probe[] {
+    return [];
   }
 
   look(): void {

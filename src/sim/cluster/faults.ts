@@ -10,6 +10,9 @@ import type { Cluster, Seat } from './cluster.ts';
 const SECOND = 1_000_000;
 /** A hand-over is over in about so long. */
 const TRANSFER_MICROS = 6_000;
+/** A wrong clock is off by so many times its bound, and up to so much more. */
+const WRONG_BY_MIN = 4;
+const WRONG_BY_MICROS_MAX = 400_000;
 
 export const FAULT_KINDS = [
   'crash',
@@ -25,6 +28,7 @@ export const FAULT_KINDS = [
   'slowDisk',
   'failDisk',
   'clocks',
+  'wrongClock',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -45,10 +49,13 @@ export interface FaultPlan {
   readonly driftPerMillion: number;
 }
 
-/** Half of the kinds, each more or less often. */
+/** Half of the kinds, each more or less often: of those that a cluster must live through as if nothing were. */
 export function randomFaultPlan(random: SeededRandom): FaultPlan {
   const weights = {} as Record<FaultKind, number>;
-  for (const kind of FAULT_KINDS) weights[kind] = random.oneIn(2) ? 1 + random.below(4) : 0;
+  for (const kind of FAULT_KINDS) {
+    const isLegal = kind !== 'wrongClock';
+    weights[kind] = isLegal && random.oneIn(2) ? 1 + random.below(4) : 0;
+  }
   weights.crash += 2;
   if (weights.partition + weights.oneWay + weights.isolate === 0) weights.isolate = 2;
   const lastsMicrosMax = SECOND / 2 + random.below(4 * SECOND);
@@ -104,7 +111,8 @@ export class ClusterFaults<Node extends ClusterNode> {
     settings.loseOneIn = settings.repeatOneIn = settings.lateOneIn = 0;
     settings.delayMicrosMax = this.#usualDelayMicros;
     for (const seat of this.#cluster.seats) {
-      const { disk } = seat.machine;
+      const { disk, clock } = seat.machine;
+      clock.stepMicros = 0;
       disk.settings.slowOneIn = disk.settings.failOneIn = 0;
       this.#cluster.start(seat);
     }
@@ -226,7 +234,24 @@ export class ClusterFaults<Node extends ClusterNode> {
         clock.shiftMicros =
           this.#random.below(4 * clock.uncertaintyMicros) - 2 * clock.uncertaintyMicros;
         break;
+      case 'wrongClock':
+        this.#setWrong(seat);
+        break;
     }
+  }
+
+  /** Beyond the bound, while its node is down, so that nobody sees it step: only its peers can tell (P12). They can if it
+   * is only one. */
+  #setWrong(seat: Seat<Node>): void {
+    if (this.#cluster.seats.some(({ machine }) => machine.clock.stepMicros !== 0)) return;
+    this.happened.add('clock wrong beyond its bound');
+    this.#cluster.crash(seat, false);
+    const { clock } = seat.machine;
+    const micros = WRONG_BY_MIN * clock.uncertaintyMicros + this.#random.below(WRONG_BY_MICROS_MAX);
+    clock.stepMicros = this.#random.oneIn(2) ? micros : -micros;
+    this.#last(() => this.#cluster.start(seat), this.#plan.downMicrosMax);
+    // Somebody sets it right, which it notices (P7).
+    this.#last(() => void (clock.stepMicros = 0));
   }
 
   /** At either end of the bound, or anywhere within. */

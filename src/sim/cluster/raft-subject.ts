@@ -14,7 +14,8 @@ import { Membership } from './membership.ts';
 import type { ClusterShape } from './plans.ts';
 import { RaftNode, type Running } from './raft-node.ts';
 import { RegisterStore, StoredReplica } from './register-store.ts';
-import { demandOneHolder, type Subject } from './subject.ts';
+import { demandOneHolder, NO_WORK, REGISTER_CLIENTS, type Subject } from './subject.ts';
+import type { Probe, WorkCounts } from './work.ts';
 
 const FLUSH_MICROS = 1_000_000;
 const SEGMENT_BYTES = 16 << 10;
@@ -22,6 +23,8 @@ const SEGMENT_BYTES = 16 << 10;
 export class RaftSubject implements Subject<RaftNode> {
   readonly groups: number;
   readonly registersPerGroup = 3;
+  readonly clients: number = REGISTER_CLIENTS;
+  readonly counts: WorkCounts = NO_WORK;
   readonly lookMicros = 500;
   onElected: (node: number) => void = () => {};
   onHandOver: (node: number) => void = () => {};
@@ -95,6 +98,10 @@ export class RaftSubject implements Subject<RaftNode> {
   }
 
   async furnish(): Promise<void> {}
+
+  probes(): readonly Probe[] {
+    return [];
+  }
 
   look(): void {
     for (let group = 1; group <= this.groups; group++) demandOneHolder(this.#cluster, group);

@@ -15,6 +15,7 @@ import {
   SHORT_LOGS,
   UNCERTAINTIES_MICROS,
 } from './plans.ts';
+import { REGISTER_CLIENTS } from './subject.ts';
 
 const SECOND = 1_000_000;
 /** Groups of registers, between which ranges are split. */
@@ -41,6 +42,8 @@ export interface MovesPlan {
 }
 
 export interface RangesShape extends ClusterShape {
+  /** Of registers. */
+  readonly clients: number;
   readonly moves: MovesPlan;
   /** Settings of the cluster that make it move ranges by itself. */
   readonly settings: readonly (readonly [SettingName, string])[];
@@ -107,16 +110,25 @@ const EAGER: RangesShape['settings'] = [
 /** Versions are removed as soon as they may be. */
 const FORGETFUL: RangesShape['settings'] = [['gc.ttl', '1s']];
 
-/** All of it by chance, but for what the plan says. */
 export function rangesShapeOf(
   name: RangesPlanName,
   random: SeededRandom,
   nodes?: number,
 ): RangesShape {
   const chosen = nodes ?? ([3, 3, 4, 5][random.below(4)] as number);
-  const by = RANGES_PLANS[name].plan(random);
+  return someRangesShape(random, chosen, RANGES_PLANS[name].plan(random), nodes);
+}
+
+/** All of it by chance, but for what the plan says. */
+export function someRangesShape(
+  random: SeededRandom,
+  chosen: number,
+  by: Partial<RangesShape>,
+  nodes?: number,
+): RangesShape {
   return {
     groups: AREAS,
+    clients: REGISTER_CLIENTS,
     timing: DEFAULT_TIMING,
     uncertaintyMicros: UNCERTAINTIES_MICROS[random.below(UNCERTAINTIES_MICROS.length)] as number,
     clockReserveMicros: SECOND,
@@ -156,6 +168,9 @@ function randomMoves(random: SeededRandom): MovesPlan {
   return { weights, everyMicrosMax: 50_000 + random.below(400_000) };
 }
 
-function moves(weights: Partial<Record<MoveKind, number>>, everyMicrosMax: number): MovesPlan {
+export function moves(
+  weights: Partial<Record<MoveKind, number>>,
+  everyMicrosMax: number,
+): MovesPlan {
   return { weights: allOf(MOVE_KINDS, weights), everyMicrosMax };
 }

@@ -1,9 +1,7 @@
 // A cluster of whole nodes with many ranges, which are split, merged and moved (range-moves.ts) while everything else
-// goes wrong. Registers and the accounts of a bank are spread over them. In the end all ranges must be whole, each with
-// its replicas where the directory says, and alike.
+// goes wrong. Registers, and what some clients work with (work.ts), are spread over them. In the end all ranges must be
+// whole, each with its replicas where the directory says, and alike.
 
-import { utf8 } from '../../base/bytes.ts';
-import { rowKeyOf } from '../../doors/kv/keys.ts';
 import { allDescriptors } from '../../node/ranges/directory-rows.ts';
 import type { RangeHost } from '../../node/ranges/range-host.ts';
 import type { SettingName } from '../../node/placement/settings.ts';
@@ -23,12 +21,12 @@ import type { SeededRandom } from '../random.ts';
 import { demand } from '../violation.ts';
 import type { Life, World } from '../world.ts';
 import { answerOf, doneWithin, setSettings } from './asking.ts';
-import { Bank } from './bank.ts';
 import type { Cluster } from './cluster.ts';
 import { type DatabaseNode, openNode, writeIdentities } from './database-node.ts';
 import { RangeMoves } from './range-moves.ts';
 import type { RangesShape } from './ranges-plans.ts';
 import type { Subject } from './subject.ts';
+import type { Probe, Work, WorkCounts } from './work.ts';
 
 const SECOND = 1_000_000;
 const FOUNDERS = 3;
@@ -37,10 +35,18 @@ const FURNISHING_MICROS_MAX = 30 * SECOND;
 const COMPARING_MICROS_MAX = 30 * SECOND;
 /** Some are split at before anything goes wrong. */
 const SPLITS_MAX = 10;
+export const REGISTERS_PER_AREA = 4;
+
+type MakeWork = (
+  world: World,
+  cluster: Cluster<DatabaseNode>,
+  note: (kind: string) => void,
+) => Work;
 
 export class RangesSubject implements Subject<DatabaseNode> {
   readonly groups: number;
-  readonly registersPerGroup = 4;
+  readonly registersPerGroup: number = REGISTERS_PER_AREA;
+  readonly clients: number;
   readonly lookMicros = 2_000;
   onElected: (node: number) => void = () => {};
   onHandOver: (node: number) => void = () => {};
@@ -48,16 +54,19 @@ export class RangesSubject implements Subject<DatabaseNode> {
   readonly #random: SeededRandom;
   readonly #shape: RangesShape;
   readonly #note: (kind: string) => void;
+  readonly #makeWork: MakeWork;
   readonly #invariants = new RaftInvariants();
   readonly #served = new ServedKeys();
   #cluster!: Cluster<DatabaseNode>;
-  #bank!: Bank;
+  #work!: Work;
   #moves!: RangeMoves;
   #isCalm = false;
   #incomparable = '';
 
-  constructor(world: World, shape: RangesShape, note: (kind: string) => void) {
+  constructor(world: World, shape: RangesShape, note: (kind: string) => void, makeWork: MakeWork) {
     this.groups = shape.groups;
+    this.clients = shape.clients;
+    this.#makeWork = makeWork;
     this.#world = world;
     this.#random = world.random.fork('ranges');
     this.#shape = shape;
@@ -73,12 +82,12 @@ export class RangesSubject implements Subject<DatabaseNode> {
     // WebAssembly is compiled outside of simulated time: before it begins.
     await initParser();
     this.#cluster = cluster;
-    this.#bank = new Bank(this.#world, cluster, this.groups, this.#note);
+    this.#work = this.#makeWork(this.#world, cluster, this.#note);
     this.#moves = new RangeMoves({
       world: this.#world,
       cluster,
       plan: this.#shape.moves,
-      someKey: () => this.#someKey(),
+      someKey: () => this.#work.someKey(this.#random),
       onHandOver: (node) => this.onHandOver(node),
       note: this.#note,
     });
@@ -97,13 +106,21 @@ export class RangesSubject implements Subject<DatabaseNode> {
     const splits = 1 + this.#random.below(SPLITS_MAX);
     await this.#until(
       Promise.all([
-        this.#bank.open(),
+        this.#work.open(),
         this.#moves.splitSome(splits),
         this.#set(this.#shape.settings),
       ]),
       FURNISHING_MICROS_MAX,
-      () => 'accounts could not be opened and ranges not be split',
+      () => 'work could not be begun and ranges not be split',
     );
+  }
+
+  probes(): readonly Probe[] {
+    return this.#work.probes();
+  }
+
+  get counts(): WorkCounts {
+    return this.#work.counts;
   }
 
   look(): void {
@@ -119,8 +136,8 @@ export class RangesSubject implements Subject<DatabaseNode> {
   }
 
   async tidy(): Promise<string | undefined> {
-    this.#bank.stop();
-    if (!this.#bank.isIdle) return 'a client of the bank waits for an answer';
+    this.#work.stop();
+    if (!this.#work.isIdle) return 'a client waits for an answer';
     if (!this.#isCalm) {
       await this.#set([
         ['range.merge', 'off'],
@@ -159,7 +176,7 @@ export class RangesSubject implements Subject<DatabaseNode> {
 
   async judge(): Promise<void> {
     await this.#until(
-      Promise.all([this.#bank.check(), this.#compareAll()]),
+      Promise.all([this.#work.check(), this.#compareAll()]),
       COMPARING_MICROS_MAX,
       () => `the replicas could not be compared: ${this.#incomparable}`,
     );
@@ -205,13 +222,6 @@ export class RangesSubject implements Subject<DatabaseNode> {
 
   #set(settings: readonly (readonly [SettingName, string])[]): Promise<void> {
     return setSettings(this.#world, this.#cluster, this.#random, settings);
-  }
-
-  /** Of a register, or between registers. */
-  #someKey(): Uint8Array {
-    const area = 1 + this.#random.below(this.groups);
-    const what = this.#random.oneIn(3) ? '' : String(this.#random.below(this.registersPerGroup));
-    return rowKeyOf(utf8(`${area}/${what}${this.#random.oneIn(3) ? 'x' : ''}`));
   }
 
   #hosts(): readonly { readonly node: number; readonly host: RangeHost }[] {

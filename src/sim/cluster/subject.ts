@@ -5,11 +5,14 @@ import { demand } from '../violation.ts';
 import type { Life } from '../world.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import type { Cluster } from './cluster.ts';
+import type { Probe, WorkCounts } from './work.ts';
 
 export interface Subject<Node extends ClusterNode> {
   /** How many groups have registers: their numbers begin at 1. */
   readonly groups: number;
   readonly registersPerGroup: number;
+  /** Of registers. */
+  readonly clients: number;
   readonly elections: number;
   /** Told of each. */
   onElected: (node: number) => void;
@@ -21,6 +24,10 @@ export interface Subject<Node extends ClusterNode> {
   open(machine: Machine, life: Life, broken: (error: Error) => void): Promise<Node>;
   /** Once all groups take writes, before anything goes wrong. */
   furnish(): Promise<void>;
+  /** Besides a register of each group. */
+  probes(): readonly Probe[];
+  /** Of what is done besides reading and writing registers. */
+  readonly counts: WorkCounts;
   /** What must hold at every moment; throws Violation. */
   look(): void;
   /** How often one looks. */
@@ -37,6 +44,9 @@ export interface Subject<Node extends ClusterNode> {
   /** Throws Violation when the replicas, once they are alike, can't be right. */
   judge(): Promise<void>;
 }
+
+export const REGISTER_CLIENTS = 6;
+export const NO_WORK: WorkCounts = { operations: 0, acknowledged: 0, unknown: 0 };
 
 /** P1, seen from outside: the group's lease is not held twice. */
 export function demandOneHolder<Node extends ClusterNode>(

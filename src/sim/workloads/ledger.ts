@@ -1,10 +1,9 @@
 // Money and numbers: transfers keep the sum of all balances; a numbered transaction takes the next number of a counter
 // and stores two rows under it. No number twice, none skipped, none lost, no half of anything, in every snapshot.
 
-import type { EmbeddedSession } from '../../node/embedded.ts';
 import type { SeededRandom } from '../random.ts';
 import { demand } from '../violation.ts';
-import { inTransaction, numberOf, type Workload } from './workload.ts';
+import { inTransaction, numberOf, type SqlConnection, type Workload } from './workload.ts';
 
 const ACCOUNTS = 8;
 const START_BALANCE = 100;
@@ -19,7 +18,7 @@ export class Ledger implements Workload {
   #known = 0;
   #nextId = 0;
 
-  async setUp(session: EmbeddedSession): Promise<void> {
+  async setUp(session: SqlConnection): Promise<void> {
     await session.query(
       'CREATE TABLE IF NOT EXISTS pairs (number int, half int, id text, PRIMARY KEY (number, half, id))',
     );
@@ -36,7 +35,7 @@ export class Ledger implements Workload {
     }
   }
 
-  async write(session: EmbeddedSession, _client: number, random: SeededRandom): Promise<void> {
+  async write(session: SqlConnection, _client: number, random: SeededRandom): Promise<void> {
     const transfers = random.oneIn(2);
     if (transfers && random.oneIn(2)) {
       await inTransaction(session, 'BEGIN', () => this.#transfer(session, random));
@@ -58,7 +57,7 @@ export class Ledger implements Workload {
     this.#known = Math.max(this.#known, number);
   }
 
-  async #transfer(session: EmbeddedSession, random: SeededRandom): Promise<void> {
+  async #transfer(session: SqlConnection, random: SeededRandom): Promise<void> {
     const from = random.below(ACCOUNTS);
     const to = (from + 1 + random.below(ACCOUNTS - 1)) % ACCOUNTS;
     const amount = 1 + random.below(5);
@@ -66,14 +65,14 @@ export class Ledger implements Workload {
     await session.query('UPDATE accounts SET balance = balance + $1 WHERE id = $2', [amount, to]);
   }
 
-  async read(session: EmbeddedSession, random: SeededRandom): Promise<void> {
+  async read(session: SqlConnection, random: SeededRandom): Promise<void> {
     // Locking reads must see the same as snapshots.
     const begin = random.oneIn(4) ? 'BEGIN' : 'BEGIN READ ONLY';
     if (random.oneIn(2)) await inTransaction(session, begin, () => this.#readBalances(session));
     else await this.#readNumbers(session, begin);
   }
 
-  async #readBalances(session: EmbeddedSession): Promise<void> {
+  async #readBalances(session: SqlConnection): Promise<void> {
     let sum = 0;
     for (let i = 0; i < ACCOUNTS; i++) {
       sum += await numberOf(session, 'SELECT balance FROM accounts WHERE id = $1', [i]);
@@ -86,7 +85,7 @@ export class Ledger implements Workload {
     );
   }
 
-  async #readNumbers(session: EmbeddedSession, begin: string): Promise<void> {
+  async #readNumbers(session: SqlConnection, begin: string): Promise<void> {
     const least = this.#known;
     const shown = await inTransaction(session, begin, async () => {
       const n = await numberOf(session, 'SELECT n FROM counter WHERE id = 1');
@@ -105,7 +104,7 @@ export class Ledger implements Workload {
     this.#known = Math.max(this.#known, shown);
   }
 
-  async verify(session: EmbeddedSession): Promise<void> {
+  async verify(session: SqlConnection): Promise<void> {
     const { rows } = await session.query(
       'SELECT number, half, id FROM pairs ORDER BY number, half, id',
     );

@@ -1,10 +1,9 @@
 // One row for each client, which only it writes, one statement at a time, always greater. A read shows no less than
 // what was acknowledged or shown to anyone before it was asked, and one snapshot shows one state.
 
-import type { EmbeddedSession } from '../../node/embedded.ts';
 import type { SeededRandom } from '../random.ts';
 import { demand } from '../violation.ts';
-import { inTransaction, numberOf, type Workload } from './workload.ts';
+import { inTransaction, numberOf, type SqlConnection, type Workload } from './workload.ts';
 
 export class Registers implements Workload {
   readonly name = 'registers';
@@ -19,7 +18,7 @@ export class Registers implements Workload {
     this.#attempted = new Array<number>(clients).fill(0);
   }
 
-  async setUp(session: EmbeddedSession): Promise<void> {
+  async setUp(session: SqlConnection): Promise<void> {
     await session.query(
       'CREATE TABLE IF NOT EXISTS registers (id int PRIMARY KEY, v int NOT NULL, filler text)',
     );
@@ -28,7 +27,7 @@ export class Registers implements Workload {
     }
   }
 
-  async write(session: EmbeddedSession, client: number, random: SeededRandom): Promise<void> {
+  async write(session: SqlConnection, client: number, random: SeededRandom): Promise<void> {
     const value = (this.#attempted[client] as number) + 1;
     this.#attempted[client] = value;
     // Long enough at times to take many pieces of the disk, so that a record can be torn.
@@ -49,7 +48,7 @@ export class Registers implements Workload {
     this.#learn(client, value);
   }
 
-  async read(session: EmbeddedSession, random: SeededRandom): Promise<void> {
+  async read(session: SqlConnection, random: SeededRandom): Promise<void> {
     const first = random.below(this.#clients);
     const least = [...this.#known];
     if (random.oneIn(2)) {
@@ -71,7 +70,7 @@ export class Registers implements Workload {
     values.forEach((value, i) => this.#judge(i, value, least));
   }
 
-  async #all(session: EmbeddedSession): Promise<number[]> {
+  async #all(session: SqlConnection): Promise<number[]> {
     const { rows } = await session.query('SELECT id, v FROM registers ORDER BY id');
     const ids = rows.map((row) => Number(row['id'])).join(' ');
     const right = Array.from({ length: this.#clients }, (_, i) => i).join(' ');
@@ -95,7 +94,7 @@ export class Registers implements Workload {
     this.#known[i] = Math.max(this.#known[i] as number, value);
   }
 
-  async verify(session: EmbeddedSession): Promise<void> {
+  async verify(session: SqlConnection): Promise<void> {
     (await this.#all(session)).forEach((value, i) => this.#judge(i, value, this.#known));
   }
 }

@@ -2,10 +2,9 @@
 // TRUNCATE takes all rows or none.
 
 import { DbError } from '../../base/errors.ts';
-import type { EmbeddedSession } from '../../node/embedded.ts';
 import type { SeededRandom } from '../random.ts';
 import { demand } from '../violation.ts';
-import { numberOf, type Workload } from './workload.ts';
+import { numberOf, type SqlConnection, type Workload } from './workload.ts';
 
 const ROWS = 3;
 
@@ -13,6 +12,9 @@ const ROWS = 3;
 interface Table {
   readonly name: string;
   state: 'absent' | 'empty' | 'filled' | 'changing';
+  hasKey: boolean;
+  /** How often it was changed. */
+  changes: number;
 }
 
 export class Tables implements Workload {
@@ -22,14 +24,24 @@ export class Tables implements Workload {
 
   async setUp(): Promise<void> {}
 
-  async write(session: EmbeddedSession, client: number, random: SeededRandom): Promise<void> {
+  async write(session: SqlConnection, client: number, random: SeededRandom): Promise<void> {
     const table = this.#tables.get(client);
     if (table === undefined || table.state === 'absent' || table.state === 'changing') {
       // What became of the last one is left behind: a name is used once.
-      const fresh: Table = { name: `scratch_${client}_${this.#nextName++}`, state: 'absent' };
+      const hasKey = !random.oneIn(3);
+      const name = `scratch_${client}_${this.#nextName++}`;
+      const fresh: Table = { name, state: 'absent', hasKey, changes: 0 };
       this.#tables.set(client, fresh);
+      const key = hasKey ? 'PRIMARY KEY' : 'NOT NULL';
       await change(fresh, 'empty', () =>
-        session.query(`CREATE TABLE ${fresh.name} (id int PRIMARY KEY, v text)`),
+        session.query(`CREATE TABLE ${fresh.name} (id int ${key}, v text)`),
+      );
+      return;
+    }
+    if (!table.hasKey && random.oneIn(2)) {
+      table.hasKey = true;
+      await change(table, table.state, () =>
+        session.query(`ALTER TABLE ${table.name} ADD PRIMARY KEY (id)`),
       );
       return;
     }
@@ -46,15 +58,15 @@ export class Tables implements Workload {
     }
   }
 
-  async read(session: EmbeddedSession): Promise<void> {
+  async read(session: SqlConnection): Promise<void> {
     for (const table of this.#tables.values()) {
-      const before = table.state;
+      const before = table.changes;
       const rows = await rowsOf(session, table);
-      if (table.state === before) judge(table, rows);
+      if (table.changes === before) judge(table, rows);
     }
   }
 
-  async verify(session: EmbeddedSession): Promise<void> {
+  async verify(session: SqlConnection): Promise<void> {
     for (const table of this.#tables.values()) {
       const rows = await rowsOf(session, table);
       judge(table, rows);
@@ -71,12 +83,14 @@ async function change(
   run: () => Promise<unknown>,
 ): Promise<void> {
   table.state = 'changing';
+  table.changes += 1;
   await run();
   table.state = to;
+  table.changes += 1;
 }
 
 /** Undefined: there is no such table. */
-async function rowsOf(session: EmbeddedSession, table: Table): Promise<number | undefined> {
+async function rowsOf(session: SqlConnection, table: Table): Promise<number | undefined> {
   try {
     return await numberOf(session, `SELECT count(*) AS c FROM ${table.name}`);
   } catch (error) {

@@ -2,7 +2,7 @@
 
 import { checkBank } from './bank.ts';
 import { type Call, count, pairEvents } from './calls.ts';
-import { badHistory, parseEvents } from './events.ts';
+import { badHistory, type HistoryEvent, parseEvents } from './events.ts';
 import { checkListAppend } from './list-append.ts';
 import { checkLongFork } from './long-fork.ts';
 import { type Anomaly, Findings, type Model } from './models.ts';
@@ -34,7 +34,15 @@ export interface CheckOptions {
 
 /** DbError when the text is no history. */
 export function checkHistory(text: string, options: CheckOptions = {}): HistoryReport {
-  const calls = pairEvents(parseEvents(text));
+  return checkEvents(parseEvents(text), options);
+}
+
+/** The same of what was never text. */
+export function checkEvents(
+  events: readonly HistoryEvent[],
+  options: CheckOptions = {},
+): HistoryReport {
+  const calls = pairEvents(events);
   if (calls.length === 0) throw badHistory('there is no event of a client in it');
   const workload = options.workload ?? workloadOf(calls);
   const findings = new Findings();

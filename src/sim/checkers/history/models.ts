@@ -51,6 +51,12 @@ export function meaningOf(name: string): string {
   return MEANINGS[name] as string;
 }
 
+/** Lines for people. */
+export function tellAnomaly({ name, count, witness }: Anomaly): string[] {
+  const times = count === 1 ? '' : `, ${count} times, one of them`;
+  return [`${name}: ${meaningOf(name)}${times}:`, ...witness.map((line) => `  ${line}`)];
+}
+
 /** What contradicts the order of time only is wrong by the strictest model alone. */
 const ONLY_STRICT = new Set(['lost-append', 'vanished', 'stale']);
 

@@ -46,7 +46,8 @@ import {
 import { readUtf8, writeUtf8 } from './utf8.ts';
 
 const NULL_FIRST = 0;
-const VALUE = 1;
+/** What a column begins with that is not NULL. */
+export const VALUE_MARK = 1;
 const NULL_LAST = 2;
 const TWO_32 = 4294967296;
 
@@ -71,7 +72,7 @@ export function encodeKeyDatum(
     writer.u8(nullsFirst ? NULL_FIRST : NULL_LAST);
     return;
   }
-  writer.u8(VALUE);
+  writer.u8(VALUE_MARK);
   const start = writer.length;
   writeValue(writer, oid, datum);
   if (writer.length - start > KEY_COLUMN_BYTES_MAX) {
@@ -89,7 +90,7 @@ export function encodeKeyDatum(
 
 /** Takes one column off the front of a key. */
 export function decodeKeyDatum(reader: ByteReader, oid: number, descending: boolean): Datum {
-  if (reader.u8() !== VALUE) return null;
+  if (reader.u8() !== VALUE_MARK) return null;
   return readValue(new KeyReader(reader, descending ? 0xff : 0), oid);
 }
 
@@ -154,7 +155,7 @@ const END = 0;
 
 function writeKeyArray(writer: ByteWriter, array: ArrayValue): void {
   for (const item of array.items) {
-    writer.u8(item === null ? NULL_LAST : VALUE);
+    writer.u8(item === null ? NULL_LAST : VALUE_MARK);
     if (item !== null) writeValue(writer, array.elementOid, item);
   }
   writer.u8(END);
@@ -168,7 +169,7 @@ function readKeyArray(reader: KeyReader, elementOid: number): ArrayValue {
   for (;;) {
     const mark = reader.u8();
     if (mark === END) break;
-    items.push(mark === VALUE ? readValue(reader, elementOid) : null);
+    items.push(mark === VALUE_MARK ? readValue(reader, elementOid) : null);
   }
   const dimensions = reader.u8();
   const lengths = Array.from({ length: dimensions }, () => reader.u32be());

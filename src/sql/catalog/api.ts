@@ -27,6 +27,9 @@ export interface CatalogView {
   find(name: Name): TableDescriptor | undefined;
   /** find(), or DbError 42P01 pointing at the name. */
   table(name: Name): TableDescriptor;
+  /** The table that has the secondary index; without a schema, the first on the search path. Throws SchemaBusyError as
+   * find() does. */
+  findIndex(name: Name): TableDescriptor | undefined;
   /** All that this view sees, busy tables as they were, in no particular order: what pg_catalog is made of. */
   all(): readonly TableDescriptor[];
   /** Changes whenever any committed descriptor changes or this transaction's own DDL does: plans are cached with it. */
@@ -48,17 +51,18 @@ export interface CatalogView {
   /** Waits until no other transaction uses the table and keeps others off until this one ends. `check` is asked now
    * and then while waiting and throws to give up. */
   exclusive(txn: Transaction, table: TableDescriptor, check?: () => void): Promise<void>;
-  /** Implies exclusive(). The layout is derived anew. */
+  /** Implies exclusive(). The layout is derived anew. 42P07 when it has a new name, or an index of a new name, that is
+   * taken. */
   replace(txn: Transaction, table: TableDescriptor): Promise<TableDescriptor>;
   /** Implies exclusive(). */
   drop(txn: Transaction, table: TableDescriptor): Promise<void>;
   /** Ids are taken at once and never given back. */
   newIndexId(): Promise<number>;
-  /** Whether the table's rows are under keys that this very transaction made up: nobody else can see them, so that
+  /** Whether the table's rows and entries are under keys that this very transaction made up: nobody else can see them, so that
    * rows may be loaded around the transaction (Transactions.bulkWrite), after bulkLoads(). */
   isFresh(table: TableDescriptor): boolean;
-  /** Before the first bulkWrite into a fresh table: after a crash before `txn` commits, its keys are cleared. */
-  bulkLoads(txn: Transaction, table: TableDescriptor): Promise<void>;
+  /** Before the first bulkWrite into an index of its own: after a crash before `txn` commits, its keys are cleared. */
+  bulkLoads(txn: Transaction, indexId: number): Promise<void>;
   /** Remembers, in the transaction itself, that an index's keys are to be cleared once it has committed. */
   clearWhenCommitted(txn: Transaction, indexId: number): void;
   /** Throws when this transaction's schema changes may not commit any more; in the turn of the commit. */

@@ -3,28 +3,49 @@
 
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { DbError } from '../../base/errors.ts';
-import { layoutOf, type RowLayout } from '../../rows/row-codec.ts';
-import { columnType } from '../../rows/types.ts';
-import type {
-  ColumnDescriptor,
-  IndexColumn,
-  IndexDescriptor,
-  TableDescriptor,
+import type { Datum } from '../../rows/datum.ts';
+import { decodeRow, encodeRow, layoutOf, type RowLayout } from '../../rows/row-codec.ts';
+import { type ColumnType, columnType } from '../../rows/types.ts';
+import {
+  type CheckConstraint,
+  type ColumnDescriptor,
+  type DroppedColumn,
+  type IndexColumn,
+  type IndexDescriptor,
+  type IndexExpression,
+  PLAIN_TABLE,
+  type SecondaryIndex,
+  type TableDescriptor,
 } from './descriptor.ts';
 
-export const DESCRIPTOR_FORMAT_VERSION = 2;
+export const DESCRIPTOR_FORMAT_VERSION = 3;
+/** Tables that have nothing of what came with version 3 are read from it as they are. */
+const OLDEST_FORMAT_VERSION = 2;
 
 const NOT_NULL = 1;
 const HIDDEN = 2;
 const HAS_DEFAULT = 4;
+const IS_GENERATED = 8;
+const HAS_MISSING = 16;
+const UNIQUE = 1;
+const IS_CONSTRAINT = 2;
+const IS_PARTIAL = 4;
 const DESCENDING = 1;
 const NULLS_FIRST = 2;
 
 /** Columns by storage position. */
-export function layoutOfColumns(columns: readonly ColumnDescriptor[]): RowLayout {
-  return layoutOf(
-    [...columns].sort((a, b) => a.position - b.position).map((column) => column.type),
-  );
+export function layoutOfTable(table: Pick<TableDescriptor, 'columns' | 'dropped'>): RowLayout {
+  const types: ColumnType[] = [];
+  const missing: Datum[] = [];
+  for (const { position, type } of table.dropped) {
+    types[position] = type;
+    missing[position] = null;
+  }
+  for (const column of table.columns) {
+    types[column.position] = column.type;
+    missing[column.position] = column.missing;
+  }
+  return { types, missing };
 }
 
 export function encodeDescriptor(table: TableDescriptor): Uint8Array {
@@ -41,14 +62,17 @@ export function encodeDescriptor(table: TableDescriptor): Uint8Array {
     out.u32(column.id);
     out.text(column.name);
     out.u32(column.position);
-    out.u32(column.type.oid);
-    out.u32(column.type.modifier >>> 0);
+    encodeType(out, column.type);
     out.u8(
       (column.notNull ? NOT_NULL : 0) |
         (column.hidden ? HIDDEN : 0) |
-        (column.defaultText === undefined ? 0 : HAS_DEFAULT),
+        (column.defaultText === undefined ? 0 : HAS_DEFAULT) |
+        (column.generatedText === undefined ? 0 : IS_GENERATED) |
+        (column.missing === null ? 0 : HAS_MISSING),
     );
     if (column.defaultText !== undefined) out.text(column.defaultText);
+    if (column.generatedText !== undefined) out.text(column.generatedText);
+    if (column.missing !== null) out.block(encodeRow(layoutOf([column.type]), [column.missing]));
   }
   encodeIndex(out, table.primary);
   out.u32(table.settings.size);
@@ -56,7 +80,42 @@ export function encodeDescriptor(table: TableDescriptor): Uint8Array {
     out.text(name);
     out.text(value);
   }
+  out.u32(table.dropped.length);
+  for (const { position, type } of table.dropped) {
+    out.u32(position);
+    encodeType(out, type);
+  }
+  out.u32(table.indexes.length);
+  for (const index of table.indexes) encodeSecondary(out, index);
+  out.u32(table.checks.length);
+  for (const { name, text, validated } of table.checks) {
+    out.text(name);
+    out.text(text);
+    out.u8(validated ? 1 : 0);
+  }
   return out.take();
+}
+
+function encodeType(out: ByteWriter, type: ColumnType): void {
+  out.u32(type.oid);
+  out.u32(type.modifier >>> 0);
+}
+
+function encodeSecondary(out: ByteWriter, index: SecondaryIndex): void {
+  encodeIndex(out, index);
+  out.u8(
+    (index.unique ? UNIQUE : 0) |
+      (index.isConstraint ? IS_CONSTRAINT : 0) |
+      (index.predicateText === undefined ? 0 : IS_PARTIAL),
+  );
+  out.u32(index.expressions.length);
+  for (const { text, type } of index.expressions) {
+    out.text(text);
+    encodeType(out, type);
+  }
+  out.u32(index.stored.length);
+  for (const position of index.stored) out.u32(position);
+  if (index.predicateText !== undefined) out.text(index.predicateText);
 }
 
 function encodeIndex(out: ByteWriter, index: IndexDescriptor): void {
@@ -64,7 +123,7 @@ function encodeIndex(out: ByteWriter, index: IndexDescriptor): void {
   out.text(index.name);
   out.u32(index.columns.length);
   for (const column of index.columns) {
-    out.u32(column.position);
+    out.u32(column.position >>> 0);
     out.u8((column.descending ? DESCENDING : 0) | (column.nullsFirst ? NULLS_FIRST : 0));
   }
 }
@@ -72,10 +131,10 @@ function encodeIndex(out: ByteWriter, index: IndexDescriptor): void {
 export function decodeDescriptor(bytes: Uint8Array): TableDescriptor {
   const input = new ByteReader(bytes);
   const format = input.u8();
-  if (format !== DESCRIPTOR_FORMAT_VERSION) {
+  if (format < OLDEST_FORMAT_VERSION || format > DESCRIPTOR_FORMAT_VERSION) {
     throw new DbError(
       'XX001',
-      `table descriptor has format version ${format}; this program reads version ${DESCRIPTOR_FORMAT_VERSION}`,
+      `table descriptor has format version ${format}; this program reads versions ${OLDEST_FORMAT_VERSION} to ${DESCRIPTOR_FORMAT_VERSION}`,
       { hint: 'Start the version of Meridian that wrote it, or a newer one.' },
     );
   }
@@ -93,6 +152,7 @@ export function decodeDescriptor(bytes: Uint8Array): TableDescriptor {
     const setting = input.text();
     settings.set(setting, input.text());
   }
+  const { dropped, indexes, checks } = format < 3 ? PLAIN_TABLE : decodeMore(input);
   return {
     id,
     version,
@@ -103,7 +163,48 @@ export function decodeDescriptor(bytes: Uint8Array): TableDescriptor {
     hasPrimaryKey,
     nextColumnId,
     settings,
-    layout: layoutOfColumns(columns),
+    dropped,
+    indexes,
+    checks,
+    layout: layoutOfTable({ columns, dropped }),
+  };
+}
+
+/** What came with version 3. */
+function decodeMore(input: ByteReader): Pick<TableDescriptor, 'dropped' | 'indexes' | 'checks'> {
+  const dropped: DroppedColumn[] = [];
+  for (let left = input.u32(); left > 0; left--) {
+    dropped.push({ position: input.u32(), type: decodeType(input) });
+  }
+  const indexes: SecondaryIndex[] = [];
+  for (let left = input.u32(); left > 0; left--) indexes.push(decodeSecondary(input));
+  const checks: CheckConstraint[] = [];
+  for (let left = input.u32(); left > 0; left--) {
+    checks.push({ name: input.text(), text: input.text(), validated: input.u8() === 1 });
+  }
+  return { dropped, indexes, checks };
+}
+
+function decodeType(input: ByteReader): ColumnType {
+  return columnType(input.u32(), input.u32() | 0);
+}
+
+function decodeSecondary(input: ByteReader): SecondaryIndex {
+  const index = decodeIndex(input);
+  const flags = input.u8();
+  const expressions: IndexExpression[] = [];
+  for (let left = input.u32(); left > 0; left--) {
+    expressions.push({ text: input.text(), type: decodeType(input) });
+  }
+  const stored: number[] = [];
+  for (let left = input.u32(); left > 0; left--) stored.push(input.u32());
+  return {
+    ...index,
+    unique: (flags & UNIQUE) !== 0,
+    isConstraint: (flags & IS_CONSTRAINT) !== 0,
+    expressions,
+    stored,
+    predicateText: (flags & IS_PARTIAL) === 0 ? undefined : input.text(),
   };
 }
 
@@ -111,7 +212,7 @@ function decodeColumn(input: ByteReader): ColumnDescriptor {
   const id = input.u32();
   const name = input.text();
   const position = input.u32();
-  const type = columnType(input.u32(), input.u32() | 0);
+  const type = decodeType(input);
   const flags = input.u8();
   return {
     id,
@@ -121,6 +222,9 @@ function decodeColumn(input: ByteReader): ColumnDescriptor {
     notNull: (flags & NOT_NULL) !== 0,
     hidden: (flags & HIDDEN) !== 0,
     defaultText: (flags & HAS_DEFAULT) === 0 ? undefined : input.text(),
+    generatedText: (flags & IS_GENERATED) === 0 ? undefined : input.text(),
+    missing:
+      (flags & HAS_MISSING) === 0 ? null : (decodeRow(layoutOf([type]), input.block())[0] as Datum),
   };
 }
 
@@ -129,7 +233,7 @@ function decodeIndex(input: ByteReader): IndexDescriptor {
   const name = input.text();
   const columns: IndexColumn[] = [];
   for (let left = input.u32(); left > 0; left--) {
-    const position = input.u32();
+    const position = input.u32() | 0;
     const flags = input.u8();
     columns.push({
       position,

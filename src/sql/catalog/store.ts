@@ -4,7 +4,7 @@ import type { IntervalClock } from '../../clock/interval-clock.ts';
 import type { Timers } from '../../runtime/runtime.ts';
 import type { Transactions } from '../../txn/api.ts';
 import type { IdCounter } from './counters.ts';
-import type { TableDescriptor } from './descriptor.ts';
+import { indexIdsOf, type TableDescriptor } from './descriptor.ts';
 import { decodeDescriptor } from './encoding.ts';
 import { type LeaseHolder, TableState } from './lease.ts';
 
@@ -22,8 +22,9 @@ export class DescriptorStore {
   readonly #clock: Pick<IntervalClock, 'latest'>;
   readonly #states = new Map<number, TableState>();
   readonly #byName = new Map<string, TableState>();
-  /** By the index that holds the rows. */
   readonly #byIndex = new Map<number, TableState>();
+  /** Of secondary indexes; primary keys' names are not looked for here. */
+  readonly #byIndexName = new Map<string, TableState>();
   /** Of tables that are not known here. */
   readonly #earlyMarks = new Map<number, LeaseHolder>();
   #numbers = 1;
@@ -62,6 +63,10 @@ export class DescriptorStore {
 
   byName(schema: string, name: string): TableState | undefined {
     return this.#byName.get(qualified(schema, name));
+  }
+
+  byIndexName(schema: string, name: string): TableState | undefined {
+    return this.#byIndexName.get(qualified(schema, name));
   }
 
   byIndex(indexId: number): TableDescriptor | undefined {
@@ -107,7 +112,7 @@ export class DescriptorStore {
     if (before !== undefined && before.version === table?.version) return;
     if (before !== undefined) {
       this.#byName.delete(qualified(before.schema, before.name));
-      this.#byIndex.delete(before.primary.id);
+      this.#unlinkIndexes(before);
     }
     if (table === undefined) {
       if (state !== undefined) this.#forget(state);
@@ -119,17 +124,25 @@ export class DescriptorStore {
     if (before !== undefined) current.changedAt = this.#clock.latest();
     this.#states.set(id, current);
     this.#byName.set(qualified(table.schema, table.name), current);
-    this.#byIndex.set(table.primary.id, current);
+    for (const indexId of indexIdsOf(table)) this.#byIndex.set(indexId, current);
+    for (const { name } of table.indexes) {
+      this.#byIndexName.set(qualified(table.schema, name), current);
+    }
     const holder = this.#earlyMarks.get(id);
     if (holder !== undefined) current.owner ??= holder;
   }
 
   /** Who waits for it looks again, and finds nothing. */
   #forget(state: TableState): void {
-    if (state.committed !== undefined) this.#byIndex.delete(state.committed.primary.id);
+    if (state.committed !== undefined) this.#unlinkIndexes(state.committed);
     state.committed = undefined;
     this.#states.delete(state.id);
     if (state.owner !== undefined) state.unmark();
+  }
+
+  #unlinkIndexes(table: TableDescriptor): void {
+    for (const indexId of indexIdsOf(table)) this.#byIndex.delete(indexId);
+    for (const { name } of table.indexes) this.#byIndexName.delete(qualified(table.schema, name));
   }
 
   /** These are all there are. What has not changed stays the same object. */
@@ -146,7 +159,7 @@ export class DescriptorStore {
       } else {
         // Its old name, if it had another, is nobody's any more.
         if (state?.committed !== undefined) {
-          this.#byIndex.delete(state.committed.primary.id);
+          this.#unlinkIndexes(state.committed);
           state.committed = undefined;
           state.changedAt = this.#clock.latest();
         }

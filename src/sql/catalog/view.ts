@@ -7,8 +7,8 @@ import { LOCK_EXCLUSIVE, type Transaction } from '../../txn/api.ts';
 import type { Name } from '../parse/ast.ts';
 import type { CatalogView } from './api.ts';
 import { inOwnTransaction } from './attempts.ts';
-import type { TableDescriptor } from './descriptor.ts';
-import { decodeDescriptor, encodeDescriptor, layoutOfColumns } from './encoding.ts';
+import { indexIdsOf, type TableDescriptor } from './descriptor.ts';
+import { decodeDescriptor, encodeDescriptor, layoutOfTable } from './encoding.ts';
 import { changedConcurrently, leaseLost, relationExists, relationMissing } from './errors.ts';
 import { descriptorKey, nameKey, pendingClearKey, tableIdBytes } from './keys.ts';
 import type { TableState } from './lease.ts';
@@ -75,6 +75,27 @@ export class SessionCatalogView implements CatalogView {
     return table;
   }
 
+  findIndex(name: Name): TableDescriptor | undefined {
+    const schemas = name.schema === undefined ? this.#searchPath() : [name.schema];
+    for (const schema of schemas) {
+      const table = this.#findIndexIn(schema, name.name);
+      if (table !== undefined) return table;
+    }
+    return undefined;
+  }
+
+  #findIndexIn(schema: string, name: string): TableDescriptor | undefined {
+    for (const table of this.#changed.values()) {
+      if (table?.schema === schema && table.indexes.some((index) => index.name === name)) {
+        return table;
+      }
+    }
+    const state = this.#store.byIndexName(schema, name);
+    if (state === undefined || this.#changed.has(state.id)) return undefined;
+    if (state.busyFor(this)) throw state.busyError(name);
+    return state.committed;
+  }
+
   all(): readonly TableDescriptor[] {
     const committed = this.#store.tables();
     if (this.#changed.size === 0) return committed;
@@ -116,15 +137,13 @@ export class SessionCatalogView implements CatalogView {
     txn: Transaction,
     fields: Omit<TableDescriptor, 'id' | 'version' | 'layout'>,
   ): Promise<TableDescriptor> {
-    const key = nameKey(fields.schema, fields.name);
-    // The lock on the name decides between two sessions that create it at once.
-    const [taken] = await txn.getManyLocked([key], LOCK_EXCLUSIVE);
-    if (taken !== undefined) throw relationExists(fields.name);
+    const names = namesOf(fields);
+    await demandFree(txn, fields.schema, names);
     const id = await this.#store.tableIds.take();
     this.#requests.push(await this.#schema.requests.claim(id, this));
     await this.#holdStint(txn, fields.name);
-    const table = { ...fields, id, version: 1, layout: layoutOfColumns(fields.columns) };
-    txn.put(key, tableIdBytes(id));
+    const table = { ...fields, id, version: 1, layout: layoutOfTable(fields) };
+    for (const name of names) txn.put(nameKey(fields.schema, name), tableIdBytes(id));
     txn.put(descriptorKey(id), encodeDescriptor(table));
     this.#claim(table);
     this.#set(table);
@@ -158,23 +177,43 @@ export class SessionCatalogView implements CatalogView {
   }
 
   async replace(txn: Transaction, table: TableDescriptor): Promise<TableDescriptor> {
-    await this.#exclusiveById(txn, table);
+    const current = await this.#exclusiveById(txn, table);
+    await this.#rename(txn, current, table);
     const next = {
       ...table,
       version: table.version + 1,
-      layout: layoutOfColumns(table.columns),
+      layout: layoutOfTable(table),
     };
     txn.put(descriptorKey(table.id), encodeDescriptor(next));
     this.#claim(next);
+    if (current.name !== next.name || current.schema !== next.schema) {
+      this.#changedNames.set(qualified(current.schema, current.name), undefined);
+    }
     this.#set(next);
     return next;
   }
 
+  /** Names of `to` that are new become its own; those that only `from` has are free. */
+  async #rename(txn: Transaction, from: TableDescriptor, to: TableDescriptor): Promise<void> {
+    const old = new Set(namesOf(from));
+    const names = new Set(namesOf(to));
+    const entered = [...names].filter((name) => !old.has(name));
+    const left = [...old].filter((name) => !names.has(name));
+    if (entered.length > 0) await demandFree(txn, to.schema, entered);
+    for (const name of entered) txn.put(nameKey(to.schema, name), tableIdBytes(to.id));
+    await this.#freeNames(txn, from.schema, left);
+  }
+
+  async #freeNames(txn: Transaction, schema: string, names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    const keys = names.map((name) => nameKey(schema, name));
+    await txn.getManyLocked(keys, LOCK_EXCLUSIVE);
+    for (const key of keys) txn.delete(key);
+  }
+
   async drop(txn: Transaction, table: TableDescriptor): Promise<void> {
     await this.#exclusiveById(txn, table);
-    const key = nameKey(table.schema, table.name);
-    await txn.getManyLocked([key], LOCK_EXCLUSIVE);
-    txn.delete(key);
+    await this.#freeNames(txn, table.schema, namesOf(table));
     txn.delete(descriptorKey(table.id));
     this.#changed.set(table.id, undefined);
     this.#changedNames.set(qualified(table.schema, table.name), undefined);
@@ -182,12 +221,13 @@ export class SessionCatalogView implements CatalogView {
   }
 
   /** The value given is changed already: what must hold is that its id's current version is the one it came from. */
-  async #exclusiveById(txn: Transaction, table: TableDescriptor): Promise<void> {
+  async #exclusiveById(txn: Transaction, table: TableDescriptor): Promise<TableDescriptor> {
     const current = this.#changed.get(table.id) ?? this.#store.byId(table.id)?.committed;
     if (current === undefined || current.version !== table.version) {
       throw changedConcurrently(table.name);
     }
     await this.exclusive(txn, current);
+    return current;
   }
 
   async newIndexId(): Promise<number> {
@@ -197,14 +237,13 @@ export class SessionCatalogView implements CatalogView {
   }
 
   isFresh(table: TableDescriptor): boolean {
-    return this.#freshIndexes.has(table.primary.id);
+    return indexIdsOf(table).every((id) => this.#freshIndexes.has(id));
   }
 
-  async bulkLoads(txn: Transaction, table: TableDescriptor): Promise<void> {
-    const id = table.primary.id;
+  async bulkLoads(txn: Transaction, id: number): Promise<void> {
     const recorded = this.#freshIndexes.get(id) ?? (this.#takenIds.has(id) ? false : undefined);
     if (recorded === undefined) {
-      throw new DbError('XX000', `index ${id} of "${table.name}" is not this transaction's own`);
+      throw new DbError('XX000', `index ${id} is not this transaction's own`);
     }
     if (recorded) return;
     const key = pendingClearKey(id);
@@ -244,8 +283,9 @@ export class SessionCatalogView implements CatalogView {
 
   /** New ids are free for bulk loads as long as the transaction that took them is open. */
   #claim(table: TableDescriptor): void {
-    const id = table.primary.id;
-    if (this.#takenIds.has(id) && !this.#freshIndexes.has(id)) this.#freshIndexes.set(id, false);
+    for (const id of indexIdsOf(table)) {
+      if (this.#takenIds.has(id) && !this.#freshIndexes.has(id)) this.#freshIndexes.set(id, false);
+    }
   }
 
   #set(table: TableDescriptor): void {
@@ -272,4 +312,21 @@ export class SessionCatalogView implements CatalogView {
     this.#takenIds = new Set();
     if (requests.length > 0) return this.#schema.requests.over(requests, outcome, changes);
   }
+}
+
+/** What of a table has a name among the relations of its schema. A primary key's index has none of its own there. */
+function namesOf(table: Pick<TableDescriptor, 'name' | 'indexes'>): readonly string[] {
+  return [table.name, ...table.indexes.map(({ name }) => name)];
+}
+
+/** The locks on the names decide between two sessions that use one at once. */
+async function demandFree(
+  txn: Transaction,
+  schema: string,
+  names: readonly string[],
+): Promise<void> {
+  const keys = names.map((name) => nameKey(schema, name));
+  const found = await txn.getManyLocked(keys, LOCK_EXCLUSIVE);
+  const taken = found.findIndex((id) => id !== undefined);
+  if (taken >= 0) throw relationExists(names[taken] as string);
 }

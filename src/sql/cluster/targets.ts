@@ -8,7 +8,7 @@ import { type ColumnType, columnType } from '../../rows/types.ts';
 import type { CatalogView } from '../catalog/api.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import { compileBound } from '../ddl/defaults.ts';
-import { positionAt } from '../ddl/create-table.ts';
+import { positionAt } from '../ddl/keys.ts';
 import type { SessionValues } from '../exec/plan-api.ts';
 import type { Expression, RangeTarget } from '../parse/ast.ts';
 import { parseExpressionText } from '../parse/postgres.ts';

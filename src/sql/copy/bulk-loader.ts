@@ -26,6 +26,8 @@ export class BulkLoader {
   readonly #target: BulkTarget;
   /** Whether the index may hold rows that this loader did not load. */
   readonly #mayHoldRows: boolean;
+  /** No two keys can be equal: nothing is looked up. */
+  readonly #isDistinct: boolean;
   #writes: Write[] = [];
   #tags: number[] = [];
   #bytes = 0;
@@ -35,8 +37,9 @@ export class BulkLoader {
   readonly #inFlight = new Set<Promise<void>>();
   #failure: Error | undefined;
 
-  constructor(target: BulkTarget, mayHoldRows: boolean) {
+  constructor(target: BulkTarget, mayHoldRows: boolean, isDistinct = false) {
     this.#target = target;
+    this.#isDistinct = isDistinct;
     this.#mayHoldRows = mayHoldRows;
   }
 
@@ -53,11 +56,16 @@ export class BulkLoader {
     return this.#bytes >= BATCH_BYTES || this.#writes.length >= BATCH_ROWS;
   }
 
+  /** Nothing waits to be sent. */
+  get isEmpty(): boolean {
+    return this.#writes.length === 0;
+  }
+
   /** Sends the batch. Resolves when there is room for the next. */
   async flush(): Promise<void> {
     const writes = this.#writes;
     const tags = this.#tags;
-    const checked = !this.#ascending || this.#mayHoldRows;
+    const checked = !this.#isDistinct && (!this.#ascending || this.#mayHoldRows);
     this.#writes = [];
     this.#tags = [];
     this.#bytes = 0;

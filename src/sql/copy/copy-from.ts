@@ -13,6 +13,7 @@ import { compileDefault } from '../ddl/defaults.ts';
 import type { SessionValues } from '../exec/plan-api.ts';
 import { RowWriter } from '../exec/row-writer.ts';
 import type { CopyStatement } from '../parse/ast.ts';
+import { tableRules } from '../plan/bind-rules.ts';
 import { copyColumns } from './columns.ts';
 import { fieldDatum, fieldText } from './field-values.ts';
 import { CopyFields } from './fields.ts';
@@ -76,13 +77,17 @@ class CopyFrom implements CopyIn {
     this.#ctx = ctx;
     this.#lines = new CopyLines(options);
     this.#fields = new CopyFields(options);
-    this.#writer = new RowWriter(table);
+    this.#writer = new RowWriter(table, tableRules(table, ctx.catalog));
     this.#row = table.layout.types.map(() => null);
     this.#defaults = table.columns
       .filter((c) => !columns.includes(c) && c.defaultText !== undefined)
       .map((c) => ({ position: c.position, evaluate: compileDefault(c, ctx.catalog) }));
     this.#headerLeft = options.header !== 'none';
-    this.#sink = new RowSink(table, ctx, (row, line) => this.#duplicate(row, line));
+    this.#sink = new RowSink(table, this.#writer.indexes, ctx, {
+      row: (row, line) =>
+        this.#inContext(this.#writer.duplicate(this.#writer.decode(row)), `line ${line}`),
+      entry: (error, line) => this.#inContext(error, `line ${line}`),
+    });
   }
 
   data(chunk: Uint8Array): Maybe<void> {
@@ -172,9 +177,10 @@ class CopyFrom implements CopyIn {
       row[position] = evaluate(this.#ctx.session);
     }
     const writer = this.#writer;
-    writer.check(row);
+    writer.check(row, this.#ctx.session);
     if (writer.hiddenPosition >= 0) row[writer.hiddenPosition] = this.#ctx.nextRowId();
     this.#sink.add(writer.key(row), writer.encode(row), this.#lines.line);
+    if (writer.indexes.length > 0) this.#sink.addEntries(row, this.#lines.line);
     this.#rows++;
   }
 
@@ -216,11 +222,6 @@ class CopyFrom implements CopyIn {
 
   #nullText(): string {
     return fieldText(this.#options.null, 0, this.#options.null.length);
-  }
-
-  #duplicate(row: Uint8Array, line: number): unknown {
-    const error = this.#writer.duplicate(this.#writer.decode(row));
-    return this.#inContext(error, `line ${line}`);
   }
 
   /** PostgreSQL's CONTEXT, with the line as it came. */

@@ -8,31 +8,24 @@ import { encodeProgram } from '../../rows/program.ts';
 import { RowView } from '../../rows/row-codec.ts';
 import type { RowScan } from '../../ranges/api.ts';
 import type { ColumnDescriptor, TableDescriptor } from '../catalog/descriptor.ts';
-import { layoutOfColumns } from '../catalog/encoding.ts';
-import { relationMissing } from '../catalog/errors.ts';
 import { indexSpan } from '../catalog/keys.ts';
 import { BulkLoader } from '../copy/bulk-loader.ts';
 import { RowWriter } from '../exec/row-writer.ts';
-import type { AlterTableStatement } from '../parse/ast.ts';
-import { ascending, checkKeyColumns, positionAt, primaryKeyName } from './create-table.ts';
+import type { AlterTableAction } from '../parse/ast.ts';
+import { tableRules } from '../plan/bind-rules.ts';
 import type { DdlContext } from './context.ts';
-import { describeKey } from './keys.ts';
-import { clearNow, nothingToDo, takeTable } from './tables.ts';
+import { ascending, checkKeyColumns, describeKey, positionAt, primaryKeyName } from './keys.ts';
+import { fillIndexes } from './fill-index.ts';
+import { clearNow, nothingToDo } from './tables.ts';
 import { switchIndex } from './truncate.ts';
 
 const SCAN_BATCH_BYTES = 1 << 20;
 
 export async function addPrimaryKey(
-  statement: AlterTableStatement,
-  action: Extract<AlterTableStatement['action'], { kind: 'addPrimaryKey' }>,
+  table: TableDescriptor,
+  action: Extract<AlterTableAction, { kind: 'addPrimaryKey' }>,
   ctx: DdlContext,
-): Promise<string> {
-  const table = await takeTable(ctx, statement.table);
-  if (table === undefined) {
-    if (!statement.ifExists) throw relationMissing({ ...statement.table, at: -1 });
-    ctx.notice('NOTICE', '00000', `relation "${statement.table.name}" does not exist, skipping`);
-    return 'ALTER TABLE';
-  }
+): Promise<TableDescriptor> {
   if (table.hasPrimaryKey) {
     const message = `multiple primary keys for table "${table.name}" are not allowed`;
     throw new DbError('42P16', message).at(positionAt(action.at));
@@ -45,11 +38,11 @@ export async function addPrimaryKey(
     throw new DbError('42703', message);
   }
   checkKeyColumns(action.columns, action.at, (name) => columnNamed(name)?.type.oid);
-  const id = await ctx.catalog.newIndexId();
-  const keyed = keyedTable(table, action.columns, action.name, id);
-  const next = await switchIndex(ctx, table, keyed, id);
+  const keyed = keyedTable(table, action.columns, action.name);
+  const next = await switchIndex(ctx, table, keyed);
   await copyRows(ctx, table, next);
-  return 'ALTER TABLE';
+  await fillIndexes(ctx, next, next.indexes);
+  return next;
 }
 
 /** What is different with the key: the hidden column is gone and the others lie one after another. */
@@ -57,21 +50,34 @@ function keyedTable(
   table: TableDescriptor,
   key: readonly string[],
   name: string | undefined,
-  id: number,
-): Pick<TableDescriptor, 'columns' | 'primary' | 'hasPrimaryKey' | 'layout'> {
-  const columns = keptColumns(table).map(
+): Pick<TableDescriptor, 'columns' | 'dropped' | 'primary' | 'hasPrimaryKey' | 'indexes'> {
+  const kept = keptColumns(table);
+  const columns = kept.map(
     (column, position): ColumnDescriptor => ({
       ...column,
       position,
+      missing: null,
       notNull: column.notNull || key.includes(column.name),
     }),
   );
+  // Positions of what indexes are over move with their columns; those of expressions are below zero.
+  const moved = (position: number): number =>
+    position < 0 ? position : kept.findIndex((column) => column.position === position);
   const positions = key.map((column) => columns.findIndex((c) => c.name === column));
   return {
     columns,
-    primary: { id, name: name ?? primaryKeyName(table.name), columns: positions.map(ascending) },
+    dropped: [],
+    primary: {
+      id: table.primary.id,
+      name: name ?? primaryKeyName(table.name),
+      columns: positions.map(ascending),
+    },
     hasPrimaryKey: true,
-    layout: layoutOfColumns(columns),
+    indexes: table.indexes.map((index) => ({
+      ...index,
+      columns: index.columns.map((c) => ({ ...c, position: moved(c.position) })),
+      stored: index.stored.map(moved),
+    })),
   };
 }
 
@@ -121,7 +127,7 @@ async function loadRows(ctx: DdlContext, scan: RowScan, to: TableDescriptor): Pr
     },
     false,
   );
-  const writer = new RowWriter(to);
+  const writer = new RowWriter(to, tableRules(to, ctx.catalog));
   const values: Datum[] = to.layout.types.map(() => null);
   const reader = new PackedRowReader();
   const view = new RowView();
@@ -131,7 +137,7 @@ async function loadRows(ctx: DdlContext, scan: RowScan, to: TableDescriptor): Pr
   });
   for (let batch = await scan.next(); batch !== undefined; batch = await scan.next()) {
     ctx.checkCancelled();
-    if (!recorded) await ctx.catalog.bulkLoads(ctx.txn, to);
+    if (!recorded) await ctx.catalog.bulkLoads(ctx.txn, to.primary.id);
     recorded = true;
     reader.reset(batch.rows);
     while (reader.next()) {

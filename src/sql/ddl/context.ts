@@ -4,6 +4,7 @@ import type { Log } from '../../runtime/runtime.ts';
 import type { Transaction, Transactions } from '../../txn/api.ts';
 import type { CatalogView } from '../catalog/api.ts';
 import type { ClusterAdmin } from '../cluster-admin.ts';
+import type { SessionValues } from '../exec/plan-api.ts';
 
 export interface DdlContext {
   readonly txn: Transaction;
@@ -17,6 +18,9 @@ export interface DdlContext {
   /** The transaction changed the schema: what to do once it has committed, or has not. */
   schemaChanged(committed: () => void, rolledBack: () => void): void;
   checkCancelled(): void;
+  readonly session: SessionValues;
+  /** Catalog.nextRowId */
+  nextRowId(): number;
   readonly cluster: ClusterAdmin;
   readonly log: Log;
 }

@@ -1,27 +1,23 @@
 // CREATE TABLE.
 
-import { utf8 } from '../../base/bytes.ts';
 import { DbError } from '../../base/errors.ts';
-import { orderingOf } from '../../rows/datum.ts';
-import { isKeyType, unsupportedKey } from '../../rows/key-codec.ts';
-import { catalogTypeName } from '../../rows/type-names.ts';
-import { columnType, INT8, UNKNOWN } from '../../rows/types.ts';
+import { columnType, INT8 } from '../../rows/types.ts';
 import {
   type ColumnDescriptor,
-  type IndexColumn,
-  NO_SETTINGS,
+  type IndexDescriptor,
+  PLAIN_COLUMN,
+  PLAIN_TABLE,
   type TableDescriptor,
 } from '../catalog/descriptor.ts';
+import { layoutOfTable } from '../catalog/encoding.ts';
 import { relationExists } from '../catalog/errors.ts';
-import { formatExpression } from '../parse/format.ts';
-import type { ColumnDefinition, CreateTableStatement, Name } from '../parse/ast.ts';
+import type { CreateTableStatement, Name } from '../parse/ast.ts';
 import { resolveTypeName } from '../types/names.ts';
+import { COLUMNS_MAX, columnOf, withGenerated } from './columns.ts';
+import { withConstraint } from './constraints.ts';
 import type { DdlContext } from './context.ts';
-import { bindDefault } from './defaults.ts';
+import { ascending, checkKeyColumns, checkKeyType, positionAt, primaryKeyName } from './keys.ts';
 import { findTable, nothingToDo } from './tables.ts';
-
-const COLUMNS_MAX = 1600;
-const NAME_BYTES_MAX = 63;
 
 export async function createTable(
   statement: CreateTableStatement,
@@ -44,20 +40,28 @@ export async function createTable(
   const marked = columns.map((column) =>
     positions.includes(column.position) ? { ...column, notNull: true } : column,
   );
-  const id = await ctx.catalog.newIndexId();
-  const fields: Omit<TableDescriptor, 'id' | 'version' | 'layout'> = {
+  const primary: IndexDescriptor = {
+    id: await ctx.catalog.newIndexId(),
+    name: key?.name ?? primaryKeyName(name),
+    columns: positions.map(ascending),
+  };
+  let table: TableDescriptor = {
+    ...PLAIN_TABLE,
+    id: 0,
+    version: 0,
     schema,
     name,
     columns: marked,
-    primary: {
-      id,
-      name: key?.name ?? primaryKeyName(name),
-      columns: positions.map(ascending),
-    },
+    primary,
     hasPrimaryKey: key !== undefined,
     nextColumnId: columns.length + 1,
-    settings: NO_SETTINGS,
+    layout: layoutOfTable({ columns: marked, dropped: [] }),
   };
+  table = { ...table, columns: withGenerated(table, statement.columns, ctx) };
+  for (const constraint of statement.constraints) {
+    table = await withConstraint(ctx, table, constraint);
+  }
+  const { id: _, version: __, layout: ___, ...fields } = table;
   try {
     await ctx.catalog.create(ctx.txn, fields);
   } catch (error) {
@@ -68,18 +72,6 @@ export async function createTable(
   }
   ctx.schemaChanged(nothingToDo, nothingToDo);
   return 'CREATE TABLE';
-}
-
-export function ascending(position: number): IndexColumn {
-  return { position, descending: false, nullsFirst: false };
-}
-
-/** PostgreSQL's name for it, shortened like its names. */
-export function primaryKeyName(table: string): string {
-  const suffix = '_pkey';
-  let base = table;
-  while (utf8(base).length > NAME_BYTES_MAX - suffix.length) base = base.slice(0, -1);
-  return base + suffix;
 }
 
 function targetSchema(name: Name, ctx: DdlContext): string {
@@ -97,10 +89,6 @@ function targetSchema(name: Name, ctx: DdlContext): string {
   throw new DbError('3F000', `schema "${name.schema}" does not exist`).at(positionAt(name.at));
 }
 
-export function positionAt(at: number): number | undefined {
-  return at < 0 ? undefined : at + 1;
-}
-
 function columnsOf(statement: CreateTableStatement, ctx: DdlContext): ColumnDescriptor[] {
   const { columns } = statement;
   if (columns.length > COLUMNS_MAX) {
@@ -111,29 +99,7 @@ function columnsOf(statement: CreateTableStatement, ctx: DdlContext): ColumnDesc
     if (seen.has(name)) throw new DbError('42701', `column "${name}" specified more than once`);
     seen.add(name);
   }
-  return columns.map((column, position) => columnOf(column, position, ctx));
-}
-
-function columnOf(column: ColumnDefinition, position: number, ctx: DdlContext): ColumnDescriptor {
-  const type = resolveTypeName(column.type);
-  if (type.oid === UNKNOWN) {
-    throw new DbError('42P16', `column "${column.name}" has pseudo-type unknown`);
-  }
-  const initial = column.default;
-  let defaultText: string | undefined;
-  if (initial !== undefined) {
-    bindDefault(initial, column.name, type, ctx.catalog);
-    defaultText = formatExpression(initial);
-  }
-  return {
-    id: position + 1,
-    name: column.name,
-    position,
-    type,
-    notNull: column.notNull || column.primaryKey,
-    defaultText,
-    hidden: false,
-  };
+  return columns.map((column, position) => columnOf(column, position + 1, position, ctx));
 }
 
 interface Key {
@@ -161,52 +127,17 @@ function keyOf(statement: CreateTableStatement): Key | undefined {
   return { name: listed.name, columns: listed.columns };
 }
 
-/** Each is there, once, and of a type that has an order. */
-export function checkKeyColumns(
-  columns: readonly string[],
-  at: number,
-  typeOf: (name: string) => number | undefined,
-): void {
-  const position = positionAt(at);
-  const seen = new Set<string>();
-  for (const name of columns) {
-    const oid = typeOf(name);
-    if (oid === undefined)
-      throw new DbError('42703', `column "${name}" named in key does not exist`).at(position);
-    if (seen.has(name)) {
-      const message = `column "${name}" appears twice in primary key constraint`;
-      throw new DbError('42701', message).at(position);
-    }
-    seen.add(name);
-  }
-  for (const name of columns) checkKeyType(typeOf(name) as number);
-}
-
-function checkKeyType(oid: number): void {
-  if (orderingOf(oid) !== undefined) {
-    if (!isKeyType(oid)) throw unsupportedKey(oid);
-    return;
-  }
-  throw new DbError(
-    '42704',
-    `data type ${catalogTypeName(oid)} has no default operator class for access method "btree"`,
-    {
-      hint: 'You must specify an operator class for the index or define a default operator class for the data type.',
-    },
-  );
-}
-
 /** Comes last in the row, so that the others lie as they would without it. */
 function hiddenColumn(visible: readonly ColumnDescriptor[]): ColumnDescriptor {
   let name = 'rowid';
   while (visible.some((column) => column.name === name)) name = `_${name}`;
   return {
+    ...PLAIN_COLUMN,
     id: visible.length + 1,
     name,
     position: visible.length,
     type: columnType(INT8),
     notNull: true,
-    defaultText: undefined,
     hidden: true,
   };
 }

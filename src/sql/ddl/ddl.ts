@@ -4,21 +4,27 @@
 
 import type {
   AlterTableStatement,
+  CreateIndexStatement,
   CreateTableStatement,
+  DropIndexStatement,
   DropTableStatement,
+  RenameIndexStatement,
   TruncateStatement,
 } from '../parse/ast.ts';
-import { addPrimaryKey } from './add-primary-key.ts';
+import { alterTable } from './alter-table.ts';
 import type { DdlContext } from './context.ts';
 import { createTable } from './create-table.ts';
 import { dropTables } from './drop-table.ts';
-import { alterSettings } from './table-settings.ts';
+import { createIndex, dropIndexes, renameIndex } from './indexes.ts';
 import { truncateTables } from './truncate.ts';
 
 export type DdlStatement =
   | CreateTableStatement
   | DropTableStatement
   | AlterTableStatement
+  | CreateIndexStatement
+  | DropIndexStatement
+  | RenameIndexStatement
   | TruncateStatement;
 
 /** The command tag. Throws DbError; the transaction must then be rolled back. */
@@ -28,12 +34,14 @@ export function runDdl(statement: DdlStatement, ctx: DdlContext): Promise<string
       return createTable(statement, ctx);
     case 'dropTable':
       return dropTables(statement, ctx);
-    case 'alterTable': {
-      const { action } = statement;
-      return action.kind === 'settings'
-        ? alterSettings(statement, action.settings, ctx)
-        : addPrimaryKey(statement, action, ctx);
-    }
+    case 'alterTable':
+      return alterTable(statement, ctx);
+    case 'createIndex':
+      return createIndex(statement, ctx);
+    case 'dropIndex':
+      return dropIndexes(statement, ctx);
+    case 'renameIndex':
+      return renameIndex(statement, ctx);
     case 'truncate':
       return truncateTables(statement, ctx);
   }

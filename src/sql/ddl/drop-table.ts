@@ -1,10 +1,10 @@
 // DROP TABLE.
 
 import { DbError } from '../../base/errors.ts';
-import type { TableDescriptor } from '../catalog/descriptor.ts';
+import { indexIdsOf, type TableDescriptor } from '../catalog/descriptor.ts';
 import type { DropTableStatement, Name } from '../parse/ast.ts';
 import type { DdlContext } from './context.ts';
-import { clearNow, findTable, nothingToDo } from './tables.ts';
+import { findTable, leaveIndexes } from './tables.ts';
 
 const SCHEMAS: ReadonlySet<string> = new Set(['public', 'pg_catalog', 'information_schema']);
 
@@ -20,8 +20,7 @@ export async function dropTables(statement: DropTableStatement, ctx: DdlContext)
   for (const table of [...tables].sort((a, b) => a.id - b.id)) {
     await ctx.catalog.exclusive(ctx.txn, table, () => ctx.checkCancelled());
     await ctx.catalog.drop(ctx.txn, table);
-    ctx.catalog.clearWhenCommitted(ctx.txn, table.primary.id);
-    ctx.schemaChanged(() => clearNow(ctx, table.primary.id), nothingToDo);
+    leaveIndexes(ctx, indexIdsOf(table));
   }
   return 'DROP TABLE';
 }

@@ -3,42 +3,30 @@
 // say.
 
 import { DbError, unsupported } from '../../base/errors.ts';
-import { relationMissing } from '../catalog/errors.ts';
-import type { AlterTableStatement, TableSetting } from '../parse/ast.ts';
-import { positionAt } from './create-table.ts';
+import type { TableDescriptor } from '../catalog/descriptor.ts';
+import type { TableSetting } from '../parse/ast.ts';
+import { positionAt } from './keys.ts';
 import type { DdlContext } from './context.ts';
-import { nothingToDo, takeTable } from './tables.ts';
 
 export async function alterSettings(
-  statement: AlterTableStatement,
+  table: TableDescriptor,
   changes: readonly TableSetting[],
   ctx: DdlContext,
-): Promise<string> {
+): Promise<TableDescriptor> {
   const { settings: cluster } = ctx.cluster;
   if (cluster === undefined) throw unsupported('a setting of a table');
   const known = await cluster.list();
-  const checked = changes.map(({ name, value, at }): [string, string | undefined] => {
+  const settings = new Map(table.settings);
+  for (const { name, value, at } of changes) {
     if (value === undefined && !known.some((one) => one.name === name && one.isPerTable)) {
       throw new DbError('42704', `tables have no setting "${name}"`).at(positionAt(at));
     }
     try {
-      return [name, value === undefined ? undefined : cluster.checkForTable(name, value)];
+      if (value === undefined) settings.delete(name);
+      else settings.set(name, cluster.checkForTable(name, value));
     } catch (error) {
       throw error instanceof DbError ? error.at(positionAt(at)) : error;
     }
-  });
-  const table = await takeTable(ctx, statement.table);
-  if (table === undefined) {
-    if (!statement.ifExists) throw relationMissing({ ...statement.table, at: -1 });
-    ctx.notice('NOTICE', '00000', `relation "${statement.table.name}" does not exist, skipping`);
-    return 'ALTER TABLE';
   }
-  const settings = new Map(table.settings);
-  for (const [name, value] of checked) {
-    if (value === undefined) settings.delete(name);
-    else settings.set(name, value);
-  }
-  await ctx.catalog.replace(ctx.txn, { ...table, settings });
-  ctx.schemaChanged(nothingToDo, nothingToDo);
-  return 'ALTER TABLE';
+  return await ctx.catalog.replace(ctx.txn, { ...table, settings });
 }

@@ -2,7 +2,7 @@
 // keys that nobody sees any more.
 
 import type { Log } from '../../runtime/runtime.ts';
-import { SchemaBusyError } from '../catalog/errors.ts';
+import { relationMissing, SchemaBusyError } from '../catalog/errors.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import type { Name } from '../parse/ast.ts';
 import type { DdlContext } from './context.ts';
@@ -24,7 +24,7 @@ export async function findTable(ctx: DdlContext, name: Name): Promise<TableDescr
 }
 
 /** The table, with everybody else kept off until this transaction ends; undefined when there is none. */
-export async function takeTable(ctx: DdlContext, name: Name): Promise<TableDescriptor | undefined> {
+async function takeTable(ctx: DdlContext, name: Name): Promise<TableDescriptor | undefined> {
   const table = await findTable(ctx, name);
   if (table !== undefined) await ctx.catalog.exclusive(ctx.txn, table, () => ctx.checkCancelled());
   return table;
@@ -47,3 +47,24 @@ export function clearNow(ctx: ClearContext, indexId: number): void {
 }
 
 export function nothingToDo(): void {}
+
+/** Nobody will see their keys once the transaction has committed: they are cleared then. */
+export function leaveIndexes(ctx: DdlContext, indexIds: readonly number[]): void {
+  for (const indexId of indexIds) ctx.catalog.clearWhenCommitted(ctx.txn, indexId);
+  ctx.schemaChanged(() => {
+    for (const indexId of indexIds) clearNow(ctx, indexId);
+  }, nothingToDo);
+}
+
+/** The table of ALTER TABLE, or undefined with a notice where IF EXISTS allows that. */
+export async function takeAltered(
+  ctx: DdlContext,
+  name: Name,
+  ifExists: boolean,
+): Promise<TableDescriptor | undefined> {
+  const table = await takeTable(ctx, name);
+  if (table !== undefined) return table;
+  if (!ifExists) throw relationMissing({ ...name, at: -1 });
+  ctx.notice('NOTICE', '00000', `relation "${name.name}" does not exist, skipping`);
+  return undefined;
+}

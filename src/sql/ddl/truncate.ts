@@ -1,11 +1,11 @@
-// TRUNCATE: the table goes on under the keys of a fresh index; the old keys are cleared when that has committed. So it
+// TRUNCATE: the table goes on under the keys of fresh indexes; the old keys are cleared when that has committed. So it
 // costs the same for any number of rows, and a rollback has nothing to restore.
 
-import type { TableDescriptor } from '../catalog/descriptor.ts';
+import { indexIdsOf, type SecondaryIndex, type TableDescriptor } from '../catalog/descriptor.ts';
 import { relationMissing } from '../catalog/errors.ts';
 import type { TruncateStatement } from '../parse/ast.ts';
 import type { DdlContext } from './context.ts';
-import { clearNow, findTable, nothingToDo } from './tables.ts';
+import { findTable, leaveIndexes } from './tables.ts';
 
 export async function truncateTables(
   statement: TruncateStatement,
@@ -25,17 +25,19 @@ export async function truncateTables(
   return 'TRUNCATE TABLE';
 }
 
-/** The table with a fresh, empty primary index and what else changes with it. */
+/** The table with fresh, empty indexes and what else changes with it. */
 export async function switchIndex(
   ctx: DdlContext,
   table: TableDescriptor,
   changes: Partial<TableDescriptor>,
-  indexId?: number,
 ): Promise<TableDescriptor> {
-  const id = indexId ?? (await ctx.catalog.newIndexId());
+  const id = await ctx.catalog.newIndexId();
   const primary = { ...table.primary, ...changes.primary, id };
-  const next = await ctx.catalog.replace(ctx.txn, { ...table, ...changes, primary });
-  ctx.catalog.clearWhenCommitted(ctx.txn, table.primary.id);
-  ctx.schemaChanged(() => clearNow(ctx, table.primary.id), nothingToDo);
+  const indexes: SecondaryIndex[] = [];
+  for (const index of changes.indexes ?? table.indexes) {
+    indexes.push({ ...index, id: await ctx.catalog.newIndexId() });
+  }
+  const next = await ctx.catalog.replace(ctx.txn, { ...table, ...changes, primary, indexes });
+  leaveIndexes(ctx, indexIdsOf(table));
   return next;
 }

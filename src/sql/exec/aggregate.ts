@@ -4,6 +4,8 @@ import { whenReady } from '../../base/maybe.ts';
 import type { AggregateCall, Expr } from '../../rows/expr.ts';
 import type { Datum } from '../../rows/datum.ts';
 import { HashAggregation } from '../../rows/hash-aggregation.ts';
+import type { ScanProgram } from '../../rows/program.ts';
+import { overEntries } from '../plan/covering.ts';
 import { mapSlots } from '../plan/expr-tools.ts';
 import type { TableNode } from '../plan/nodes.ts';
 import { type CompiledNode, DeferredCursor, drain } from './cursor.ts';
@@ -19,9 +21,8 @@ export function compilePushedAggregate(
   aggregates: readonly AggregateCall[],
   slots: SlotSet,
 ): CompiledNode {
-  const { layout } = node.table;
-  const output = { kind: 'aggregate', groupBy, aggregates } as const;
-  const scan = new CompiledScan(node, { layout, filter: node.filter, output }, slots);
+  if (node.access.index !== undefined) slots.indexOnly.add(node);
+  const scan = new CompiledScan(node, pushedProgram(node, groupBy, aggregates), slots);
   return {
     isStored: false,
     position: (slot) => slot,
@@ -37,6 +38,33 @@ export function compilePushedAggregate(
         },
         () => source.close(),
       );
+    },
+  };
+}
+
+/** Over rows, or over the entries of an index that have all that it takes. */
+function pushedProgram(
+  node: TableNode,
+  groupBy: readonly Expr[],
+  aggregates: readonly AggregateCall[],
+): ScanProgram {
+  const { index } = node.access;
+  if (index === undefined) {
+    const output = { kind: 'aggregate', groupBy, aggregates } as const;
+    return { layout: node.table.layout, filter: node.filter, output };
+  }
+  const over = (e: Expr): Expr => overEntries(index, e);
+  return {
+    layout: index.layout,
+    filter: node.filter === undefined ? undefined : over(node.filter),
+    output: {
+      kind: 'aggregate',
+      groupBy: groupBy.map(over),
+      aggregates: aggregates.map((call) => ({
+        ...call,
+        args: call.args.map(over),
+        filter: call.filter === undefined ? undefined : over(call.filter),
+      })),
     },
   };
 }

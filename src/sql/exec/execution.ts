@@ -1,6 +1,7 @@
 // One execution of a plan: its context, and the statement's parameters followed by the session's values. This room runs
 // plans: closures made once from plan nodes, cursors that answer at once whenever a row is at hand.
 
+import { assert } from '../../base/assert.ts';
 import type { Maybe } from '../../base/maybe.ts';
 import type { Datum } from '../../rows/datum.ts';
 import { type CompiledExpr, compileExpr, type RowAccess, Suspension } from '../../rows/compile.ts';
@@ -8,6 +9,8 @@ import type { Expr } from '../../rows/expr.ts';
 import { type ColumnType, columnType } from '../../rows/types.ts';
 import type { PlanSlot, SessionFunction } from '../plan/session-functions.ts';
 import { hasSubplan, someExpr } from '../plan/expr-tools.ts';
+import type { Transaction } from '../../txn/api.ts';
+import type { TableNode } from '../plan/nodes.ts';
 import { blankRow } from './blank-row.ts';
 import type { ExecContext } from './plan-api.ts';
 import { NO_ROW } from './key-spans.ts';
@@ -24,6 +27,8 @@ export class SlotSet {
   readonly firstSlot: number;
   /** Of all parameters, the slots included. */
   readonly types: readonly ColumnType[];
+  /** Tables whose rows are not looked up, for EXPLAIN. */
+  readonly indexOnly: Set<TableNode> = new Set();
   readonly #slots: readonly CompiledSlot[];
 
   constructor(parameterTypes: readonly ColumnType[], slots: readonly PlanSlot[]) {
@@ -109,6 +114,11 @@ export class Execution {
   refresh(): void {
     this.#slots.fill(this.context, this.params as Datum[], true);
   }
+}
+
+export function transactionOf({ context }: Execution): Transaction {
+  assert(context.txn !== undefined, 'a plan that locks or writes runs in a transaction');
+  return context.txn;
 }
 
 /** Several expressions over one row, into an array that is reused. */

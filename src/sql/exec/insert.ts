@@ -3,33 +3,28 @@
 
 import { MIN_TIMESTAMP } from '../../clock/timestamp.ts';
 import { EMPTY_BYTES } from '../../base/bytes.ts';
-import { DbError } from '../../base/errors.ts';
 import { isPromise, type Maybe, whenReady } from '../../base/maybe.ts';
 import type { RowSlice } from '../../ranges/api.ts';
-import {
-  type CompiledExpr,
-  type CompiledPredicate,
-  compileExpr,
-  compilePredicate,
-  TupleView,
-} from '../../rows/compile.ts';
+import { type CompiledExpr, compileExpr, type TupleView } from '../../rows/compile.ts';
 import type { Datum } from '../../rows/datum.ts';
 import type { Expr } from '../../rows/expr.ts';
 import { LOCK_EXCLUSIVE, type Transaction } from '../../txn/api.ts';
 import type { ResultSink } from '../api.ts';
-import type { ConflictPlan, InsertPlan } from '../plan/nodes.ts';
+import type { InsertPlan } from '../plan/nodes.ts';
 import { blankRow } from './blank-row.ts';
 import { compileNode, slotsIn } from './compile-node.ts';
+import { CompiledConflict, secondTime } from './conflict.ts';
 import { type CompiledNode, drain } from './cursor.ts';
 import { compileProject } from './operators.ts';
-import { Execution, type SlotSet } from './execution.ts';
+import { Execution, type SlotSet, transactionOf } from './execution.ts';
+import { writeIndexed } from './insert-indexed.ts';
 import { NO_ROW } from './key-spans.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { ExecContext, ExecResult } from './plan-api.ts';
 import { answer, Returning } from './returning.ts';
-import { keyText, RowWriter } from './row-writer.ts';
+import { keyText } from './duplicates.ts';
+import { RowWriter } from './row-writer.ts';
 import type { Run } from './select.ts';
-import { transactionOf } from './table.ts';
 
 type Row = readonly Datum[];
 
@@ -50,7 +45,7 @@ class CompiledInsert {
   readonly #hasFreshKeys: boolean;
 
   constructor(plan: InsertPlan, slots: SlotSet) {
-    this.#writer = new RowWriter(plan.table);
+    this.#writer = new RowWriter(plan.table, plan.rules);
     this.#slots = slots;
     this.#rows = plan.rows?.map((row) => new CompiledRow(row, slots));
     this.#sourceRow = new CompiledRow(plan.values, slots);
@@ -73,6 +68,7 @@ class CompiledInsert {
     if (
       only !== undefined &&
       this.#rows?.length === 1 &&
+      this.#writer.indexes.length === 0 &&
       this.#conflict === undefined &&
       this.#returning === undefined
     ) {
@@ -92,7 +88,7 @@ class CompiledInsert {
     const txn = transactionOf(execution);
     const values = row.values(NO_ROW, execution);
     if (writer.hiddenPosition >= 0) values[writer.hiddenPosition] = execution.context.nextRowId();
-    writer.check(values);
+    writer.check(values, execution.context.session);
     const key = writer.key(values);
     if (this.#hasFreshKeys) {
       txn.put(key, writer.encode(values));
@@ -115,7 +111,7 @@ class CompiledInsert {
     const { hiddenPosition } = this.#writer;
     const add = (values: Datum[]): void => {
       if (hiddenPosition >= 0) values[hiddenPosition] = execution.context.nextRowId();
-      this.#writer.check(values);
+      this.#writer.check(values, execution.context.session);
       budget.add(values);
       rows.push(values);
     };
@@ -132,6 +128,7 @@ class CompiledInsert {
   #write(rows: readonly Row[], execution: Execution): Maybe<readonly Row[]> {
     const txn = transactionOf(execution);
     const writer = this.#writer;
+    if (writer.indexes.length > 0) return writeIndexed(writer, rows, this.#conflict, execution);
     const keys = rows.map((values) => writer.key(values));
     if (this.#hasFreshKeys) {
       rows.forEach((values, i) => txn.put(keys[i] as Uint8Array, writer.encode(values)));
@@ -220,12 +217,6 @@ class WriteState {
   }
 }
 
-function secondTime(): DbError {
-  return new DbError('21000', 'ON CONFLICT DO UPDATE command cannot affect row a second time', {
-    hint: 'Ensure that no rows proposed for insertion within the same command have duplicate constrained values.',
-  });
-}
-
 /** A row's expressions by storage position; undefined is filled in later. */
 class CompiledRow {
   readonly #exprs: readonly (CompiledExpr | undefined)[];
@@ -243,42 +234,6 @@ class CompiledRow {
       out[i] = this.#exprs[i]?.(row, execution.params) ?? null;
     }
     return out;
-  }
-}
-
-class CompiledConflict {
-  readonly update:
-    | {
-        readonly set: readonly { readonly position: number; readonly value: CompiledExpr }[];
-        readonly where: CompiledPredicate | undefined;
-      }
-    | undefined;
-  /** SET names key columns: rows may change places. */
-  readonly movesKeys: boolean;
-  readonly #writer: RowWriter;
-
-  constructor(plan: ConflictPlan, writer: RowWriter) {
-    this.#writer = writer;
-    this.movesKeys =
-      plan.kind === 'update' && plan.set.some(({ position }) => writer.isKey(position));
-    this.update =
-      plan.kind === 'nothing'
-        ? undefined
-        : {
-            set: plan.set.map((s) => ({ position: s.position, value: compileExpr(s.value) })),
-            where: plan.where === undefined ? undefined : compilePredicate(plan.where),
-          };
-  }
-
-  /** The row to put; undefined when WHERE says to leave it. */
-  updated(existing: Row, proposed: Row, execution: Execution): Row | undefined {
-    const { set, where } = this.update as NonNullable<CompiledConflict['update']>;
-    const both = new TupleView([...existing, ...proposed]);
-    if (where !== undefined && !where(both, execution.params)) return undefined;
-    const values = existing.slice();
-    for (const { position, value } of set) values[position] = value(both, execution.params);
-    this.#writer.check(values);
-    return values;
   }
 }
 

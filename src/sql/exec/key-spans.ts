@@ -3,7 +3,7 @@
 import { ByteWriter, compareBytes, equalBytes, prefixEnd } from '../../base/bytes.ts';
 import { type ArrayValue, compareDatums, type Datum } from '../../rows/datum.ts';
 import { type CompiledExpr, compileExpr, TupleView } from '../../rows/compile.ts';
-import { encodeKeyDatum, keyPrefix } from '../../rows/key-codec.ts';
+import { encodeKeyDatum, keyPrefix, VALUE_MARK } from '../../rows/key-codec.ts';
 import type { Span } from '../../ranges/api.ts';
 import type { IndexColumn, IndexDescriptor } from '../catalog/descriptor.ts';
 import type { KeyConstraint, KeyValue, TableAccess } from '../plan/spans.ts';
@@ -20,7 +20,9 @@ interface CompiledValue {
 interface CompiledConstraint {
   readonly column: IndexColumn;
   readonly oid: number;
+  readonly nullable: boolean;
   readonly equal: readonly CompiledValue[] | undefined;
+  readonly isNull: boolean;
   readonly bounds: readonly { readonly op: string; readonly value: CompiledValue }[];
 }
 
@@ -33,8 +35,9 @@ export class KeySpans {
   readonly #prefix: Uint8Array;
   readonly #constraints: readonly CompiledConstraint[];
 
-  constructor(index: IndexDescriptor, access: TableAccess) {
-    this.#prefix = keyPrefix(index.id);
+  /** `primary`: the table's, where the access names no other. */
+  constructor(primary: IndexDescriptor, access: TableAccess) {
+    this.#prefix = keyPrefix((access.index?.index ?? primary).id);
     this.#constraints = access.constraints.map(compileConstraint);
   }
 
@@ -46,7 +49,8 @@ export class KeySpans {
   /** For accesses of kind 'spans'. */
   spans(params: readonly Datum[]): Span[] {
     const last = this.#constraints[this.#constraints.length - 1];
-    const ranged = last !== undefined && last.equal === undefined ? last : undefined;
+    const isRanged = last !== undefined && last.equal === undefined && !last.isNull;
+    const ranged = isRanged ? last : undefined;
     const fixed = ranged === undefined ? this.#constraints : this.#constraints.slice(0, -1);
     const prefixes = this.#prefixes(fixed, params);
     if (ranged === undefined) return prefixes.map((p) => ({ start: p, end: prefixEnd(p) }));
@@ -63,8 +67,10 @@ export class KeySpans {
 
   #prefixes(constraints: readonly CompiledConstraint[], params: readonly Datum[]): Uint8Array[] {
     let prefixes: Uint8Array[] = [this.#prefix];
-    for (const { column, oid, equal } of constraints) {
-      const parts = distinctParts(column, oid, equal ?? [], params);
+    for (const { column, oid, equal, isNull } of constraints) {
+      const parts = isNull
+        ? [encoded(column, oid, null)]
+        : distinctParts(column, oid, equal ?? [], params);
       const next: Uint8Array[] = [];
       for (const prefix of prefixes) {
         for (const part of parts) next.push(joined(prefix, part));
@@ -104,6 +110,8 @@ function compileConstraint(constraint: KeyConstraint): CompiledConstraint {
   return {
     column: constraint.column,
     oid: constraint.type.oid,
+    nullable: constraint.nullable,
+    isNull: constraint.isNull,
     equal: constraint.equal?.map(compileValue),
     bounds: constraint.bounds.map(({ op, value }) => ({
       op,
@@ -151,22 +159,27 @@ function tighter(oid: number, old: Bound | undefined, bound: Bound, sign: 1 | -1
 
 function rangeSpan(
   prefix: Uint8Array,
-  { column, oid }: CompiledConstraint,
+  { column, oid, nullable }: CompiledConstraint,
   lower: Bound | undefined,
   upper: Bound | undefined,
 ): Span {
   const first = column.descending ? upper : lower;
   const last = column.descending ? lower : upper;
-  const end = prefixEnd(prefix);
-  let from: Uint8Array | undefined = prefix;
+  // NULLs lie before or behind all values, and satisfy no bound.
+  const values = nullable ? joined(prefix, VALUES) : prefix;
+  const end = prefixEnd(values);
+  let from: Uint8Array | undefined = values;
   if (first !== undefined) {
     const key = joined(prefix, encoded(column, oid, first.value));
     from = first.inclusive ? key : prefixEnd(key);
   }
-  if (last === undefined) return { start: from ?? prefix, end };
+  if (last === undefined) return { start: from ?? values, end };
   const key = joined(prefix, encoded(column, oid, last.value));
-  return { start: from ?? prefix, end: last.inclusive ? prefixEnd(key) : key };
+  return { start: from ?? values, end: last.inclusive ? prefixEnd(key) : key };
 }
+
+/** What a column that is not NULL begins with (rows/key-codec.ts). */
+const VALUES = Uint8Array.of(VALUE_MARK);
 
 const scratch = new ByteWriter(64);
 
@@ -220,6 +233,7 @@ export class PointKey {
   static of(index: IndexDescriptor, access: TableAccess): PointKey | undefined {
     const single =
       access.kind === 'points' &&
+      access.index === undefined &&
       access.constraints.every((c) => c.equal?.length === 1 && c.equal[0]?.each !== true);
     return single ? new PointKey(index, access) : undefined;
   }

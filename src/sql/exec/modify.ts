@@ -19,16 +19,20 @@ import { LOCK_EXCLUSIVE } from '../../txn/api.ts';
 import type { ResultSink } from '../api.ts';
 import type { DeletePlan, SetColumn, UpdatePlan } from '../plan/nodes.ts';
 import { hasSubplan } from '../plan/expr-tools.ts';
+import { changesEntries, writtenBy } from '../plan/table-rules.ts';
 import { drain, drainWaiting } from './cursor.ts';
-import { Execution, type SlotSet } from './execution.ts';
+import { Execution, type SlotSet, transactionOf } from './execution.ts';
+import type { IndexEntries } from './index-entries.ts';
 import { PointKey } from './key-spans.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { ExecContext, ExecResult } from './plan-api.ts';
 import { answer, Returning } from './returning.ts';
-import { keyText, RowWriter } from './row-writer.ts';
+import { keyText } from './duplicates.ts';
+import { RowChanges } from './row-changes.ts';
+import { RowWriter } from './row-writer.ts';
 import { copyRow } from './sort.ts';
 import type { Run } from './select.ts';
-import { compileLockedRows, transactionOf } from './table.ts';
+import { compileLockedRows } from './table.ts';
 
 type Row = readonly Datum[];
 
@@ -36,11 +40,14 @@ interface Change {
   readonly key: Uint8Array;
   /** The row as it will be; of a DELETE with RETURNING, as it was. */
   readonly values: Row;
+  /** As it is stored; where it has other entries than its key. */
+  readonly before: Row;
 }
 
 export function compileUpdate(plan: UpdatePlan, slots: SlotSet): Run {
   const update = new CompiledUpdate(plan, slots);
-  const point = update.movesKeys ? undefined : PointModify.of(plan, slots);
+  const isPlain = !update.movesKeys && update.changing.length === 0;
+  const point = isPlain ? PointModify.of(plan, slots) : undefined;
   if (point === undefined) {
     return (context, params, sink, maxRows) => update.execute(context, params, sink, maxRows);
   }
@@ -51,7 +58,8 @@ export function compileUpdate(plan: UpdatePlan, slots: SlotSet): Run {
 }
 
 export function compileDelete(plan: DeletePlan, slots: SlotSet): Run {
-  const point = PointModify.of(plan, slots);
+  const hasIndexes = plan.rules.indexes.length > 0;
+  const point = hasIndexes ? undefined : PointModify.of(plan, slots);
   if (point !== undefined) {
     return (context, params) =>
       point.execute(context, params, 'DELETE', (_, execution, key) => {
@@ -62,21 +70,37 @@ export function compileDelete(plan: DeletePlan, slots: SlotSet): Run {
   const width = input.table.layout.types.length;
   const returning = plan.returning === undefined ? undefined : new Returning(plan.returning, slots);
   const rows = new LockedRows(plan, slots);
+  const writer = hasIndexes ? new RowWriter(input.table, plan.rules) : undefined;
+  const isWanted = returning !== undefined || hasIndexes;
   return (context, params, sink, maxRows) => {
     const execution = new Execution(context, params, slots);
-    const gathered = rows.gather(execution, (row) =>
-      returning === undefined ? NO_VALUES : copyRow(row, width),
+    const gathered = rows.gather(execution, (row) => (isWanted ? copyRow(row, width) : NO_VALUES));
+    return whenReady(gathered, (changes) =>
+      whenReady(removeAll(changes, writer, execution), () => {
+        const returned = returning?.rows(
+          changes.map((c) => c.values),
+          execution,
+        );
+        return answer(returned, `DELETE ${changes.length}`, execution, sink, maxRows);
+      }),
     );
-    return whenReady(gathered, (changes) => {
-      const txn = transactionOf(execution);
-      for (const { key } of changes) txn.delete(key);
-      const returned = returning?.rows(
-        changes.map((c) => c.values),
-        execution,
-      );
-      return answer(returned, `DELETE ${changes.length}`, execution, sink, maxRows);
-    });
   };
+}
+
+/** `writer`: of a table with secondary indexes. */
+function removeAll(
+  changes: readonly Change[],
+  writer: RowWriter | undefined,
+  execution: Execution,
+): Maybe<void> {
+  const txn = transactionOf(execution);
+  if (writer === undefined) {
+    for (const { key } of changes) txn.delete(key);
+    return;
+  }
+  const all = new RowChanges(writer);
+  for (const { values } of changes) all.delete(values);
+  return all.apply(txn);
 }
 
 const NO_VALUES: Row = [];
@@ -85,6 +109,8 @@ class CompiledUpdate {
   readonly writer: RowWriter;
   /** SET names key columns: rows may change places. */
   readonly movesKeys: boolean;
+  /** Indexes whose entries it may change. */
+  readonly changing: readonly IndexEntries[];
   readonly #slots: SlotSet;
   readonly #set: readonly { readonly position: number; readonly value: CompiledExpr }[];
   readonly #isVolatile: boolean;
@@ -94,7 +120,7 @@ class CompiledUpdate {
 
   constructor(plan: UpdatePlan, slots: SlotSet) {
     const { table } = plan.input;
-    this.writer = new RowWriter(table);
+    this.writer = new RowWriter(table, plan.rules);
     this.#slots = slots;
     this.#set = plan.set.map((s: SetColumn) => ({
       position: s.position,
@@ -102,7 +128,12 @@ class CompiledUpdate {
     }));
     this.#isVolatile = plan.set.some((s) => slots.isVolatile(s.value));
     this.#width = table.layout.types.length;
-    this.movesKeys = plan.set.some((s) => this.writer.isKey(s.position));
+    const written = writtenBy(plan.rules, plan.set);
+    this.movesKeys = [...written].some((position) => this.writer.isKey(position));
+    // Entries lead to their rows by key.
+    this.changing = this.movesKeys
+      ? this.writer.indexes
+      : this.writer.indexes.filter(({ rule }) => changesEntries(rule, written));
     this.#rows = new LockedRows(plan, slots);
     this.#returning =
       plan.returning === undefined ? undefined : new Returning(plan.returning, slots);
@@ -115,7 +146,11 @@ class CompiledUpdate {
     maxRows: number,
   ): Maybe<ExecResult> {
     const execution = new Execution(context, params, this.#slots);
-    const gathered = this.#rows.gather(execution, (row) => this.newRow(row, execution));
+    const gathered = this.#rows.gather(
+      execution,
+      (row) => this.newRow(row, execution),
+      this.changing.length > 0 ? this.#width : 0,
+    );
     return whenReady(gathered, (changes) =>
       whenReady(this.#write(changes, execution), () => {
         const returned = this.#returning?.rows(
@@ -134,11 +169,16 @@ class CompiledUpdate {
       const { position, value } = this.#set[i] as { position: number; value: CompiledExpr };
       values[position] = value(row, execution.params);
     }
-    this.writer.check(values);
+    this.writer.check(values, execution.context.session);
     return values;
   }
 
   #write(changes: readonly Change[], execution: Execution): Maybe<void> {
+    if (this.changing.length > 0) {
+      const all = new RowChanges(this.writer, this.changing);
+      for (const { before, values } of changes) all.update(before, values);
+      return all.apply(transactionOf(execution));
+    }
     if (this.movesKeys) return this.#move(changes, execution);
     const txn = transactionOf(execution);
     for (const { key, values } of changes) txn.put(key, this.writer.encode(values));
@@ -164,7 +204,7 @@ class CompiledUpdate {
     );
     return whenReady(check, (found) => {
       found.forEach((stored, i) => {
-        if (stored !== undefined) throw writer.duplicate((entered[i] as Change).values);
+        if (stored !== undefined) throw writer.duplicate((entered[i] as { values: Row }).values);
       });
       for (const { key } of changes) if (!taken.has(keyText(key))) txn.delete(key);
       for (const { key, values } of puts) txn.put(key, writer.encode(values));
@@ -193,7 +233,8 @@ class LockedRows {
     this.#isVolatile = residual !== undefined && slots.isVolatile(residual);
   }
 
-  gather(execution: Execution, valuesOf: (row: RowView) => Row): Maybe<Change[]> {
+  /** `width`: of the rows as they are, where they are wanted. */
+  gather(execution: Execution, valuesOf: (row: RowView) => Row, width = 0): Maybe<Change[]> {
     const cursor = this.#open(execution);
     const changes: Change[] = [];
     const budget = new MemoryBudget('UPDATE or DELETE');
@@ -202,7 +243,9 @@ class LockedRows {
       if (this.#residual !== undefined && !this.#residual(cursor.row, execution.params)) return;
       const values = valuesOf(cursor.row);
       budget.add(values);
-      changes.push({ key: cursor.key(), values });
+      const before = width === 0 ? NO_VALUES : copyRow(cursor.row, width);
+      if (width > 0) budget.add(before);
+      changes.push({ key: cursor.key(), values, before });
     };
     const drained = this.#suspends ? drainWaiting(cursor, take) : drain(cursor, take);
     return whenReady(drained, () => changes);

@@ -28,7 +28,8 @@ export function compileStatement(ast: Statement, environment: PlanEnvironment): 
 }
 
 export function compilePlan(plan: Plan): CompiledPlan {
-  const run = runOf(plan);
+  const slots = new SlotSet(plan.parameterTypes, plan.slots);
+  const run = runOf(plan, slots);
   return {
     parameterTypes: plan.parameterTypes,
     fields: fieldsOf(plan),
@@ -37,12 +38,11 @@ export function compilePlan(plan: Plan): CompiledPlan {
     tables: plan.tables,
     literalDependent: plan.literalDependent,
     execute: run,
-    explain: () => explainPlan(plan),
+    explain: () => explainPlan(plan, (node) => slots.indexOnly.has(node)),
   };
 }
 
-function runOf(plan: Plan): Run {
-  const slots = new SlotSet(plan.parameterTypes, plan.slots);
+function runOf(plan: Plan, slots: SlotSet): Run {
   const run = compileRun(plan, slots);
   if (plan.subplans.length === 0) return run;
   const queries = compileSubplans(plan.subplans, slots);

@@ -1,6 +1,5 @@
 // Reading one table: rows by their keys in groups, or scans of spans with filter and projection done where the rows are.
 
-import { assert } from '../../base/assert.ts';
 import { EMPTY_BYTES } from '../../base/bytes.ts';
 import { isPromise, type Maybe } from '../../base/maybe.ts';
 import type { RowScan, ScanBatch, ScanRequest, Span } from '../../ranges/api.ts';
@@ -14,31 +13,29 @@ import {
   type ScanProgram,
 } from '../../rows/program.ts';
 import { type RowLayout, RowView } from '../../rows/row-codec.ts';
-import type { LockOptions, Transaction } from '../../txn/api.ts';
-import { parametersIn } from '../plan/expr-tools.ts';
+import type { LockOptions } from '../../txn/api.ts';
+import { isCovered, isOverEntries, overEntries } from '../plan/covering.ts';
+import { conjunction, conjunctsOf, parametersIn } from '../plan/expr-tools.ts';
 import type { TableNode } from '../plan/nodes.ts';
-import type { CompiledNode, Cursor } from './cursor.ts';
-import type { Execution, SlotSet } from './execution.ts';
+import type { IndexRule } from '../plan/table-rules.ts';
+import type { CompiledNode } from './cursor.ts';
+import { type Execution, type SlotSet, transactionOf } from './execution.ts';
+import { EntryKeys } from './index-entries.ts';
 import { KeySpans } from './key-spans.ts';
+import { LookupCursor, type TableCursor } from './lookup.ts';
 
 /** Bytes that one batch of a scan may have. */
 const BATCH_BYTES = 128 * 1024;
 /** Rows that are got by key at once. */
 const POINT_BATCH = 256;
 
-/** A cursor over stored rows that can say each row's key. */
-export interface TableCursor extends Cursor {
-  readonly row: RowView;
-  /** A copy. */
-  key(): Uint8Array;
-}
-
 /** Whole rows with their keys, for statements that write them. */
 export function compileLockedRows(
   node: TableNode,
   slots: SlotSet,
 ): (execution: Execution) => TableCursor {
-  if (node.access.kind === 'points') return pointsOpener(node);
+  if (node.access.index !== undefined) return lookupOpener(node, node.access.index, slots);
+  if (node.access.kind === 'points') return pointsOpener(node, node.table.layout, node.filter);
   const output = { kind: 'rows', withKeys: true, columns: undefined } as const;
   const scan = new CompiledScan(
     node,
@@ -54,8 +51,10 @@ export function compileTable(
   slots: SlotSet,
 ): CompiledNode {
   const { base, table } = node;
+  const { index } = node.access;
+  if (index !== undefined) return compileIndex(node, index, needed, slots);
   if (node.access.kind === 'points') {
-    const open = pointsOpener(node);
+    const open = pointsOpener(node, table.layout, node.filter);
     return { isStored: true, position: (slot) => slot - base, open };
   }
   const all = table.layout.types.map((_, i) => i);
@@ -116,8 +115,75 @@ export class CompiledScan {
       limitRows: rowsWanted,
       batchBytes: BATCH_BYTES,
     };
-    return new ScanCursor(execution, spans, request, this.#layout, this.#node.lock);
+    const { entryLock, lock } = this.#node;
+    return new ScanCursor(execution, spans, request, this.#layout, entryLock ?? lock);
   }
+}
+
+/** Through a secondary index: its entries alone if they have all that is needed, otherwise the rows behind them. */
+function compileIndex(
+  node: TableNode,
+  index: IndexRule,
+  needed: ReadonlySet<number>,
+  slots: SlotSet,
+): CompiledNode {
+  const { base, table } = node;
+  const positions = [...needed]
+    .map((slot) => slot - base)
+    .filter((position) => position >= 0 && position < table.layout.types.length);
+  if (!isCovered(node, positions)) {
+    const open = lookupOpener(node, index, slots);
+    return { isStored: true, position: (slot) => slot - base, open };
+  }
+  slots.indexOnly.add(node);
+  const filter = node.filter === undefined ? undefined : overEntries(index, node.filter);
+  const { layout } = index;
+  const position = (slot: number): number => index.positions.indexOf(slot - base);
+  if (node.access.kind === 'points') {
+    return { isStored: true, position, open: pointsOpener(node, layout, filter) };
+  }
+  const output = { kind: 'rows', withKeys: false, columns: undefined } as const;
+  const scan = new CompiledScan(node, { layout, filter, output }, slots);
+  return { isStored: true, position, open: (execution, wanted) => scan.open(execution, wanted) };
+}
+
+function lookupOpener(
+  node: TableNode,
+  index: IndexRule,
+  slots: SlotSet,
+): (execution: Execution, rowsWanted?: number) => TableCursor {
+  const conjuncts = conjunctsOf(node.filter);
+  const here = conjunction(conjuncts.filter((part) => isOverEntries(index, part)));
+  const filter = here === undefined ? undefined : overEntries(index, here);
+  // What is skipped over when it is locked is read without a lock on the entry: it may have changed since.
+  const rest =
+    node.lock?.wait === 'skip'
+      ? node.conditions
+      : conjunction(conjuncts.filter((part) => !isOverEntries(index, part)));
+  const rowFilter = rest === undefined ? undefined : compilePackedPredicate(rest);
+  if (node.access.kind === 'points') {
+    const open = pointsOpener(node, index.layout, filter);
+    const keys = new EntryKeys(node.table, index);
+    return (execution) =>
+      new LookupCursor(node, execution, () => open(execution), keys, rowFilter, 0);
+  }
+  const columns = node.table.primary.columns.map((c) => index.positions.indexOf(c.position));
+  const program: ScanProgram = {
+    layout: index.layout,
+    filter,
+    output: { kind: 'rows', withKeys: false, columns },
+  };
+  const scan = new CompiledScan(node, program, slots);
+  const keys = new EntryKeys(node.table, index, programOutputLayout(program));
+  return (execution, rowsWanted = 0) =>
+    new LookupCursor(
+      node,
+      execution,
+      (wanted) => scan.open(execution, wanted),
+      keys,
+      rowFilter,
+      rowsWanted,
+    );
 }
 
 class ScanCursor implements TableCursor {
@@ -212,15 +278,23 @@ class ScanCursor implements TableCursor {
   }
 }
 
-function pointsOpener(node: TableNode): (execution: Execution) => TableCursor {
+function pointsOpener(
+  node: TableNode,
+  layout: RowLayout,
+  filter: Expr | undefined,
+): (execution: Execution) => TableCursor {
   const keys = new KeySpans(node.table.primary, node.access);
-  const filter = node.filter === undefined ? undefined : compilePackedPredicate(node.filter);
-  return (execution) => new PointsCursor(node, execution, keys.points(execution.params), filter);
+  const holds = filter === undefined ? undefined : compilePackedPredicate(filter);
+  return (execution) => {
+    const found = keys.points(execution.params);
+    return new PointsCursor(node, layout, execution, found, holds);
+  };
 }
 
 class PointsCursor implements TableCursor {
   readonly row: RowView = new RowView();
   readonly #node: TableNode;
+  readonly #layout: RowLayout;
   readonly #execution: Execution;
   readonly #keys: readonly Uint8Array[];
   readonly #filter: PackedPredicate | undefined;
@@ -232,11 +306,13 @@ class PointsCursor implements TableCursor {
 
   constructor(
     node: TableNode,
+    layout: RowLayout,
     execution: Execution,
     keys: Uint8Array[],
     filter: PackedPredicate | undefined,
   ) {
     this.#node = node;
+    this.#layout = layout;
     this.#execution = execution;
     this.#keys = node.reverse ? keys.reverse() : keys;
     this.#filter = filter;
@@ -265,7 +341,7 @@ class PointsCursor implements TableCursor {
   }
 
   #step(): boolean {
-    const { layout } = this.#node.table;
+    const layout = this.#layout;
     while (this.#at < this.#rows.length) {
       const bytes = this.#rows[this.#at++];
       if (bytes === undefined) continue;
@@ -286,14 +362,9 @@ class PointsCursor implements TableCursor {
     context.checkCancelled();
     const keys = this.#keys.slice(this.#first, this.#first + POINT_BATCH);
     if (context.reads !== undefined) context.reads.keys += keys.length;
-    const { lock } = this.#node;
+    const lock = this.#node.entryLock ?? this.#node.lock;
     return lock === undefined
       ? context.view.getMany(keys)
       : transactionOf(this.#execution).getManyLocked(keys, lock);
   }
-}
-
-export function transactionOf({ context }: Execution): Transaction {
-  assert(context.txn !== undefined, 'a plan that locks or writes runs in a transaction');
-  return context.txn;
 }

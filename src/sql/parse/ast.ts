@@ -10,6 +10,9 @@ export type Statement =
   | DropTableStatement
   | AlterTableStatement
   | TruncateStatement
+  | CreateIndexStatement
+  | DropIndexStatement
+  | RenameIndexStatement
   | TransactionStatement
   | SetStatement
   | ShowStatement
@@ -326,7 +329,10 @@ export interface InsertStatement {
   readonly source: SelectStatement | undefined;
   readonly onConflict:
     | {
-        readonly columns: readonly string[] | undefined;
+        /** Columns, or expressions of an index. */
+        readonly elements: readonly Expression[] | undefined;
+        /** The predicate of a partial index. */
+        readonly predicate: Expression | undefined;
         readonly constraint: string | undefined;
         readonly action: 'nothing' | 'update';
         readonly set: readonly Assignment[];
@@ -367,8 +373,27 @@ export interface ColumnDefinition {
   readonly notNull: boolean;
   readonly primaryKey: boolean;
   readonly default: Expression | undefined;
+  /** GENERATED ALWAYS AS (…) STORED. */
+  readonly generated: Expression | undefined;
   readonly at: number;
 }
+
+export type TableConstraint =
+  | {
+      readonly kind: 'check';
+      readonly name: string | undefined;
+      readonly expr: Expression;
+      /** NOT VALID. */
+      readonly notValid: boolean;
+      readonly at: number;
+    }
+  | {
+      readonly kind: 'unique';
+      readonly name: string | undefined;
+      readonly columns: readonly string[];
+      readonly stored: readonly string[];
+      readonly at: number;
+    };
 
 export interface CreateTableStatement {
   readonly kind: 'createTable';
@@ -382,6 +407,8 @@ export interface CreateTableStatement {
         readonly at: number;
       }
     | undefined;
+  /** Those of columns too. */
+  readonly constraints: readonly TableConstraint[];
   readonly at: number;
 }
 
@@ -396,15 +423,55 @@ export interface AlterTableStatement {
   readonly kind: 'alterTable';
   readonly table: Name;
   readonly ifExists: boolean;
-  readonly action:
-    | {
-        readonly kind: 'addPrimaryKey';
-        readonly name: string | undefined;
-        readonly columns: readonly string[];
-        readonly at: number;
-      }
-    | { readonly kind: 'settings'; readonly settings: readonly TableSetting[] };
+  /** In the order in which they are written; at least one. */
+  readonly actions: readonly AlterTableAction[];
 }
+
+export type AlterTableAction =
+  | {
+      readonly kind: 'addPrimaryKey';
+      readonly name: string | undefined;
+      readonly columns: readonly string[];
+      readonly at: number;
+    }
+  | { readonly kind: 'settings'; readonly settings: readonly TableSetting[] }
+  | {
+      readonly kind: 'addColumn';
+      readonly column: ColumnDefinition;
+      readonly constraints: readonly TableConstraint[];
+      readonly ifNotExists: boolean;
+    }
+  | {
+      readonly kind: 'dropColumn';
+      readonly column: string;
+      readonly ifExists: boolean;
+      readonly cascade: boolean;
+    }
+  /** Without a default: DROP DEFAULT. */
+  | {
+      readonly kind: 'setDefault';
+      readonly column: string;
+      readonly default: Expression | undefined;
+    }
+  | { readonly kind: 'setNotNull'; readonly column: string; readonly notNull: boolean }
+  | {
+      readonly kind: 'alterType';
+      readonly column: string;
+      readonly type: TypeName;
+      readonly using: Expression | undefined;
+      readonly at: number;
+    }
+  | { readonly kind: 'addConstraint'; readonly constraint: TableConstraint }
+  | {
+      readonly kind: 'dropConstraint';
+      readonly name: string;
+      readonly ifExists: boolean;
+      readonly cascade: boolean;
+    }
+  | { readonly kind: 'validateConstraint'; readonly name: string }
+  | { readonly kind: 'renameColumn'; readonly column: string; readonly to: string }
+  | { readonly kind: 'renameTable'; readonly to: string }
+  | { readonly kind: 'renameConstraint'; readonly name: string; readonly to: string };
 
 /** `value` undefined: RESET. */
 export interface TableSetting {
@@ -416,6 +483,42 @@ export interface TableSetting {
 export interface TruncateStatement {
   readonly kind: 'truncate';
   readonly tables: readonly Name[];
+}
+
+export interface IndexElement {
+  /** Of kind column where it is one alone. */
+  readonly expr: Expression;
+  readonly descending: boolean;
+  readonly nullsFirst: boolean | undefined;
+}
+
+export interface CreateIndexStatement {
+  readonly kind: 'createIndex';
+  readonly name: string | undefined;
+  readonly table: Name;
+  readonly unique: boolean;
+  readonly concurrently: boolean;
+  readonly ifNotExists: boolean;
+  readonly elements: readonly IndexElement[];
+  /** INCLUDE or STORING. */
+  readonly stored: readonly string[];
+  readonly where: Expression | undefined;
+  readonly at: number;
+}
+
+export interface DropIndexStatement {
+  readonly kind: 'dropIndex';
+  readonly indexes: readonly Name[];
+  readonly ifExists: boolean;
+  readonly cascade: boolean;
+  readonly concurrently: boolean;
+}
+
+export interface RenameIndexStatement {
+  readonly kind: 'renameIndex';
+  readonly index: Name;
+  readonly to: string;
+  readonly ifExists: boolean;
 }
 
 export type AsOfBound = 'exact' | 'follower' | 'maxStaleness' | 'minTimestamp';

@@ -75,17 +75,14 @@ function lowerConflict(
   node: OnConflictClause,
 ): NonNullable<InsertStatement['onConflict']> {
   const { infer } = node;
-  if (infer?.whereClause !== undefined) {
-    throw ctx.unsupported('ON CONFLICT (…) WHERE', infer.location);
-  }
-  const columns = infer?.indexElems?.map((element) => {
+  const elements = infer?.indexElems?.map((element): Expression => {
     expectNode('IndexElem' in element, 'a conflict target was expected');
-    const { name, collation, opclass } = element.IndexElem;
-    if (name === undefined) throw ctx.unsupported('ON CONFLICT (expression)', infer.location);
+    const { name, expr, collation, opclass } = element.IndexElem;
     if (collation !== undefined || opclass !== undefined) {
       throw ctx.unsupported('a collation or operator class in ON CONFLICT', infer.location);
     }
-    return name;
+    if (expr !== undefined) return lowerExpression(ctx, expr);
+    return { kind: 'column', path: [name ?? ''], at: ctx.at(infer.location) };
   });
   const action = node.action === 'ONCONFLICT_UPDATE' ? 'update' : 'nothing';
   if (action === 'update' && infer === undefined) {
@@ -93,7 +90,8 @@ function lowerConflict(
     throw ctx.fail('42601', message, node.location);
   }
   return {
-    columns,
+    elements,
+    predicate: lowerOptional(ctx, infer?.whereClause),
     constraint: infer?.conname,
     action,
     set: lowerAssignments(ctx, node.targetList),

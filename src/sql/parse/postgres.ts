@@ -13,7 +13,9 @@ import { isSpace, Lexer } from './lexer.ts';
 import { expectNode, Lowering, locationOf, type QueryLowering, tagOf } from './lower-context.ts';
 import { lowerExpression } from './lower-expression.ts';
 import { lowerSelect } from './lower-select.ts';
-import { lowerAlterTable, lowerCreateTable, lowerDrop, lowerTruncate } from './lower-table.ts';
+import { lowerAlterTable, lowerRename } from './lower-alter.ts';
+import { lowerIndex } from './lower-index.ts';
+import { lowerCreateTable, lowerDrop, lowerTruncate } from './lower-table.ts';
 import {
   lowerCopy,
   lowerDeallocate,
@@ -148,7 +150,6 @@ function lowerRaw(
 /** Names of statements that don't follow from their nodes'. */
 const statements: Readonly<Record<string, string>> = {
   ViewStmt: 'CREATE VIEW',
-  IndexStmt: 'CREATE INDEX',
   RuleStmt: 'CREATE RULE',
   CreateSeqStmt: 'CREATE SEQUENCE',
   AlterSeqStmt: 'ALTER SEQUENCE',
@@ -160,7 +161,6 @@ const statements: Readonly<Record<string, string>> = {
   CreateEnumStmt: 'CREATE TYPE',
   CreateRangeStmt: 'CREATE TYPE',
   DefineStmt: 'CREATE of this kind of object',
-  RenameStmt: 'ALTER … RENAME',
   GrantRoleStmt: 'GRANT',
   ConstraintsSetStmt: 'SET CONSTRAINTS',
   DeclareCursorStmt: 'DECLARE CURSOR',
@@ -198,6 +198,8 @@ function lowerStatement(ctx: Lowering, node: Node): Statement {
   if ('CreateStmt' in node) return lowerCreateTable(ctx, node.CreateStmt);
   if ('DropStmt' in node) return lowerDrop(ctx, node.DropStmt);
   if ('AlterTableStmt' in node) return lowerAlterTable(ctx, node.AlterTableStmt);
+  if ('RenameStmt' in node) return lowerRename(ctx, node.RenameStmt);
+  if ('IndexStmt' in node) return lowerIndex(ctx, node.IndexStmt);
   if ('TruncateStmt' in node) return lowerTruncate(ctx, node.TruncateStmt);
   if ('VariableSetStmt' in node) return lowerSet(ctx, node.VariableSetStmt);
   if ('VariableShowStmt' in node) {

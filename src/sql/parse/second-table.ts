@@ -58,6 +58,7 @@ function lowerCreate(tree: Tree, expressions: SecondExpressions): Statement {
     ifNotExists: tree['if_not_exists'] !== null,
     columns,
     primaryKey,
+    constraints: [],
     at,
   };
 }
@@ -83,6 +84,7 @@ function lowerColumn(tree: Tree, expressions: SecondExpressions): ColumnDefiniti
     notNull: nullable.toLowerCase() === 'not null',
     primaryKey: typeof tree['primary_key'] === 'string',
     default: expressions.optional(initial),
+    generated: undefined,
     at,
   };
 }
@@ -107,6 +109,6 @@ function lowerAlter(tree: Tree): Statement {
     kind: 'alterTable',
     table: onlyTable(tree['table']),
     ifExists: tree['if_exists'] !== null,
-    action: { kind: 'addPrimaryKey', ...lowerKey(treeOf(action['create_definitions'])) },
+    actions: [{ kind: 'addPrimaryKey', ...lowerKey(treeOf(action['create_definitions'])) }],
   };
 }

@@ -216,7 +216,11 @@ class SecondLowering {
     const update = action['type'] === 'update';
     if (!update && action['value'] !== 'nothing') throw new Refusal('ON CONFLICT');
     return {
-      columns: target === undefined ? undefined : treesOf(target['expr']).map(nameOf),
+      elements:
+        target === undefined
+          ? undefined
+          : treesOf(target['expr']).map((one) => ({ kind: 'column', path: [nameOf(one)], at })),
+      predicate: undefined,
       constraint: undefined,
       action: update ? 'update' : 'nothing',
       set: update ? this.#assignments(action['set']) : [],

@@ -1,13 +1,14 @@
 // What the binding of one statement shares: parameters, session slots, the catalog and what was used of it.
 
-import { unsupported } from '../../base/errors.ts';
+import { DbError, unsupported } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
+import { parseText } from '../../rows/text-format.ts';
 import { type ColumnType, UNKNOWN, columnType } from '../../rows/types.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import type { PlanEnvironment } from '../exec/plan-api.ts';
 import type { LiteralValue, Name, SelectStatement } from '../parse/ast.ts';
 import { ParameterTypes } from '../types/parameters.ts';
-import { someExpr } from './expr-tools.ts';
+import { rewrite, someExpr } from './expr-tools.ts';
 import type { SelectPlan, Subplan } from './nodes.ts';
 import type { PlanSlot, SessionFunction } from './session-functions.ts';
 
@@ -89,6 +90,19 @@ export class PlanContext {
     return literal;
   }
 
+  /** With the literals that the fingerprint took out in their places again. */
+  withLiterals(expr: Expr): Expr {
+    return rewrite(expr, (e) => {
+      if (e.kind !== 'parameter') return undefined;
+      const literal = this.parameters.literal(e.index);
+      return literal === undefined ? e : (constantOf(literal, e.type) ?? e);
+    });
+  }
+
+  dependOnLiterals(): void {
+    this.literalDependent = true;
+  }
+
   sessionCall(fn: SessionFunction, args: readonly Expr[]): Expr {
     const first = this.parameters.count;
     const late = args.some((arg) =>
@@ -128,6 +142,18 @@ export class PlanContext {
       const slot = this.slots[e.index - first] as PlanSlot;
       return slot.kind === 'session' && slot.function.volatile;
     });
+  }
+}
+
+/** Undefined when its type does not take it. */
+function constantOf(literal: LiteralValue, type: ColumnType): Expr | undefined {
+  if (literal.type === 'null' || literal.type === 'bool' || type.oid === UNKNOWN) return undefined;
+  const text = literal.type === 'string' ? literal.value : literal.text;
+  try {
+    return { kind: 'constant', type, value: parseText(type, text) };
+  } catch (error) {
+    if (error instanceof DbError) return undefined;
+    throw error;
   }
 }
 

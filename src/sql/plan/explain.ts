@@ -20,9 +20,11 @@ function slotText(slot: PlanSlot | undefined): string {
 class Tree {
   readonly lines: Line[] = [];
   readonly #plan: Plan;
+  readonly isIndexOnly: (node: TableNode) => boolean;
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, isIndexOnly: (node: TableNode) => boolean) {
     this.#plan = plan;
+    this.isIndexOnly = isIndexOnly;
   }
 
   names(input: PlanNode | undefined): Names {
@@ -51,8 +53,12 @@ class Tree {
   }
 }
 
-export function explainPlan(plan: Plan): readonly string[] {
-  const tree = new Tree(plan);
+/** `isIndexOnly`: of what is read through an index, whether no row is looked up. */
+export function explainPlan(
+  plan: Plan,
+  isIndexOnly: (node: TableNode) => boolean,
+): readonly string[] {
+  const tree = new Tree(plan, isIndexOnly);
   const { statement } = plan;
   switch (statement.kind) {
     case 'select':
@@ -201,17 +207,21 @@ function slotExpr(index: number, types: readonly ColumnType[]): Expr {
 
 function explainTable(tree: Tree, depth: number, node: TableNode): void {
   const { access, table, lock } = node;
+  const { index } = access;
   const keys = access.constraints.reduce((n, c) => n * (c.equal?.length ?? 1), 1);
   const some = access.constraints.some((c) => c.equal?.some((value) => value.each) ?? false);
   const points = some ? 'Point Gets' : keys === 1 ? 'Point Get' : `Point Gets (${keys})`;
   const how = access.kind === 'points' ? points : 'Scan';
-  tree.add(depth, `${how} ${table.name}${node.reverse ? ' in reverse' : ''}`);
+  const alone = index !== undefined && tree.isIndexOnly(node) ? 'Index Only ' : 'Index ';
+  const what = index === undefined ? how : alone + how;
+  const using = index === undefined ? '' : ` using ${index.index.name}`;
+  tree.add(depth, `${what} ${table.name}${using}${node.reverse ? ' in reverse' : ''}`);
   const local = { ...node, base: 0 };
   const names = tree.names(local);
   if (access.kind === 'spans' && access.constraints.length === 0) {
-    tree.add(depth + 1, 'Span: the whole table');
+    tree.add(depth + 1, `Span: the whole ${index === undefined ? 'table' : 'index'}`);
   } else {
-    const parts = access.constraints.map((c) => constraintText(c, names));
+    const parts = access.constraints.map((c) => constraintText(node, c, names));
     tree.add(depth + 1, `${access.kind === 'points' ? 'Key' : 'Span'}: ${parts.join(', ')}`);
   }
   if (node.filter !== undefined) tree.note(depth, 'Filter', [node.filter], local);
@@ -222,9 +232,14 @@ function explainTable(tree: Tree, depth: number, node: TableNode): void {
   }
 }
 
-function constraintText(constraint: KeyConstraint, names: Names): string {
-  const column = names.column(constraint.column.position);
-  const { equal, bounds } = constraint;
+function constraintText(node: TableNode, constraint: KeyConstraint, names: Names): string {
+  const { position } = constraint.column;
+  const expression = node.access.index?.expressions[-1 - position];
+  const column =
+    expression === undefined ? names.column(position) : `(${exprText(expression, names)})`;
+  const { equal, bounds, isNull } = constraint;
+  if (isNull) return `${column} IS NULL`;
+  if (equal === undefined && bounds.length === 0) return `${column} IS NOT NULL`;
   if (equal !== undefined) {
     const values = equal.map((v) => {
       const shown = exprText(v.expr, names);

@@ -13,6 +13,7 @@ import type { ExpressionBinder } from './expressions.ts';
 import type { PlanNode, SelectPlan, SortKey } from './nodes.ts';
 import { keyOrder } from './order.ts';
 import type { BoundOrder } from './order-by.ts';
+import { isSelective } from './spans.ts';
 
 export interface Limits {
   readonly limit: Expr | undefined;
@@ -36,7 +37,7 @@ export function finish(pieces: Pieces): SelectPlan {
   const { order, distinct, distinctOn, outputs, fields, limits } = pieces;
   let { node } = pieces;
   const plain = !distinct && distinctOn === undefined && !limits.withTies;
-  const inKeyOrder = plain ? readInOrder(node, order) : undefined;
+  const inKeyOrder = plain ? readInOrder(node, order, limits.limit !== undefined) : undefined;
   if (inKeyOrder !== undefined) node = inKeyOrder;
   else if (order.length > 0 || !plain) return sorted(pieces);
   node = limited(node, limits, []);
@@ -76,16 +77,30 @@ function limited(
   return { kind: 'limit', input: node, limit, offset, ties: withTies ? keys : undefined };
 }
 
-/** The node reading its table in the order asked for, if its key has it. */
-function readInOrder(node: PlanNode, order: readonly BoundOrder[]): PlanNode | undefined {
+/** The node reading its table in the order asked for, if a key has it. */
+function readInOrder(
+  node: PlanNode,
+  order: readonly BoundOrder[],
+  isLimited: boolean,
+): PlanNode | undefined {
   if (order.length === 0) return undefined;
   if (node.kind === 'filter') {
-    const input = readInOrder(node.input, order);
+    const input = readInOrder(node.input, order, isLimited);
     return input === undefined ? undefined : { ...node, input };
   }
   if (node.kind !== 'table' || node.base !== 0) return undefined;
-  const direction = keyOrder(node.table, node.access, order);
-  return direction === undefined ? undefined : { ...node, reverse: direction === 'reverse' };
+  const [best] = node.choices;
+  for (const choice of node.choices) {
+    const { access, residual, fixedColumns } = choice;
+    // The order is worth a look-up for each row when few rows are wanted, and no worse key.
+    const isAsGood =
+      choice === best ||
+      (fixedColumns >= (best?.fixedColumns ?? 0) && (isSelective(choice) || isLimited));
+    const direction = isAsGood ? keyOrder(node.table, access, order) : undefined;
+    if (direction === undefined) continue;
+    return { ...node, access, filter: residual, reverse: direction === 'reverse' };
+  }
+  return undefined;
 }
 
 export function bindLimits(binder: ExpressionBinder, ast: SelectStatement): Limits {

@@ -11,8 +11,10 @@ import type { PlanContext } from './context.ts';
 import { hasSubplan } from './expr-tools.ts';
 import { ExpressionBinder } from './expressions.ts';
 import type { ConflictPlan, InsertPlan, ReturningPlan } from './nodes.ts';
+import { bindArbiters } from './arbiters.ts';
 import { Scope, tableRelation } from './scope.ts';
 import { bindQuery } from './query.ts';
+import { tableRules } from './bind-rules.ts';
 import { bindTargets } from './targets.ts';
 
 type Row = readonly (Expr | undefined)[];
@@ -24,6 +26,7 @@ export function bindInsert(context: PlanContext, ast: InsertStatement): InsertPl
   const { source } = ast;
   const plain =
     source?.values !== undefined && source.orderBy.length === 0 && source.limit === undefined;
+  const rules = tableRules(table, context.environment.catalog);
   const filled = new RowFiller(context, table);
   let values: Row = [];
   let rows: readonly Row[] | undefined;
@@ -37,6 +40,7 @@ export function bindInsert(context: PlanContext, ast: InsertStatement): InsertPl
     query = bindQuery(context, source, { wanted });
     const extra = source.items[columns.length]?.expr.at ?? source.at;
     checkWidth(ast, columns, query.outputs.length, extra);
+    refuseGenerated(columns.slice(0, query.outputs.length));
     const given = new Map(
       query.outputs.map((output, index) => {
         const column = columns[index] as ColumnDescriptor;
@@ -49,6 +53,7 @@ export function bindInsert(context: PlanContext, ast: InsertStatement): InsertPl
   return {
     kind: 'insert',
     table,
+    rules,
     values,
     rows,
     source: query,
@@ -67,6 +72,14 @@ function insertColumns(table: TableDescriptor, ast: InsertStatement): readonly C
     }
     seen.add(name);
     return column;
+  });
+}
+
+function refuseGenerated(columns: readonly ColumnDescriptor[]): void {
+  const generated = columns.find((column) => column.generatedText !== undefined);
+  if (generated === undefined) return;
+  throw new DbError('428C9', `cannot insert a non-DEFAULT value into column "${generated.name}"`, {
+    detail: `Column "${generated.name}" is a generated column.`,
   });
 }
 
@@ -103,6 +116,7 @@ function valuesRow(
   row.forEach((cell, i) => {
     const column = columns[i] as ColumnDescriptor;
     if (cell.kind === 'default') return;
+    refuseGenerated([column]);
     const value = binder.bind(cell);
     refuseWaiting(value, 'VALUES of INSERT', cell.at);
     given.set(column.position, assign(context, value, column, cell.at));
@@ -143,26 +157,11 @@ function bindConflict(
 ): ConflictPlan | undefined {
   const { onConflict } = ast;
   if (onConflict === undefined) return undefined;
-  const { columns, constraint, action, at } = onConflict;
-  if (constraint !== undefined && (!table.hasPrimaryKey || constraint !== table.primary.name)) {
-    throw new DbError(
-      '42704',
-      `constraint "${constraint}" for table "${table.name}" does not exist`,
-    );
-  }
-  if (columns !== undefined) {
-    const wanted = new Set(columns.map((name) => columnNamed(table, name, at).position));
-    const key = new Set(table.primary.columns.map((c) => c.position));
-    const matches = wanted.size === key.size && [...wanted].every((p) => key.has(p));
-    if (!matches || !table.hasPrimaryKey) {
-      throw new DbError(
-        '42P10',
-        'there is no unique or exclusion constraint matching the ON CONFLICT specification',
-      );
-    }
-  }
-  if (action === 'nothing') return { kind: 'nothing' };
-  if (columns === undefined && constraint === undefined) {
+  const { elements, constraint, action, at } = onConflict;
+  const isInferred = elements !== undefined || constraint !== undefined;
+  const arbiters = bindArbiters(context, table, onConflict);
+  if (action === 'nothing') return { kind: 'nothing', arbiters };
+  if (!isInferred) {
     throw new DbError(
       '42601',
       'ON CONFLICT DO UPDATE requires inference specification or constraint name',
@@ -180,7 +179,7 @@ function bindConflict(
     onConflict.where === undefined ? undefined : binder.condition(onConflict.where, 'WHERE');
   for (const { value } of set) refuseWaiting(value, 'ON CONFLICT DO UPDATE', at);
   if (where !== undefined) refuseWaiting(where, 'ON CONFLICT DO UPDATE', at);
-  return { kind: 'update', set, where, excludedBase };
+  return { kind: 'update', arbiters, set, where, excludedBase };
 }
 
 /** Of subqueries only those that need nothing of the row may stand here. */

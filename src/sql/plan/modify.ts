@@ -3,7 +3,7 @@
 import { assert } from '../../base/assert.ts';
 import { unsupported } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
-import { LOCK_EXCLUSIVE } from '../../txn/api.ts';
+import { LOCK_EXCLUSIVE, LOCK_SHARED } from '../../txn/api.ts';
 import type { DeleteStatement, Expression, UpdateStatement } from '../parse/ast.ts';
 import { bindSet } from './assign.ts';
 import type { PlanContext } from './context.ts';
@@ -13,6 +13,8 @@ import { bindReturning } from './insert.ts';
 import type { DeletePlan, PlanNode, TableNode, UpdatePlan } from './nodes.ts';
 import { placeConditions } from './place.ts';
 import { Scope, tableRelation } from './scope.ts';
+import { tableRules } from './bind-rules.ts';
+import { changesEntries, writtenBy } from './table-rules.ts';
 
 export function bindUpdate(context: PlanContext, ast: UpdateStatement): UpdatePlan {
   if (ast.from !== undefined) throw unsupported('UPDATE … FROM', ast.table.at + 1);
@@ -24,7 +26,14 @@ export function bindUpdate(context: PlanContext, ast: UpdateStatement): UpdatePl
   binder.place = 'UPDATE';
   const set = bindSet(binder, table, ast.set);
   const returning = bindReturning(context, table, ast.alias, ast.returning);
-  return { kind: 'update', ...locked(context, table, where), set, returning };
+  const rules = tableRules(table, context.environment.catalog);
+  const { input, residual } = locked(context, table, where);
+  const { index } = input.access;
+  // What does not change an entry need not keep others from reading it.
+  const written = writtenBy(rules, set);
+  const isEntryKept = index !== undefined && !changesEntries(index, written);
+  const entryLock = isEntryKept ? { entryLock: LOCK_SHARED } : {};
+  return { kind: 'update', rules, input: { ...input, ...entryLock }, residual, set, returning };
 }
 
 export function bindDelete(context: PlanContext, ast: DeleteStatement): DeletePlan {
@@ -34,7 +43,8 @@ export function bindDelete(context: PlanContext, ast: DeleteStatement): DeletePl
   const binder = new ExpressionBinder(context, new Scope([tableRelation(table, ast.alias, 0)]));
   const where = bindWhere(binder, ast.where);
   const returning = bindReturning(context, table, ast.alias, ast.returning);
-  return { kind: 'delete', ...locked(context, table, where), returning };
+  const rules = tableRules(table, context.environment.catalog);
+  return { kind: 'delete', rules, ...locked(context, table, where), returning };
 }
 
 function bindWhere(binder: ExpressionBinder, where: Expression | undefined): Expr | undefined {

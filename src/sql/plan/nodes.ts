@@ -6,9 +6,10 @@ import type { AggregateCall, Expr } from '../../rows/expr.ts';
 import type { ColumnType } from '../../rows/types.ts';
 import type { LockOptions } from '../../txn/api.ts';
 import type { ResultField } from '../api.ts';
-import type { TableDescriptor } from '../catalog/descriptor.ts';
+import type { SecondaryIndex, TableDescriptor } from '../catalog/descriptor.ts';
 import type { PlanSlot } from './session-functions.ts';
-import type { TableAccess } from './spans.ts';
+import type { AccessChoice, TableAccess } from './spans.ts';
+import type { TableRules } from './table-rules.ts';
 import type { VirtualTable } from './virtual.ts';
 
 export interface TableNode {
@@ -20,6 +21,12 @@ export interface TableNode {
   readonly filter: Expr | undefined;
   readonly reverse: boolean;
   readonly lock: LockOptions | undefined;
+  /** Of the entries of the index that is gone through; as the rows' where it is not said. */
+  readonly entryLock?: LockOptions;
+  /** What else could be done, the best first: of use where an order is asked for. */
+  readonly choices: readonly AccessChoice[];
+  /** All of the conditions on the table's rows, over storage positions. */
+  readonly conditions: Expr | undefined;
 }
 
 export interface SortKey {
@@ -194,6 +201,7 @@ export type SubplanAnswer =
 export interface InsertPlan {
   readonly kind: 'insert';
   readonly table: TableDescriptor;
+  readonly rules: TableRules;
   /** For each storage position, over the source's slots; undefined: the hidden key. */
   readonly values: readonly (Expr | undefined)[];
   /** VALUES lists: for each row its own `values`; then there is no source. */
@@ -203,10 +211,17 @@ export interface InsertPlan {
   readonly returning: ReturningPlan | undefined;
 }
 
+/** What may be there already: the primary key, or a unique index. */
+export type Arbiter =
+  | { readonly kind: 'primary' }
+  | { readonly kind: 'index'; readonly index: SecondaryIndex };
+
 export type ConflictPlan =
-  | { readonly kind: 'nothing' }
+  /** Without arbiters: whatever is there already. */
+  | { readonly kind: 'nothing'; readonly arbiters: readonly Arbiter[] }
   | {
       readonly kind: 'update';
+      readonly arbiters: readonly Arbiter[];
       /** Over the existing row at 0… and the proposed one at `excludedBase`…. */
       readonly set: readonly SetColumn[];
       readonly where: Expr | undefined;
@@ -225,6 +240,7 @@ export interface ReturningPlan {
 
 export interface UpdatePlan {
   readonly kind: 'update';
+  readonly rules: TableRules;
   readonly input: TableNode;
   /** What of WHERE can't go into the table's node. */
   readonly residual: Expr | undefined;
@@ -234,6 +250,7 @@ export interface UpdatePlan {
 
 export interface DeletePlan {
   readonly kind: 'delete';
+  readonly rules: TableRules;
   readonly input: TableNode;
   readonly residual: Expr | undefined;
   readonly returning: ReturningPlan | undefined;

@@ -13,7 +13,8 @@ import {
 } from './expr-tools.ts';
 import type { Source } from './from.ts';
 import type { PlanNode } from './nodes.ts';
-import { chooseAccess } from './spans.ts';
+import { accessChoices } from './spans.ts';
+import { tableRules } from './bind-rules.ts';
 
 /** The node for all of FROM under all of WHERE. */
 export function placeConditions(
@@ -42,17 +43,11 @@ function place(context: PlanContext, source: Source, conditions: readonly Expr[]
       const [here, up] = split(conditions, source, (c) => context.isStable(c));
       const { table, base, lock } = source;
       const local = conjunction(here.map((c) => mapSlots(c, (slot) => slot - base)));
-      const { access, residual } = chooseAccess(table, local, (e) => context.isStable(e));
-      const node: PlanNode = {
-        kind: 'table',
-        table,
-        base,
-        access,
-        filter: residual,
-        reverse: false,
-        lock,
-      };
-      return { node, left: up };
+      const { indexes } = tableRules(table, context.environment.catalog);
+      const choices = accessChoices(table, indexes, local, context);
+      const [{ access, residual: filter }] = choices;
+      const asked = { filter, reverse: false, lock, choices, conditions: local };
+      return { node: { kind: 'table', table, base, access, ...asked }, left: up };
     }
     case 'leaf': {
       const [here, up] = split(conditions, source);

@@ -163,14 +163,14 @@ export function tableRelation(
 ): ScopeRelation {
   let visible = 0;
   const shown = alias ?? table.name;
-  const columns = table.columns.map((column, i): ScopeColumn => {
+  const columns = table.columns.map((column): ScopeColumn => {
     const name = column.hidden ? column.name : (columnAliases[visible++] ?? column.name);
     return {
       name,
       type: column.type,
       slot: base + column.position,
       tableId: table.id,
-      columnNumber: i + 1,
+      columnNumber: column.id,
       hidden: column.hidden,
     };
   });

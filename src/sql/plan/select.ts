@@ -11,7 +11,8 @@ import { isComparable } from '../types/comparison.ts';
 import { positionOf } from '../types/names.ts';
 import { AggregateCollector } from './aggregate-collector.ts';
 import type { PlanContext, QueryOptions } from './context.ts';
-import { conjunction, hasSubplan, sameExpr } from './expr-tools.ts';
+import { isCovered } from './covering.ts';
+import { collectSlots, conjunction, hasSubplan, sameExpr } from './expr-tools.ts';
 import { ExpressionBinder } from './expressions.ts';
 import { bindLimits, finish, type Limits } from './finish.ts';
 import { FromBinder, type Source } from './from.ts';
@@ -173,6 +174,7 @@ function aggregation(
     input.base === 0 &&
     input.access.kind === 'spans' &&
     input.lock === undefined &&
+    isCovered(input, slotsOf(exprs)) &&
     calls.every((c) => !c.distinct && c.kind !== 'string_agg') &&
     exprs.every((e) => context.isStable(e));
   if (!exprs.some(hasSubplan))
@@ -200,6 +202,12 @@ function checkEquality(expr: Expr): void {
   if (isComparable(typeOf(expr).oid)) return;
   const type = sqlTypeName(columnType(typeOf(expr).oid));
   throw new DbError('42883', `could not identify an equality operator for type ${type}`);
+}
+
+function slotsOf(exprs: readonly Expr[]): ReadonlySet<number> {
+  const slots = new Set<number>();
+  for (const expr of exprs) collectSlots(expr, slots);
+  return slots;
 }
 
 /** An output's name or position, or an expression over the input. */

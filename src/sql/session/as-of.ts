@@ -11,7 +11,7 @@ import { parseText } from '../../rows/text-format.ts';
 import { columnType, INTERVAL } from '../../rows/types.ts';
 import type { Snapshot, Transactions } from '../../txn/api.ts';
 import { descriptorKey, indexSpan } from '../catalog/keys.ts';
-import type { TableDescriptor } from '../catalog/descriptor.ts';
+import { indexIdsOf, type TableDescriptor } from '../catalog/descriptor.ts';
 import type { AsOf } from '../parse/ast.ts';
 
 /** Before the present: by then every replica that keeps up can answer (docs/sql.md). */
@@ -88,7 +88,7 @@ function within(
       hint: 'A transaction needs one time from its beginning: follower_read_timestamp(), for one.',
     });
   }
-  const spans = tables.map(({ primary }) => indexSpan(primary.id));
+  const spans = tables.flatMap((table) => indexIdsOf(table).map(indexSpan));
   return transactions.nearestSnapshot(oldest, spans);
 }
 

@@ -153,6 +153,9 @@ export async function runUtility(
     case 'createTable':
     case 'dropTable':
     case 'alterTable':
+    case 'createIndex':
+    case 'dropIndex':
+    case 'renameIndex':
     case 'truncate': {
       state.demandWritable(ddlCommand(statement));
       const tag = await host.runner.guard(() =>
@@ -166,6 +169,8 @@ export async function runUtility(
             notice: (severity, code, message) => tell(host, sink, severity, code, message),
             schemaChanged: (committed, rolledBack) => state.schemaChanged(committed, rolledBack),
             checkCancelled: host.runner.checkCancelled,
+            session: host.values,
+            nextRowId: () => services.catalog.nextRowId(),
             cluster: services.cluster ?? NO_CLUSTER,
             log: services.log,
           }),
@@ -221,6 +226,12 @@ function ddlCommand(statement: DdlStatement): string {
       return 'DROP TABLE';
     case 'alterTable':
       return 'ALTER TABLE';
+    case 'createIndex':
+      return 'CREATE INDEX';
+    case 'dropIndex':
+      return 'DROP INDEX';
+    case 'renameIndex':
+      return 'ALTER INDEX';
     case 'truncate':
       return 'TRUNCATE TABLE';
   }

@@ -12,7 +12,8 @@ import type { ResultField, ResultSink } from '../../../src/sql/api.ts';
 import type { CatalogView } from '../../../src/sql/catalog/api.ts';
 import {
   type ColumnDescriptor,
-  NO_SETTINGS,
+  PLAIN_COLUMN,
+  PLAIN_TABLE,
   type TableDescriptor,
 } from '../../../src/sql/catalog/descriptor.ts';
 import type {
@@ -258,28 +259,29 @@ function descriptorOf(ast: CreateTableStatement, index: number): TableDescriptor
   const key = ast.primaryKey?.columns ?? ast.columns.filter((c) => c.primaryKey).map((c) => c.name);
   const columns = ast.columns.map(
     (column, position): ColumnDescriptor => ({
+      ...PLAIN_COLUMN,
       id: position + 1,
       name: column.name,
       position,
       type: resolveTypeName(column.type),
       notNull: column.notNull || key.includes(column.name),
       defaultText: column.default === undefined ? undefined : formatExpression(column.default),
-      hidden: false,
     }),
   );
   if (key.length === 0) {
     columns.push({
+      ...PLAIN_COLUMN,
       id: columns.length + 1,
       name: 'rowid',
       position: columns.length,
       type: columnType(INT8),
       notNull: true,
-      defaultText: undefined,
       hidden: true,
     });
   }
   const keyNames = key.length === 0 ? ['rowid'] : key;
   return {
+    ...PLAIN_TABLE,
     id: 16_384 + index,
     version: 1,
     schema: 'public',
@@ -296,7 +298,6 @@ function descriptorOf(ast: CreateTableStatement, index: number): TableDescriptor
     },
     hasPrimaryKey: key.length > 0,
     nextColumnId: columns.length + 1,
-    settings: NO_SETTINGS,
     layout: layoutOf(columns.map((c) => c.type)),
   };
 }

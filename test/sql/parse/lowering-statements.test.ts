@@ -65,7 +65,7 @@ const writes: readonly [string, unknown][] = [
       table: t,
       source: values([integer('1')]),
       onConflict: {
-        columns: ['a', 'b'],
+        elements: [column('a'), column('b')],
         action: 'update',
         set: [
           { column: 'a', value: column('excluded', 'a') },
@@ -122,7 +122,7 @@ const field = (name: string, of: unknown, more: object = {}): unknown => ({
   ...more,
 });
 const create = (columns: unknown[], more: object = {}): unknown => ({
-  ...{ kind: 'createTable', table: t, ifNotExists: false, columns },
+  ...{ kind: 'createTable', table: t, ifNotExists: false, columns, constraints: [] },
   ...more,
 });
 
@@ -181,7 +181,7 @@ const definitions: readonly [string, unknown][] = [
       kind: 'alterTable',
       table: t,
       ifExists: false,
-      action: { kind: 'addPrimaryKey', columns: ['a', 'b'] },
+      actions: [{ kind: 'addPrimaryKey', columns: ['a', 'b'] }],
     },
   ],
   [
@@ -190,7 +190,7 @@ const definitions: readonly [string, unknown][] = [
       kind: 'alterTable',
       table: t,
       ifExists: true,
-      action: { kind: 'addPrimaryKey', name: 'k', columns: ['a'] },
+      actions: [{ kind: 'addPrimaryKey', name: 'k', columns: ['a'] }],
     },
   ],
 ];

@@ -2,7 +2,12 @@
 
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
-import { MAX_TIMESTAMP, type Timestamp, timestamp } from '../../src/clock/timestamp.ts';
+import {
+  MAX_TIMESTAMP,
+  MIN_TIMESTAMP,
+  type Timestamp,
+  timestamp,
+} from '../../src/clock/timestamp.ts';
 import type { RangeHead, RangeTxn, Write } from '../../src/ranges/api.ts';
 import type { PrepareAnswer, RangeLocking } from '../../src/ranges/endpoint.ts';
 import { newRowSlice } from '../../src/ranges/reads/row-slice.ts';
@@ -179,5 +184,28 @@ describe('a range that divides', () => {
       divided.rig.until(replica.twoPhase.inquire(ANY, txn.id, utf8('x'), deadline));
     expect(await asked(right)).toEqual(answer);
     expect(await asked(left)).toMatchObject({ kind: 'wrongRange' });
+  });
+
+  it('P19: does not decide what an inquiry has given up while both waited for a change', async () => {
+    const divided = await DividedRig.serving();
+    const { left, rig, deadline } = divided;
+    expect(await rig.until(left.changes.freeze(9, 1))).toMatchObject({ kind: 'changed' });
+    const txn = divided.txn();
+    const anchor = utf8('b');
+    const inquired = left.twoPhase.inquire(ANY, txn.id, anchor, deadline);
+    const decided = left.twoPhase.decide(ANY, {
+      txn,
+      writes: [put('b', '1')],
+      anchor,
+      participants: [{ start: utf8('a'), end: utf8('c') }],
+      atLeast: MIN_TIMESTAMP,
+      below: MAX_TIMESTAMP,
+      deadline,
+    });
+    await rig.until(left.changes.thaw());
+    expect(await rig.until(inquired)).toEqual({ kind: 'aborted' });
+    expect(await rig.until(decided)).toMatchObject({ kind: 'wounded' });
+    expect(left.stats()).toMatchObject({ sessions: 0, inFlight: 0 });
+    expect(await divided.read(left, 'b')).toBeUndefined();
   });
 });

@@ -262,6 +262,12 @@ export class Commits {
       return;
     }
     const { role } = commit;
+    // P19: an inquiry may have been answered while it waited.
+    const over = role?.kind === 'decide' ? role.whyOver() : undefined;
+    if (over !== undefined) {
+      this.refuse(commit, over);
+      return;
+    }
     if (role?.kind === 'decide' && !this.follows(role.atLeast)) {
       this.refuse(commit, { kind: 'notServing', message: 'others are too far ahead in time' });
       return;

@@ -55,10 +55,10 @@ export class Deciding {
     const { txn, writes, deadline, anchor, participants, atLeast, below } = request;
     const decision = this.state.decisions.find(txn.id);
     if (decision !== undefined) return this.told(decision);
-    if (this.aborting.has(txn.id)) return GIVEN_UP;
-    // What is prepared here, since ranges have merged, is not what was asked to be decided.
-    if (this.state.prepared.find(txn.id) !== undefined) return GIVEN_UP;
-    const role: PendingRole = { kind: 'decide', anchor, participants, atLeast, below };
+    const whyOver = (): Refusal | undefined => this.whyOver(txn.id);
+    const over = whyOver();
+    if (over !== undefined) return over;
+    const role: PendingRole = { kind: 'decide', anchor, participants, atLeast, below, whyOver };
     return this.commits.commit(head, txn, writes, deadline, role);
   }
 
@@ -127,6 +127,13 @@ export class Deciding {
 
   cease(): void {
     this.aborting.clear();
+  }
+
+  private whyOver(txn: TxnId): Refusal | undefined {
+    const { decisions, prepared } = this.state;
+    if (this.aborting.has(txn) || decisions.find(txn)?.isCommitted === false) return GIVEN_UP;
+    // What is prepared here, since ranges have merged, is not what was asked to be decided.
+    return prepared.find(txn) === undefined ? undefined : GIVEN_UP;
   }
 
   private outcome(txn: TxnId): OutcomeAnswer | Promise<OutcomeAnswer> | undefined {

@@ -3,7 +3,7 @@
 import { MIN_TIMESTAMP, type Timestamp } from '../../clock/timestamp.ts';
 import type { RangeCommit } from '../endpoint.ts';
 import type { Session } from '../locks/session.ts';
-import type { Span, Write } from '../requests.ts';
+import type { Refusal, Span, Write } from '../requests.ts';
 import type { InFlight } from './in-flight.ts';
 
 /** What makes it a part of a commit in several ranges. */
@@ -18,6 +18,8 @@ export type PendingRole =
       readonly participants: readonly Span[];
       readonly atLeast: Timestamp;
       readonly below: Timestamp;
+      /** Why it can't be decided any more: to be asked in the turn in which it is proposed (P19). */
+      readonly whyOver: () => Refusal | undefined;
     };
 
 export class PendingCommit implements InFlight {

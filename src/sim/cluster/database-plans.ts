@@ -16,7 +16,7 @@ export interface DatabaseShape extends RangesShape {
   readonly sql: SqlPlan;
 }
 
-export type DatabasePlanName = 'any' | 'commits' | 'leases' | 'schema' | 'clocks' | 'skew';
+export type DatabasePlanName = 'any' | 'commits' | 'late' | 'leases' | 'schema' | 'clocks' | 'skew';
 
 type Planner = (random: SeededRandom) => Partial<DatabaseShape>;
 
@@ -32,6 +32,16 @@ export const DATABASE_PLANS: Readonly<
       timing: QUICK_TIMING,
       settings: [],
       sql: sqlPlan({ clients: 10, pauseMicrosMax: 30_000 }),
+    }),
+  },
+  late: {
+    what: 'prepares, decisions and inquiries come late and overtake each other',
+    plan: () => ({
+      faults: faults({ late: 4, slow: 4, pause: 1 }, SECOND / 2, 2 * SECOND),
+      moves: moves({ split: 3, merge: 2, transfer: 1 }, 150_000),
+      timing: QUICK_TIMING,
+      settings: [],
+      sql: sqlPlan({ workloads: ['append', 'bank'], clients: 12, pauseMicrosMax: 20_000 }),
     }),
   },
   leases: {

@@ -3,6 +3,7 @@
 
 import type { SimNetwork } from '../network.ts';
 import type { SeededRandom } from '../random.ts';
+import type { SimClock } from '../sim-clock.ts';
 import type { World } from '../world.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import type { Cluster, Seat } from './cluster.ts';
@@ -13,6 +14,8 @@ const TRANSFER_MICROS = 6_000;
 /** A wrong clock is off by so many times its bound, and up to so much more. */
 const WRONG_BY_MIN = 4;
 const WRONG_BY_MICROS_MAX = 400_000;
+/** P7 and P12 wait for 5 s each. */
+const TRUSTED_AFTER_MICROS = 12 * SECOND;
 
 export const FAULT_KINDS = [
   'crash',
@@ -83,6 +86,8 @@ export class ClusterFaults<Node extends ClusterNode> {
   /** Faults of the present period end with it. */
   #period = 0;
   #isOn = false;
+  /** By then all nodes believe in their clocks, once they are right. */
+  #trustedMicros = 0;
 
   constructor(world: World, network: SimNetwork, cluster: Cluster<Node>, plan: FaultPlan) {
     this.#world = world;
@@ -112,7 +117,7 @@ export class ClusterFaults<Node extends ClusterNode> {
     settings.delayMicrosMax = this.#usualDelayMicros;
     for (const seat of this.#cluster.seats) {
       const { disk, clock } = seat.machine;
-      clock.stepMicros = 0;
+      this.#setRight(clock);
       disk.settings.slowOneIn = disk.settings.failOneIn = 0;
       this.#cluster.start(seat);
     }
@@ -241,9 +246,10 @@ export class ClusterFaults<Node extends ClusterNode> {
   }
 
   /** Beyond the bound, while its node is down, so that nobody sees it step: only its peers can tell (P12). They can if it
-   * is only one. */
+   * is only one, and none of them is still finding out that it is right again. */
   #setWrong(seat: Seat<Node>): void {
     if (this.#cluster.seats.some(({ machine }) => machine.clock.stepMicros !== 0)) return;
+    if (this.#world.nowMicros < this.#trustedMicros) return;
     this.happened.add('clock wrong beyond its bound');
     this.#cluster.crash(seat, false);
     const { clock } = seat.machine;
@@ -251,7 +257,12 @@ export class ClusterFaults<Node extends ClusterNode> {
     clock.stepMicros = this.#random.oneIn(2) ? micros : -micros;
     this.#last(() => this.#cluster.start(seat), this.#plan.downMicrosMax);
     // Somebody sets it right, which it notices (P7).
-    this.#last(() => void (clock.stepMicros = 0));
+    this.#last(() => this.#setRight(clock));
+  }
+
+  #setRight(clock: SimClock): void {
+    if (clock.stepMicros !== 0) this.#trustedMicros = this.#world.nowMicros + TRUSTED_AFTER_MICROS;
+    clock.stepMicros = 0;
   }
 
   /** At either end of the bound, or anywhere within. */

@@ -33,7 +33,7 @@ import {
   TIMESTAMPTZ,
 } from './types.ts';
 
-type Instant = number | bigint;
+export type Instant = number | bigint;
 
 function isInfinite(value: Instant): boolean {
   return value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY;

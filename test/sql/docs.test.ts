@@ -17,6 +17,7 @@ import { WORK_BYTES_MAX } from '../../src/sql/exec/memory-budget.ts';
 import { depthMax, termsMax, textLengthMax, tokensMax } from '../../src/sql/parse/guard.ts';
 import { aggregateNames } from '../../src/sql/plan/aggregates.ts';
 import { sessionFunctionNames } from '../../src/sql/plan/session-functions.ts';
+import { windowFunctionNames } from '../../src/sql/plan/windows.ts';
 import { PREPARED_MAX } from '../../src/sql/session/prepared.ts';
 
 const DOC = readFileSync(fileURLToPath(new URL('../../docs/sql.md', import.meta.url)), 'utf8');
@@ -44,6 +45,7 @@ describe('docs/sql.md', () => {
     ['Operators', sqlNames.filter((name) => !/^\w/.test(name))],
     ['Of the session and the moment', sessionFunctionNames],
     ['Aggregates', aggregateNames],
+    ['Of windows', windowFunctionNames],
   ])('lists what there is: %s', (title, names) => {
     expect(listed(title)).toEqual([...names].sort((a, b) => (a < b ? -1 : 1)));
   });

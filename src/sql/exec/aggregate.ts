@@ -7,9 +7,10 @@ import { HashAggregation } from '../../rows/hash-aggregation.ts';
 import type { ScanProgram } from '../../rows/program.ts';
 import { overEntries } from '../plan/covering.ts';
 import { mapSlots } from '../plan/expr-tools.ts';
-import type { TableNode } from '../plan/nodes.ts';
+import type { GroupingSetsNode, TableNode } from '../plan/nodes.ts';
 import { type CompiledNode, DeferredCursor, drain } from './cursor.ts';
 import type { SlotSet } from './execution.ts';
+import { compileGroupingSets } from './grouping-sets.ts';
 import { CompiledScan } from './table.ts';
 
 /** Groups that one statement may hold. */
@@ -74,6 +75,7 @@ export function compileAggregate(
   groupBy: readonly Expr[],
   aggregates: readonly AggregateCall[],
   slots: SlotSet,
+  sets?: GroupingSetsNode,
 ): CompiledNode {
   const mapped = (e: Expr): Expr => mapSlots(e, (slot) => input.position(slot));
   const groups = groupBy.map(mapped);
@@ -82,6 +84,7 @@ export function compileAggregate(
     args: call.args.map(mapped),
     filter: call.filter === undefined ? undefined : mapped(call.filter),
   }));
+  if (sets !== undefined) return compileGroupingSets(input, groups, calls, sets, GROUPS_MAX);
   const exprs = [...groups, ...calls.flatMap((c) => [...c.args, ...(c.filter ? [c.filter] : [])])];
   const isVolatile = exprs.some((e) => slots.isVolatile(e));
   return {

@@ -30,6 +30,8 @@ export class SlotSet {
   /** Tables whose rows are not looked up, for EXPLAIN. */
   readonly indexOnly: Set<TableNode> = new Set();
   readonly #slots: readonly CompiledSlot[];
+  /** Queries of WITH that are worked out once; compiled after this was made, since they use it. */
+  shared: readonly unknown[] = [];
 
   constructor(parameterTypes: readonly ColumnType[], slots: readonly PlanSlot[]) {
     this.firstSlot = parameterTypes.length;
@@ -76,9 +78,15 @@ export class Execution {
   /** With the slots' values. */
   readonly params: readonly Datum[];
   readonly #slots: SlotSet;
+  /** The whole statement's; an inner query's has others' parameters. */
+  readonly root: Execution;
+  /** What each recursion's last step has found. */
+  readonly working: Map<number, readonly (readonly Datum[])[]> = new Map();
+  readonly #shared: Maybe<readonly (readonly Datum[])[]>[] = [];
   #steps = 0;
 
-  constructor(context: ExecContext, params: readonly Datum[], slots: SlotSet) {
+  constructor(context: ExecContext, params: readonly Datum[], slots: SlotSet, root?: Execution) {
+    this.root = root ?? this;
     this.context = context;
     this.#slots = slots;
     if (params.length === slots.types.length) {
@@ -94,7 +102,25 @@ export class Execution {
 
   /** Of a query inside this one, with parameters of its own. */
   inner(params: readonly Datum[]): Execution {
-    return new Execution(this.context, params, this.#slots);
+    return new Execution(this.context, params, this.#slots, this.root);
+  }
+
+  /** What is worked out once for the whole statement. */
+  shared(
+    id: number,
+    work: () => Maybe<readonly (readonly Datum[])[]>,
+  ): Maybe<readonly (readonly Datum[])[]> {
+    const { root } = this;
+    if (root !== this) return root.shared(id, work);
+    const known = this.#shared[id];
+    if (known !== undefined) return known;
+    const rows = work();
+    this.#shared[id] = rows;
+    if (!(rows instanceof Promise)) return rows;
+    return rows.then((ready) => {
+      this.#shared[id] = ready;
+      return ready;
+    });
   }
 
   /** Counts a step of work that waits for nothing; true when it is time to pause(). */

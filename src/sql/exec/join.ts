@@ -25,6 +25,8 @@ interface JoinParts {
   readonly left: CompiledNode;
   readonly right: CompiledNode;
   readonly isOuter: boolean;
+  /** Rows of the right side without partner come last. */
+  readonly isFull: boolean;
   readonly leftPositions: readonly number[];
   readonly rightPositions: readonly number[];
   readonly keyTypes: readonly ColumnType[];
@@ -52,7 +54,8 @@ export function compileJoin(
   const parts: JoinParts = {
     left,
     right,
-    isOuter: node.type === 'left',
+    isOuter: node.type !== 'inner',
+    isFull: node.type === 'full',
     leftPositions: leftSlots.map((slot) => left.position(slot)),
     rightPositions: rightSlots.map((slot) => right.position(slot)),
     keyTypes: node.equal.map((pair) => typeOf(pair.left)),
@@ -81,6 +84,10 @@ class JoinCursor implements Cursor {
   #at = 0;
   /** The current left row has had no partner yet. */
   #isLonely = false;
+  /** Of a full join: the right side's rows, which of them have had a partner, and where among them we are. */
+  readonly #all: (readonly Datum[])[] = [];
+  readonly #matched = new Set<readonly Datum[]>();
+  #leftOver = -1;
 
   constructor(parts: JoinParts, execution: Execution) {
     this.#parts = parts;
@@ -92,6 +99,7 @@ class JoinCursor implements Cursor {
   }
 
   next(): Maybe<boolean> {
+    if (this.#leftOver >= 0) return this.#nextLeftOver();
     if (this.#table === undefined) return whenReady(this.#build(), () => this.next());
     for (;;) {
       const found = this.#parts.suspends
@@ -103,12 +111,12 @@ class JoinCursor implements Cursor {
       const more = this.#left.next();
       if (more instanceof Promise) {
         return more.then((isLeft) => {
-          if (!isLeft) return false;
+          if (!isLeft) return this.#end();
           this.#startLeft();
           return this.next();
         });
       }
-      if (!more) return false;
+      if (!more) return this.#end();
       this.#startLeft();
     }
   }
@@ -116,6 +124,25 @@ class JoinCursor implements Cursor {
   #after(found: boolean | undefined): Maybe<boolean> {
     if (found === true) return true;
     return found === undefined ? this.#execution.pause().then(() => this.next()) : this.next();
+  }
+
+  #end(): Maybe<boolean> {
+    if (!this.#parts.isFull) return false;
+    this.#leftOver = 0;
+    this.#values.fill(null);
+    return this.#nextLeftOver();
+  }
+
+  #nextLeftOver(): Maybe<boolean> {
+    const offset = this.#parts.leftPositions.length;
+    while (this.#leftOver < this.#all.length) {
+      if (this.#execution.isPauseDue()) return this.#execution.pause().then(() => this.next());
+      const values = this.#all[this.#leftOver++] as readonly Datum[];
+      if (this.#matched.has(values)) continue;
+      for (let i = 0; i < values.length; i++) this.#values[offset + i] = values[i] as Datum;
+      return true;
+    }
+    return false;
   }
 
   close(): void {
@@ -128,13 +155,15 @@ class JoinCursor implements Cursor {
   #build(): Maybe<void> {
     const table = new Map<unknown, (readonly Datum[])[]>();
     const budget = new MemoryBudget('a join');
-    const { rightKeys, rightPositions } = this.#parts;
+    const { rightKeys, rightPositions, isFull } = this.#parts;
     const { row } = this.#right;
     const drained = drain(this.#right, () => {
       const key = this.#key(rightKeys, row);
-      if (key === undefined) return;
+      if (key === undefined && !isFull) return;
       const values = rightPositions.map((position) => row.datum(position));
       budget.add(values);
+      if (isFull) this.#all.push(values);
+      if (key === undefined) return;
       const bucket = table.get(key);
       if (bucket === undefined) table.set(key, [values]);
       else bucket.push(values);
@@ -167,7 +196,7 @@ class JoinCursor implements Cursor {
 
   /** The next row of this left row; undefined when it is time for a pause. */
   #nextPartner(): boolean | undefined {
-    const { leftPositions, rightPositions, condition, isVolatile } = this.#parts;
+    const { leftPositions, rightPositions, condition, isVolatile, isFull } = this.#parts;
     const offset = leftPositions.length;
     while (this.#at < this.#bucket.length) {
       if (this.#execution.isPauseDue()) return undefined;
@@ -179,6 +208,7 @@ class JoinCursor implements Cursor {
       this.#at++;
       if (!holds) continue;
       this.#isLonely = false;
+      if (isFull) this.#matched.add(partner);
       return true;
     }
     if (!this.#isLonely) return false;

@@ -10,10 +10,7 @@ import {
   TupleView,
 } from '../../rows/compile.ts';
 import type { Datum } from '../../rows/datum.ts';
-import { normalizeInt8 } from '../../rows/datum.ts';
-import { Decimal } from '../../rows/decimal.ts';
 import type { Expr } from '../../rows/expr.ts';
-import { INT4, NUMERIC } from '../../rows/types.ts';
 import { hasColumns, hasSubplan, mapSlots } from '../plan/expr-tools.ts';
 import type { PlanNode, SortKey } from '../plan/nodes.ts';
 import { blankRow } from './blank-row.ts';
@@ -354,89 +351,4 @@ export function compileVirtual(node: PlanNode & { kind: 'virtual' }): CompiledNo
     open: ({ context }) =>
       new ArrayCursor(virtual.rows({ catalog: context.catalog, session: context.session })),
   };
-}
-
-export function compileSeries(node: PlanNode & { kind: 'series' }): CompiledNode {
-  const parts = [node.start, node.stop, node.step].map((e) =>
-    e === undefined ? undefined : compileExpr(e),
-  );
-  const { oid } = node.type;
-  return {
-    isStored: false,
-    position: (slot) => slot - node.base,
-    open: (execution) => {
-      const { params } = execution;
-      const [start, stop, step] = parts.map((part) => part?.(NO_ROW, params));
-      if (start === null || stop === null || step === null) return new EmptyCursor();
-      const values =
-        oid === NUMERIC
-          ? decimals(
-              start as Decimal,
-              stop as Decimal,
-              (step as Decimal | undefined) ?? Decimal.ONE,
-            )
-          : integers(
-              start as number,
-              stop as number,
-              (step as number | undefined) ?? 1,
-              oid === INT4,
-            );
-      return new SeriesCursor(values, execution);
-    },
-  };
-}
-
-function* integers(
-  start: number | bigint,
-  stop: number | bigint,
-  step: number | bigint,
-  isSmall: boolean,
-): Generator<Datum> {
-  refuseZeroStep(Number(step) === 0);
-  if (isSmall || [start, stop, step].every((v) => Math.abs(Number(v)) < 2 ** 50)) {
-    const [from, to, by] = [Number(start), Number(stop), Number(step)];
-    for (let at = from; by > 0 ? at <= to : at >= to; at += by) yield at;
-    return;
-  }
-  const [from, to, by] = [BigInt(start), BigInt(stop), BigInt(step)];
-  for (let at = from; by > 0n ? at <= to : at >= to; at += by) yield normalizeInt8(at);
-}
-
-function* decimals(start: Decimal, stop: Decimal, step: Decimal): Generator<Datum> {
-  const sign = step.compare(Decimal.ZERO);
-  refuseZeroStep(sign === 0);
-  for (let at = start; at.compare(stop) * sign <= 0; at = at.add(step)) yield at;
-}
-
-function refuseZeroStep(isZero: boolean): void {
-  if (isZero) throw new DbError('22023', 'step size cannot equal zero');
-}
-
-class SeriesCursor implements Cursor {
-  readonly row: TupleView;
-  readonly #values: Generator<Datum>;
-  readonly #execution: Execution;
-  readonly #tuple: Datum[] = [null];
-
-  constructor(values: Generator<Datum>, execution: Execution) {
-    this.#values = values;
-    this.#execution = execution;
-    this.row = new TupleView(this.#tuple);
-  }
-
-  next(): Maybe<boolean> {
-    if (this.#execution.isPauseDue()) return this.#execution.pause().then(() => this.#step());
-    return this.#step();
-  }
-
-  #step(): boolean {
-    const step = this.#values.next();
-    if (step.done === true) return false;
-    this.#tuple[0] = step.value;
-    return true;
-  }
-
-  close(): void {
-    this.#values.return(undefined);
-  }
 }

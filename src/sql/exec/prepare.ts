@@ -12,6 +12,7 @@ import { compileInsert } from './insert.ts';
 import { compileDelete, compileUpdate } from './modify.ts';
 import type { CompiledPlan, PlanEnvironment } from './plan-api.ts';
 import { compileSelect, type Run } from './select.ts';
+import { compileQuery } from './compile-query.ts';
 import { compileSubplans } from './subplans.ts';
 
 /** Throws DbError for whatever is wrong with the statement; its positions are UTF-16 offsets plus one. */
@@ -43,6 +44,7 @@ export function compilePlan(plan: Plan): CompiledPlan {
 }
 
 function runOf(plan: Plan, slots: SlotSet): Run {
+  slots.shared = plan.shared.map((query) => compileQuery(query, slots));
   const run = compileRun(plan, slots);
   if (plan.subplans.length === 0) return run;
   const queries = compileSubplans(plan.subplans, slots);

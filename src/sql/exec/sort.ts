@@ -69,39 +69,52 @@ function sortRows(
 }
 
 /** Neighbours two by two, so that equal rows keep their order. */
-async function mergeRuns(
+async function mergeRuns<R extends Row>(
   execution: Execution,
-  sorted: Row[][],
+  sorted: R[][],
   compare: (a: Row, b: Row) => number,
-): Promise<Row[]> {
+): Promise<R[]> {
   let runs = sorted;
   while (runs.length > 1) {
-    const merged: Row[][] = [];
+    const merged: R[][] = [];
     for (let i = 0; i < runs.length; i += 2) {
-      const [left, right] = [runs[i] as Row[], runs[i + 1]];
+      const [left, right] = [runs[i] as R[], runs[i + 1]];
       merged.push(right === undefined ? left : await merge(execution, left, right, compare));
     }
     runs = merged;
   }
-  return runs[0] as Row[];
+  return runs[0] as R[];
 }
 
-async function merge(
+async function merge<R extends Row>(
   execution: Execution,
-  left: Row[],
-  right: Row[],
+  left: R[],
+  right: R[],
   compare: (a: Row, b: Row) => number,
-): Promise<Row[]> {
-  const out: Row[] = [];
+): Promise<R[]> {
+  const out: R[] = [];
   let l = 0;
   let r = 0;
   while (l < left.length || r < right.length) {
     if (execution.isPauseDue()) await execution.pause();
     const takesLeft =
       r === right.length || (l < left.length && compare(left[l] as Row, right[r] as Row) <= 0);
-    out.push((takesLeft ? left[l++] : right[r++]) as Row);
+    out.push((takesLeft ? left[l++] : right[r++]) as R);
   }
   return out;
+}
+
+/** Rows that are in memory, with pauses. */
+export function sortAll(
+  execution: Execution,
+  rows: readonly Datum[][],
+  compare: (a: Row, b: Row) => number,
+): Maybe<Datum[][]> {
+  const runs: Datum[][][] = [];
+  for (let at = 0; at < rows.length; at += RUN_ROWS) {
+    runs.push(rows.slice(at, at + RUN_ROWS).sort(compare));
+  }
+  return runs.length < 2 ? (runs[0] ?? []) : mergeRuns(execution, runs, compare);
 }
 
 export function copyRow(row: RowAccess, width: number): Datum[] {

@@ -8,16 +8,15 @@ import { groupKey } from '../../rows/aggregates.ts';
 import { type CompiledExpr, compileExpr, Suspension, type SubplanRun } from '../../rows/compile.ts';
 import type { Datum } from '../../rows/datum.ts';
 import type { ColumnType } from '../../rows/types.ts';
-import type { KeyedQuery, SelectPlan, Subplan } from '../plan/nodes.ts';
+import type { KeyedQuery, Subplan } from '../plan/nodes.ts';
 import { typeOf } from '../types/coercion.ts';
 import { type Answer, answerMaker } from './answers.ts';
-import { compileNode, slotsIn } from './compile-node.ts';
+import { compileQuery } from './compile-query.ts';
 import { drain } from './cursor.ts';
 import type { CompiledNode } from './cursor.ts';
 import type { Execution, SlotSet } from './execution.ts';
 import { NO_ROW } from './key-spans.ts';
 import { MemoryBudget } from './memory-budget.ts';
-import { compileProject } from './operators.ts';
 
 /** Answers that are remembered at a time, and how many are worked out one by one before all are got at once. */
 const MEMO_ANSWERS_MAX = 10_000;
@@ -123,11 +122,6 @@ class CompiledKeyed {
     });
     return whenReady(rows, () => answers);
   }
-}
-
-function compileQuery(plan: SelectPlan, slots: SlotSet): CompiledNode {
-  const input = compileNode(plan.input, slotsIn(plan.outputs), slots);
-  return compileProject(input, plan.outputs, slots);
 }
 
 /** `take` is given an array of its own for each row; it answers false when it has enough. */

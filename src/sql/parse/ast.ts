@@ -186,7 +186,8 @@ export interface OrderItem {
 }
 
 export type FrameBound =
-  | { readonly kind: 'unbounded' | 'currentRow' }
+  | { readonly kind: 'unbounded' }
+  | { readonly kind: 'currentRow' }
   | { readonly kind: 'preceding' | 'following'; readonly offset: Expression };
 
 export interface WindowFrame {

@@ -2,7 +2,7 @@
 
 import { DbError, unsupported } from '../../base/errors.ts';
 import { orderingOf } from '../../rows/datum.ts';
-import type { AggregateKind, Expr } from '../../rows/expr.ts';
+import type { AggregateCall, AggregateKind, Expr } from '../../rows/expr.ts';
 import * as t from '../../rows/types.ts';
 import type { Expression } from '../parse/ast.ts';
 import { canCoerceImplicitly, typeOf } from '../types/coercion.ts';
@@ -10,6 +10,7 @@ import { positionOf } from '../types/names.ts';
 import { chooseOverload, type Signature } from '../types/overloads.ts';
 import type { Binder } from './binder.ts';
 import { noFunction } from './calls.ts';
+import { hasColumns, parametersIn } from './expr-tools.ts';
 
 interface AggregateSignature extends Signature {
   readonly kind: AggregateKind;
@@ -84,11 +85,28 @@ export function bindAggregate(binder: Binder, ast: FunctionCall): Expr {
   try {
     const filter = ast.filter === undefined ? undefined : binder.condition(ast.filter, 'FILTER');
     const call = resolve(binder, ast);
+    refuseOuter(binder, call.args, ast.at);
     const slot = aggregates.add({ ...call, distinct: ast.distinct, filter });
     binder.columnAt.set(slot, ast.at);
     return slot;
   } finally {
     aggregates.inside = false;
+  }
+}
+
+/** The call of a window: its arguments may have aggregates of the query in them. */
+export function aggregateCall(binder: Binder, ast: FunctionCall): AggregateCall {
+  if (LATER.has(ast.name)) throw unsupported(`aggregate ${ast.name}()`, ast.at + 1);
+  const filter = ast.filter === undefined ? undefined : binder.condition(ast.filter, 'FILTER');
+  return { ...resolve(binder, ast), distinct: false, filter };
+}
+
+/** PostgreSQL takes an aggregate of nothing but a query around's columns for one of that query. */
+function refuseOuter({ context }: Binder, args: readonly Expr[], at: number): void {
+  const around = context.correlation?.outer ?? [];
+  const takes = args.some((arg) => parametersIn(arg).some((index) => around.includes(index)));
+  if (takes && !args.some(hasColumns)) {
+    throw unsupported('an aggregate of what the query around has', at + 1);
   }
 }
 
@@ -130,4 +148,20 @@ function resolve(
     ),
     type: t.columnType(resultOid),
   };
+}
+
+/** GROUPING(a, b); its arguments are checked once the groups are known. */
+export function bindGrouping(binder: Binder, ast: Expression & { kind: 'grouping' }): Expr {
+  const { aggregates } = binder;
+  if (aggregates === undefined) {
+    const message = `grouping operations are not allowed in ${binder.place}`;
+    throw new DbError('42803', message, positionOf(ast.at));
+  }
+  if (ast.args.length > 31) {
+    throw new DbError('54023', 'GROUPING must have fewer than 32 arguments', positionOf(ast.at));
+  }
+  const args = ast.args.map((arg) => binder.settled(binder.bind(arg), arg.at));
+  const slot = aggregates.addGrouping(args);
+  binder.columnAt.set(slot, ast.args[0]?.at ?? ast.at);
+  return slot;
 }

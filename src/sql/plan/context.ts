@@ -9,14 +9,31 @@ import type { PlanEnvironment } from '../exec/plan-api.ts';
 import type { LiteralValue, Name, SelectStatement } from '../parse/ast.ts';
 import { ParameterTypes } from '../types/parameters.ts';
 import { rewrite, someExpr } from './expr-tools.ts';
-import type { SelectPlan, Subplan } from './nodes.ts';
+import type { PlanNode, SelectPlan, Subplan } from './nodes.ts';
 import type { PlanSlot, SessionFunction } from './session-functions.ts';
 
 /** What the query around gives (correlation.ts). */
 export interface Around {
   /** The parameters that stand for it. */
   readonly outer: readonly number[];
+  /** How often something was taken of it. */
+  readonly uses: number;
   lookup(path: readonly string[], at: number): Expr | undefined;
+}
+
+/** The names that WITH has given, the innermost first (common-tables.ts). */
+export interface CommonTables {
+  readonly name: string;
+  readonly outer: CommonTables | undefined;
+  /** `at`: where it is named. */
+  use(at: number): CommonTableUse;
+}
+
+/** A named query where it is named. */
+export interface CommonTableUse {
+  readonly names: readonly string[];
+  readonly types: readonly ColumnType[];
+  node(base: number): PlanNode;
 }
 
 /** How queries and statements are bound, for what stands below them and has them inside. */
@@ -44,6 +61,11 @@ export class PlanContext {
   readonly parameters: ParameterTypes;
   readonly slots: PlanSlot[] = [];
   readonly subplans: Subplan[] = [];
+  /** Queries of WITH that are worked out once and named more often. */
+  readonly shared: SelectPlan[] = [];
+  /** How many queries of WITH feed on their own rows. */
+  recursions = 0;
+  commonTables: CommonTables | undefined;
   readonly tables: TableDescriptor[] = [];
   literalDependent = false;
   /** FOR UPDATE stands somewhere: that needs a transaction to hold the locks. */

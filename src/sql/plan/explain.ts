@@ -77,6 +77,10 @@ export function explainPlan(
       break;
     }
   }
+  plan.shared.forEach((query, i) => {
+    tree.add(0, `query ${i + 1} of WITH: once`);
+    explainNode(tree, 1, query.input);
+  });
   for (const subplan of plan.subplans) explainSubplan(tree, subplan);
   return tree.toStrings();
 }
@@ -104,6 +108,8 @@ function explainInsert(tree: Tree, { table, conflict, rows, source }: InsertPlan
   if (source !== undefined) explainNode(tree, 1, source.input);
 }
 
+const JOIN_WORDS = { inner: 'Join', left: 'Left Join', full: 'Full Join' } as const;
+
 function explainNode(tree: Tree, depth: number, node: PlanNode): void {
   switch (node.kind) {
     case 'result':
@@ -118,8 +124,26 @@ function explainNode(tree: Tree, depth: number, node: PlanNode): void {
     case 'values':
       tree.add(depth, `Values: ${node.rows.length} ${node.rows.length === 1 ? 'row' : 'rows'}`);
       return;
-    case 'series':
-      tree.add(depth, 'Function generate_series');
+    case 'tableFunction':
+      tree.add(depth, `Function ${node.name}`);
+      return;
+    case 'shared':
+      tree.add(depth, `Query ${node.id + 1} of WITH`);
+      return;
+    case 'working':
+      tree.add(depth, 'Rows of the last step');
+      return;
+    case 'recursive':
+      tree.add(depth, `Recursive Union${node.all ? ' All' : ''}`);
+      explainNode(tree, depth + 1, node.base);
+      explainNode(tree, depth + 1, node.step);
+      return;
+    case 'lateral':
+      tree.add(depth, `Lateral ${node.type === 'left' ? 'Left Join' : 'Join'}`);
+      tree.note(depth, 'For each', node.args, node.left);
+      if (node.condition !== undefined) tree.note(depth, 'Condition', [node.condition], node);
+      explainNode(tree, depth + 1, node.left);
+      explainNode(tree, depth + 1, node.right);
       return;
     case 'subquery':
       tree.add(depth, 'Subquery');
@@ -132,7 +156,7 @@ function explainNode(tree: Tree, depth: number, node: PlanNode): void {
       return;
     case 'join': {
       const how = node.equal.length > 0 ? 'Hash' : 'Nested Loop';
-      tree.add(depth, `${how} ${node.type === 'left' ? 'Left Join' : 'Join'}`);
+      tree.add(depth, `${how} ${JOIN_WORDS[node.type]}`);
       const equal = node.equal.map(
         ({ left, right }): Expr => ({ kind: 'compare', op: '=', left, right }),
       );
@@ -149,8 +173,32 @@ function explainNode(tree: Tree, depth: number, node: PlanNode): void {
       tree.note(depth, 'By', groupBy, input);
       const names = tree.names(input);
       const calls = aggregates.map((call) => aggregateText(call, names));
+      if (node.grouping !== undefined) {
+        const shown = node.grouping.sets.map(
+          (set) => `(${set.map((i) => exprText(groupBy[i] as Expr, names)).join(', ')})`,
+        );
+        tree.add(depth + 1, `Sets: ${shown.join(', ')}`);
+      }
       if (calls.length > 0) tree.add(depth + 1, `Aggregates: ${calls.join(', ')}`);
       explainNode(tree, depth + 1, input);
+      return;
+    }
+    case 'window': {
+      tree.add(depth, 'Window');
+      const names = tree.names(node.input);
+      for (const { partition, keys, calls } of node.windows) {
+        const called = calls.map((call) =>
+          call.function.kind === 'own' ? call.function.name : call.function.call.kind,
+        );
+        const by = partition.map((key) => names.column(key.slot));
+        const order = keys.map((key) => names.column(key.slot) + (key.descending ? ' DESC' : ''));
+        const clauses = [
+          by.length > 0 ? `PARTITION BY ${by.join(', ')}` : '',
+          order.length > 0 ? `ORDER BY ${order.join(', ')}` : '',
+        ].filter((clause) => clause !== '');
+        tree.add(depth + 1, `${called.join(', ')} OVER (${clauses.join(' ')})`);
+      }
+      explainNode(tree, depth + 1, node.input);
       return;
     }
     case 'project':
@@ -259,11 +307,12 @@ function columnName(node: PlanNode, slot: number): string | undefined {
       return node.table.columns.find((c) => c.position === slot - node.base)?.name;
     case 'virtual':
       return node.virtual.columns[slot - node.base]?.name;
-    case 'series':
-      return slot === node.base ? 'generate_series' : undefined;
+    case 'tableFunction':
+      return slot === node.base ? node.name : undefined;
     case 'subquery':
       return fieldName(node.query, slot - node.base);
     case 'join':
+    case 'lateral':
       return columnName(node.left, slot) ?? columnName(node.right, slot);
     case 'project': {
       const expr = node.exprs[slot];

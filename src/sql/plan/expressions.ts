@@ -9,18 +9,19 @@ import type { Expression } from '../parse/ast.ts';
 import { canCoerceImplicitly, coerce, commonType, typeOf } from '../types/coercion.ts';
 import { literalExpr } from '../types/literals.ts';
 import { positionOf, resolveTypeName } from '../types/names.ts';
-import { AGGREGATE_SLOT, type AggregateCollector } from './aggregate-collector.ts';
-import { bindAggregate, isAggregate } from './aggregates.ts';
+import { type AggregateCollector, isAggregateSlot } from './aggregate-collector.ts';
+import { aggregateCall, bindAggregate, bindGrouping, isAggregate } from './aggregates.ts';
 import type { Binder } from './binder.ts';
 import { bindArray, bindArrayAs, bindQuantified, bindSubscript } from './arrays.ts';
 import { bindFunction, bindOperator } from './calls.ts';
 import { bindBetween, bindCase, bindComparison, bindIn, bindNullIf } from './conditions.ts';
 import { findExpr } from './expr-tools.ts';
 import type { Around, PlanContext } from './context.ts';
-import type { Scope, ScopeColumn } from './scope.ts';
+import { columnExpr, type Scope, type ScopeColumn } from './scope.ts';
 import { bindRowComparison, bindRowIn, bindRowNull } from './rows.ts';
 import { sessionFunction } from './session-functions.ts';
 import { bindRowSubquery, bindSubquery } from './subqueries.ts';
+import { bindWindowCall, isWindowFunction, type WindowCollector } from './windows.ts';
 
 const BOOL_TYPE = columnType(BOOL);
 
@@ -29,6 +30,8 @@ export class ExpressionBinder implements Binder {
   readonly scope: Scope;
   /** Takes aggregate calls; undefined where there may be none. */
   aggregates: AggregateCollector | undefined;
+  /** Takes window functions' calls; undefined where there may be none. */
+  windows: WindowCollector | undefined;
   /** The clause, for complaints: 'WHERE', 'RETURNING', … */
   place = '';
   /** Where a column was named, for what is found out after binding. */
@@ -49,7 +52,7 @@ export class ExpressionBinder implements Binder {
   }
 
   #column(column: ScopeColumn, at: number): Expr {
-    const expr: Expr = { kind: 'column', type: column.type, index: column.slot };
+    const expr = columnExpr(column);
     this.columnAt.set(expr, at);
     return expr;
   }
@@ -69,7 +72,7 @@ export class ExpressionBinder implements Binder {
       case 'row':
         throw unsupported('a row as a value', ast.at + 1);
       case 'grouping':
-        throw unsupported('GROUPING', ast.at + 1);
+        return bindGrouping(this, ast);
       case 'star':
         throw new DbError(
           '0A000',
@@ -114,8 +117,11 @@ export class ExpressionBinder implements Binder {
       case 'nullif':
         return bindNullIf(this, ast);
       case 'function':
-        if (ast.over !== undefined) throw unsupported('a window function', ast.at + 1);
         if (ast.withinGroup === true) throw unsupported('WITHIN GROUP', ast.at + 1);
+        if (ast.over !== undefined || isWindowFunction(ast)) {
+          const aggregate = isAggregate(ast) ? () => aggregateCall(this, ast) : undefined;
+          return bindWindowCall(this, ast, ast.over, aggregate);
+        }
         if (isAggregate(ast)) return bindAggregate(this, ast);
         return bindFunction(this, ast);
       case 'special': {
@@ -136,17 +142,19 @@ export class ExpressionBinder implements Binder {
 
   /** Binds a clause, which may have aggregates or not. */
   clause<T>(place: string, aggregates: AggregateCollector | undefined, bind: () => T): T {
-    const before = this.aggregates;
+    const before = { aggregates: this.aggregates, windows: this.windows };
     this.place = place;
     this.aggregates = aggregates;
+    if (place !== 'ORDER BY' && place !== 'DISTINCT ON') this.windows = undefined;
     const bound = bind();
-    this.aggregates = before;
+    this.aggregates = before.aggregates;
+    this.windows = before.windows;
     return bound;
   }
 
   /** The first aggregate in a bound expression. */
   aggregateIn(expr: Expr): Expr | undefined {
-    return findExpr(expr, (e) => e.kind === 'column' && e.index >= AGGREGATE_SLOT);
+    return findExpr(expr, (e) => e.kind === 'column' && isAggregateSlot(e.index));
   }
 
   /** An expression that must be boolean; `word` says of what it is the argument. */

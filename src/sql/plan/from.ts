@@ -1,19 +1,23 @@
 // FROM: tables, joins, queries and functions become relations of a scope and a tree of sources; once WHERE is bound,
 // place.ts makes plan nodes of that tree with each condition as deep in it as it may go.
 
-import { DbError, unsupported } from '../../base/errors.ts';
+import { assert } from '../../base/assert.ts';
+import { DbError } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
-import { columnType, type ColumnType, INT4, INT8, NUMERIC } from '../../rows/types.ts';
 import type { LockOptions } from '../../txn/api.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import type { Expression, FromItem } from '../parse/ast.ts';
-import { commonType, typeOf } from '../types/coercion.ts';
+import { typeOf } from '../types/coercion.ts';
 import { positionOf } from '../types/names.ts';
 import { compare } from './conditions.ts';
 import type { PlanContext } from './context.ts';
 import { ExpressionBinder } from './expressions.ts';
 import type { PlanNode } from './nodes.ts';
+import { bindCommonTable } from './common-tables.ts';
+import { Correlation } from './correlation.ts';
+import { bindTableFunction } from './table-functions.ts';
 import {
+  columnExpr,
   derivedRelation,
   Scope,
   type ScopeColumn,
@@ -21,6 +25,14 @@ import {
   tableRelation,
 } from './scope.ts';
 import { findVirtualTable } from './virtual-tables.ts';
+
+export type JoinType = 'inner' | 'left' | 'full';
+
+export interface Lateral {
+  /** Parameters of the item, and their values in terms of the items before it. */
+  readonly outer: readonly number[];
+  readonly args: readonly Expr[];
+}
 
 /** What FROM names, before conditions are placed. */
 export type Source =
@@ -36,10 +48,12 @@ export type Source =
       readonly node: PlanNode;
       readonly base: number;
       readonly width: number;
+      /** What it takes of the items before it. */
+      readonly lateral?: Lateral;
     }
   | {
       readonly kind: 'join';
-      readonly type: 'inner' | 'left';
+      readonly type: JoinType;
       readonly left: Source;
       readonly right: Source;
       readonly on: Expr | undefined;
@@ -55,6 +69,8 @@ export class FromBinder {
   readonly #context: PlanContext;
   readonly #lock: LockOptions | undefined;
   #width = 0;
+  /** The items to the left of the one that is being bound. */
+  #before: Bound | undefined;
 
   constructor(context: PlanContext, lock: LockOptions | undefined) {
     this.#context = context;
@@ -64,6 +80,7 @@ export class FromBinder {
   bind(items: readonly FromItem[]): { source: Source | undefined; scope: Scope } {
     let all: Bound | undefined;
     for (const item of items) {
+      this.#before = all;
       const next = this.#item(item);
       all = all === undefined ? next : join(all, next, 'inner', undefined);
     }
@@ -78,22 +95,45 @@ export class FromBinder {
       case 'join':
         return this.#join(item);
       case 'subquery': {
-        if (item.lateral) throw unsupported('LATERAL', item.at + 1);
-        const query = this.#context.query(item.query);
+        const { made: query, lateral } = item.lateral
+          ? this.#lateral(() => this.#context.query(item.query))
+          : { made: this.#context.query(item.query), lateral: undefined };
         const names = query.fields.map((f) => f.name);
         const types = query.fields.map((f) => f.type);
         const base = this.#take(names.length);
         const alias = item.alias ?? '';
         const relation = derivedRelation(alias, names, types, base, item.columnAliases);
-        return leaf({ kind: 'subquery', base, query }, relation, base, names.length);
+        const node: PlanNode = { kind: 'subquery', base, query };
+        return leaf(node, relation, base, names.length, lateral);
       }
       case 'functionTable':
-        return this.#series(item);
+        return this.#function(item);
     }
+  }
+
+  /** Binds what may name columns of the items before it. */
+  #lateral<T>(bind: () => T): { readonly made: T; readonly lateral: Lateral | undefined } {
+    const context = this.#context;
+    const around = context.correlation;
+    const before = this.#before;
+    const scope = new Scope(before?.relations ?? [], before?.visible ?? []);
+    const correlation = new Correlation(context, new ExpressionBinder(context, scope));
+    context.correlation = correlation;
+    const made = bind();
+    context.correlation = around;
+    const { args, outer } = correlation;
+    return { made, lateral: args.length === 0 ? undefined : { args, outer } };
   }
 
   #table(item: FromItem & { kind: 'table' }): Bound {
     const { table: name, alias, columnAliases } = item;
+    const common = bindCommonTable(this.#context, name);
+    if (common !== undefined) {
+      const base = this.#take(common.names.length);
+      const shown = alias ?? name.name;
+      const relation = derivedRelation(shown, common.names, common.types, base, columnAliases);
+      return leaf(common.node(base), relation, base, common.names.length);
+    }
     const virtual = findVirtualTable(name, (n) => this.#context.environment.catalog.find(n));
     if (virtual !== undefined) {
       const names = virtual.columns.map((c) => c.name);
@@ -115,47 +155,28 @@ export class FromBinder {
     };
   }
 
-  /** generate_series(start, stop [, step]) over integers and numeric. */
-  #series(item: FromItem & { kind: 'functionTable' }): Bound {
-    const { call } = item;
-    if (item.ordinality === true) throw unsupported('WITH ORDINALITY', item.at + 1);
-    if (call.kind !== 'function' || call.name !== 'generate_series' || item.lateral) {
-      const what = call.kind === 'function' ? `function ${call.name}() in FROM` : 'this in FROM';
-      throw unsupported(what, item.at + 1);
-    }
-    const binder = new ExpressionBinder(this.#context, new Scope([]));
-    binder.place = 'functions in FROM';
-    const args = call.args.map((arg) => binder.bind(arg));
-    const [start, stop, step] = args;
-    if (start === undefined || stop === undefined || args.length > 3) {
-      throw unsupported('generate_series() with these arguments', call.at + 1);
-    }
-    const ats = call.args.map((arg) => arg.at);
-    const oids = args.map((arg) => typeOf(arg).oid);
-    const common = commonType(oids, 'generate_series', ats);
-    const oid = common === INT8 || common === NUMERIC ? common : INT4;
-    const type = columnType(oid);
-    const coerced = args.map((arg, i) => binder.coerced(arg, type, ats[i] as number));
-    const base = this.#take(1);
-    const alias = item.alias ?? 'generate_series';
-    const relation = derivedRelation(alias, [alias], [type], base, item.columnAliases);
-    const node: PlanNode = {
-      kind: 'series',
-      base,
-      type,
-      start: coerced[0] as Expr,
-      stop: coerced[1] as Expr,
-      step: step === undefined ? undefined : coerced[2],
-    };
-    return leaf(node, relation, base, 1);
+  /** A function's arguments may name the items before it, also where LATERAL is not said. */
+  #function(item: FromItem & { kind: 'functionTable' }): Bound {
+    const { made, lateral } = this.#lateral(() => bindTableFunction(this.#context, item));
+    const { names, types, alias } = made;
+    const base = this.#take(names.length);
+    const relation = derivedRelation(alias, names, types, base, item.columnAliases);
+    return leaf(made.node(base), relation, base, names.length, lateral);
   }
 
   #join(item: FromItem & { kind: 'join' }): Bound {
     const { at } = item;
-    if (item.type === 'full') throw unsupported('FULL JOIN', at + 1);
+    const before = this.#before;
     const left = this.#item(item.left);
+    this.#before = before === undefined ? left : join(before, left, 'inner', undefined);
     const right = this.#item(item.right);
-    const type = item.type === 'left' || item.type === 'right' ? 'left' : 'inner';
+    this.#before = before;
+    const type = item.type === 'cross' ? 'inner' : item.type === 'right' ? 'left' : item.type;
+    if (isLateral(right.source) && (item.type === 'right' || item.type === 'full')) {
+      throw new DbError('42P10', 'invalid reference to FROM-clause entry', {
+        detail: 'The combining JOIN type must be INNER or LEFT for a LATERAL reference.',
+      });
+    }
     const both = new Scope([...left.relations, ...right.relations]);
     const using = item.natural ? commonNames(left, right) : item.using;
     if (using !== undefined) return this.#using(item.type, left, right, using, type, at);
@@ -176,7 +197,7 @@ export class FromBinder {
     left: Bound,
     right: Bound,
     names: readonly string[],
-    type: 'inner' | 'left',
+    type: JoinType,
     at: number,
   ): Bound {
     const binder = new ExpressionBinder(this.#context, new Scope([]));
@@ -191,7 +212,13 @@ export class FromBinder {
     const on: Expr | undefined = parts.length === 0 ? undefined : { kind: 'and', args: parts };
     const joined = written === 'right' ? join(right, left, type, on) : join(left, right, type, on);
     // Each common column once, first, from the side that always has it.
-    const kept = pairs.map((pair) => (written === 'right' ? pair.right : pair.left));
+    const kept = pairs.map((pair, i) =>
+      type === 'full'
+        ? mergedColumn(pair.left, parts[i] as Expr)
+        : written === 'right'
+          ? pair.right
+          : pair.left,
+    );
     const common = new Set(pairs.flatMap((pair) => [pair.left.slot, pair.right.slot]));
     const rest = [...left.visible, ...right.visible].filter((c) => !common.has(c.slot));
     return { ...joined, visible: [...kept, ...rest] };
@@ -204,24 +231,38 @@ export class FromBinder {
   }
 }
 
-function leaf(node: PlanNode, relation: ScopeRelation, base: number, width: number): Bound {
+/** Whichever of the two is there. */
+function mergedColumn(left: ScopeColumn, equal: Expr): ScopeColumn {
+  assert(equal.kind === 'compare', 'common columns are compared');
+  const type = typeOf(equal.left);
+  const merged: Expr = { kind: 'coalesce', type, args: [equal.left, equal.right] };
+  return { ...left, type, merged };
+}
+
+function isLateral(source: Source): boolean {
+  return source.kind === 'leaf' && source.lateral !== undefined;
+}
+
+function leaf(
+  node: PlanNode,
+  relation: ScopeRelation,
+  base: number,
+  width: number,
+  lateral?: Lateral,
+): Bound {
   return {
-    source: { kind: 'leaf', node, base, width },
+    source: { kind: 'leaf', node, base, width, ...(lateral === undefined ? {} : { lateral }) },
     relations: [relation],
     visible: relation.columns,
   };
 }
 
-function join(left: Bound, right: Bound, type: 'inner' | 'left', on: Expr | undefined): Bound {
+function join(left: Bound, right: Bound, type: JoinType, on: Expr | undefined): Bound {
   return {
     source: { kind: 'join', type, left: left.source, right: right.source, on },
     relations: [...left.relations, ...right.relations],
     visible: [...left.visible, ...right.visible],
   };
-}
-
-function columnExpr(column: ScopeColumn): Expr {
-  return { kind: 'column', type: column.type as ColumnType, index: column.slot };
 }
 
 function commonNames(left: Bound, right: Bound): readonly string[] {

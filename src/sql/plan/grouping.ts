@@ -3,7 +3,7 @@
 import { DbError } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
 import { positionOf } from '../types/names.ts';
-import { AGGREGATE_SLOT } from './aggregate-collector.ts';
+import { AGGREGATE_SLOT, GROUPING_SLOT, isAggregateSlot } from './aggregate-collector.ts';
 import { mapSlots, rewrite, sameExpr } from './expr-tools.ts';
 import type { Scope } from './scope.ts';
 
@@ -11,12 +11,35 @@ export class Grouping {
   /** Grows by columns that a grouped primary key determines. */
   readonly groups: Expr[];
   readonly #scope: Scope;
+  /** Then a column that a set's groups determine is not determined by another's. */
+  readonly #hasSets: boolean;
   readonly #columnAt: WeakMap<Expr, number>;
 
-  constructor(groups: readonly Expr[], scope: Scope, columnAt: WeakMap<Expr, number>) {
+  constructor(
+    groups: readonly Expr[],
+    scope: Scope,
+    columnAt: WeakMap<Expr, number>,
+    hasSets: boolean,
+  ) {
+    this.#hasSets = hasSets;
     this.groups = [...groups];
     this.#scope = scope;
     this.#columnAt = columnAt;
+  }
+
+  /** The groups that GROUPING(…) names. */
+  groupings(list: readonly (readonly Expr[])[]): readonly (readonly number[])[] {
+    return list.map((args) =>
+      args.map((arg) => {
+        const at = this.groups.findIndex((group) => sameExpr(group, arg));
+        if (at >= 0) return at;
+        throw new DbError(
+          '42803',
+          'arguments to GROUPING must be grouping expressions of the associated query level',
+          positionOf(this.#columnAt.get(arg) ?? -1),
+        );
+      }),
+    );
   }
 
   /** In terms of groups (slots 0…) and aggregates (still from AGGREGATE_SLOT); throws 42803. */
@@ -27,7 +50,7 @@ export class Grouping {
       if (e.kind === 'subplan') return { ...e, args: e.args.map((arg) => this.#outside(arg)) };
       if (e.kind !== 'column') return undefined;
       if (e.index >= AGGREGATE_SLOT) return e;
-      if (this.#determined(e.index)) return this.#slot(this.groups.push(e) - 1);
+      if (!this.#hasSets && this.#determined(e.index)) return this.#slot(this.groups.push(e) - 1);
       throw this.#ungrouped(e);
     });
   }
@@ -45,10 +68,14 @@ export class Grouping {
   }
 
   /** The aggregates' slots, once all groups are known. */
-  finish(expr: Expr): Expr {
+  finish(expr: Expr, calls: number): Expr {
     const { length } = this.groups;
     return mapSlots(expr, (slot) =>
-      slot >= AGGREGATE_SLOT ? length + (slot - AGGREGATE_SLOT) : slot,
+      slot >= GROUPING_SLOT && isAggregateSlot(slot)
+        ? length + calls + (slot - GROUPING_SLOT)
+        : isAggregateSlot(slot)
+          ? length + (slot - AGGREGATE_SLOT)
+          : slot,
     );
   }
 

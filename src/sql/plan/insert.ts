@@ -20,7 +20,6 @@ import { bindTargets } from './targets.ts';
 type Row = readonly (Expr | undefined)[];
 
 export function bindInsert(context: PlanContext, ast: InsertStatement): InsertPlan {
-  if (ast.with !== undefined) throw unsupported('WITH', (ast.with.tables[0]?.at ?? 0) + 1);
   const table = context.table(ast.table);
   const columns = insertColumns(table, ast);
   const { source } = ast;

@@ -18,7 +18,6 @@ import { changesEntries, writtenBy } from './table-rules.ts';
 
 export function bindUpdate(context: PlanContext, ast: UpdateStatement): UpdatePlan {
   if (ast.from !== undefined) throw unsupported('UPDATE … FROM', ast.table.at + 1);
-  if (ast.with !== undefined) throw unsupported('WITH', (ast.with.tables[0]?.at ?? 0) + 1);
   const table = context.table(ast.table);
   const binder = new ExpressionBinder(context, new Scope([tableRelation(table, ast.alias, 0)]));
   // PostgreSQL learns parameters from WHERE before SET.
@@ -38,7 +37,6 @@ export function bindUpdate(context: PlanContext, ast: UpdateStatement): UpdatePl
 
 export function bindDelete(context: PlanContext, ast: DeleteStatement): DeletePlan {
   if (ast.using !== undefined) throw unsupported('DELETE … USING', ast.table.at + 1);
-  if (ast.with !== undefined) throw unsupported('WITH', (ast.with.tables[0]?.at ?? 0) + 1);
   const table = context.table(ast.table);
   const binder = new ExpressionBinder(context, new Scope([tableRelation(table, ast.alias, 0)]));
   const where = bindWhere(binder, ast.where);

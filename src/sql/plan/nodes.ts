@@ -51,18 +51,35 @@ export type PlanNode =
       readonly base: number;
       readonly rows: readonly (readonly Expr[])[];
     }
+  /** A function that answers rows; slots from `base`, the number of the row last when there is ordinality. */
   | {
-      readonly kind: 'series';
+      readonly kind: 'tableFunction';
       readonly base: number;
-      readonly type: ColumnType;
-      readonly start: Expr;
-      readonly stop: Expr;
-      readonly step: Expr | undefined;
+      readonly name: string;
+      readonly types: readonly ColumnType[];
+      readonly args: readonly Expr[];
+      readonly ordinality: boolean;
+    }
+  /** A query of WITH that is worked out once: shared[id] of the plan. */
+  | { readonly kind: 'shared'; readonly base: number; readonly id: number; readonly width: number }
+  /** The rows of a recursion's last step. */
+  | { readonly kind: 'working'; readonly base: number; readonly id: number; readonly width: number }
+  /** The base's rows, then the step's as long as there come new ones. */
+  | {
+      readonly kind: 'recursive';
+      readonly id: number;
+      /** Without ALL, rows that were there already are dropped. */
+      readonly all: boolean;
+      readonly types: readonly ColumnType[];
+      readonly base: PlanNode;
+      readonly step: PlanNode;
     }
   /** A query in FROM: its outputs are slots from `base`. */
   | { readonly kind: 'subquery'; readonly base: number; readonly query: SelectPlan }
   | { readonly kind: 'filter'; readonly input: PlanNode; readonly predicate: Expr }
   | JoinNode
+  | LateralNode
+  | WindowNode
   | {
       readonly kind: 'aggregate';
       readonly input: PlanNode;
@@ -71,6 +88,8 @@ export type PlanNode =
       readonly aggregates: readonly AggregateCall[];
       /** Partial aggregates are made where the rows are. */
       readonly pushed: boolean;
+      /** Several sets of groups; what a set does not have is NULL. */
+      readonly grouping?: GroupingSetsNode;
     }
   /** Slots 0…; what is above a projection sees nothing else. */
   | { readonly kind: 'project'; readonly input: PlanNode; readonly exprs: readonly Expr[] }
@@ -112,14 +131,18 @@ export type PlanNode =
 export function inputsOf(node: PlanNode): readonly PlanNode[] {
   switch (node.kind) {
     case 'join':
+    case 'lateral':
     case 'matched':
       return [node.left, node.right];
     case 'append':
       return node.inputs;
+    case 'recursive':
+      return [node.base, node.step];
     case 'subquery':
       return [node.query.input];
     case 'filter':
     case 'aggregate':
+    case 'window':
     case 'project':
     case 'distinct':
     case 'sort':
@@ -132,7 +155,7 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
 
 export interface JoinNode {
   readonly kind: 'join';
-  readonly type: 'inner' | 'left';
+  readonly type: 'inner' | 'left' | 'full';
   readonly left: PlanNode;
   readonly right: PlanNode;
   /** Pairs that must be equal: hashed. Each side sees only its own slots. */
@@ -140,6 +163,67 @@ export interface JoinNode {
   /** What else must hold for a pair, over both sides' slots. */
   readonly condition: Expr | undefined;
   /** Slots that the right side makes: NULL for a left row without partner. */
+  readonly rightSlots: readonly number[];
+}
+
+export interface GroupingSetsNode {
+  /** Indices of groups. */
+  readonly sets: readonly (readonly number[])[];
+  /** The arguments of each GROUPING(…), as groups: slots behind the aggregates. */
+  readonly groupings: readonly (readonly number[])[];
+}
+
+export type WindowFunction =
+  | { readonly kind: 'aggregate'; readonly call: AggregateCall }
+  | { readonly kind: 'own'; readonly name: string };
+
+export type WindowBound =
+  | { readonly kind: 'unbounded' }
+  | { readonly kind: 'currentRow' }
+  | {
+      readonly kind: 'preceding' | 'following';
+      readonly offset: Expr;
+      /** Of RANGE: whether a row (slot 0) is within the bound of the current one (slot 1) and the offset (slot 2). */
+      readonly test?: Expr;
+    };
+
+export interface WindowFrameNode {
+  readonly mode: 'rows' | 'range' | 'groups';
+  readonly start: WindowBound;
+  readonly end: WindowBound;
+  readonly exclude: 'none' | 'currentRow' | 'group' | 'ties';
+}
+
+export interface WindowNode {
+  readonly kind: 'window';
+  readonly input: PlanNode;
+  /** Slots of the input; those of the calls follow. */
+  readonly width: number;
+  readonly count: number;
+  readonly windows: readonly {
+    readonly partition: readonly SortKey[];
+    readonly keys: readonly SortKey[];
+    readonly calls: readonly {
+      readonly function: WindowFunction;
+      /** Slots of the input. */
+      readonly args: readonly Expr[];
+      readonly frame: WindowFrameNode;
+      readonly result: number;
+      readonly type: ColumnType;
+    }[];
+  }[];
+}
+
+/** A join whose right side takes values of the left one's row: it is run anew for each. */
+export interface LateralNode {
+  readonly kind: 'lateral';
+  readonly type: 'inner' | 'left';
+  readonly left: PlanNode;
+  readonly right: PlanNode;
+  /** Parameters of the right side, and their values over the left side's slots. */
+  readonly outer: readonly number[];
+  readonly args: readonly Expr[];
+  readonly condition: Expr | undefined;
   readonly rightSlots: readonly number[];
 }
 
@@ -265,6 +349,7 @@ export interface Plan {
   /** Values of the session: parameters from index parameterTypes.length on. */
   readonly slots: readonly PlanSlot[];
   readonly subplans: readonly Subplan[];
+  readonly shared: readonly SelectPlan[];
   readonly tables: readonly TableDescriptor[];
   readonly command: string;
   readonly readOnly: boolean;

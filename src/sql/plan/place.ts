@@ -1,6 +1,7 @@
 // From sources and conditions to plan nodes: each condition goes to the deepest node that has its columns, and what
 // binds a table's key becomes its access.
 
+import { unsupported } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
 import type { PlanContext } from './context.ts';
 import {
@@ -11,7 +12,7 @@ import {
   hasSubplan,
   mapSlots,
 } from './expr-tools.ts';
-import type { Source } from './from.ts';
+import type { JoinType, Lateral, Source } from './from.ts';
 import type { PlanNode } from './nodes.ts';
 import { accessChoices } from './spans.ts';
 import { tableRules } from './bind-rules.ts';
@@ -51,25 +52,92 @@ function place(context: PlanContext, source: Source, conditions: readonly Expr[]
     }
     case 'leaf': {
       const [here, up] = split(conditions, source);
-      return { node: filtered(source.node, here), left: up };
+      const { node, lateral } = source;
+      if (lateral === undefined) return { node: filtered(node, here), left: up };
+      // There is nothing to the left of it: what it takes is of the query around.
+      const alone: PlanNode = {
+        kind: 'lateral',
+        type: 'inner',
+        left: { kind: 'result' },
+        right: node,
+        ...lateral,
+        condition: conjunction(here),
+        rightSlots: slotsOf(source),
+      };
+      return { node: alone, left: up };
     }
     case 'join':
-      return source.type === 'inner'
-        ? placeInner(context, source, conditions)
-        : placeLeft(context, source, conditions);
+      if (source.right.kind === 'leaf' && source.right.lateral !== undefined) {
+        return placeLateral(context, source, source.right, source.right.lateral, conditions);
+      }
+      if (source.type === 'inner') return placeInner(context, source, conditions);
+      return source.type === 'left'
+        ? placeLeft(context, source, conditions)
+        : placeFull(context, source, conditions);
   }
 }
 
 type JoinSource = Source & { kind: 'join' };
 
+/** Inner joins of several tables are made in an order in which each finds something to be equal to, if there is one. */
 function placeInner(context: PlanContext, source: JoinSource, conditions: readonly Expr[]): Placed {
-  const all = [...conditions, ...conjunctsOf(source.on)];
-  const [toLeft, notLeft] = split(all, source.left);
-  const [toRight, both] = split(notLeft, source.right);
-  const left = place(context, source.left, toLeft);
-  const right = place(context, source.right, toRight);
-  const [here, up] = split([...both, ...left.left, ...right.left], source);
-  return { node: joinNode('inner', source, left.node, right.node, here), left: up };
+  const all = [...conditions];
+  const waiting = innerSources(source, all);
+  let rest: readonly Expr[] = all;
+  let placed: { source: Source; node: PlanNode } | undefined;
+  while (waiting.length > 0) {
+    const next = waiting.splice(nextToJoin(placed?.source, waiting, rest), 1)[0] as Source;
+    const [own, others] = split(rest, next);
+    const right = place(context, next, own);
+    rest = [...others, ...right.left];
+    if (placed === undefined) {
+      placed = { source: next, node: right.node };
+      continue;
+    }
+    const both: JoinSource = {
+      kind: 'join',
+      type: 'inner',
+      left: placed.source,
+      right: next,
+      on: undefined,
+    };
+    const [here, later] = split(rest, both);
+    rest = later;
+    placed = { source: both, node: joinNode('inner', both, placed.node, right.node, here) };
+  }
+  return { node: (placed as { node: PlanNode }).node, left: rest };
+}
+
+/** What a tree of inner joins joins; its conditions go to `conditions`. */
+function innerSources(source: Source, conditions: Expr[]): Source[] {
+  const isInner = source.kind === 'join' && source.type === 'inner';
+  if (!isInner || isLateral(source.right)) return [source];
+  conditions.push(...conjunctsOf(source.on));
+  return [...innerSources(source.left, conditions), ...innerSources(source.right, conditions)];
+}
+
+function isLateral(source: Source): boolean {
+  return source.kind === 'leaf' && source.lateral !== undefined;
+}
+
+/** The first one that must equal something of what is joined already; else the first. */
+function nextToJoin(
+  placed: Source | undefined,
+  waiting: readonly Source[],
+  conditions: readonly Expr[],
+): number {
+  if (placed === undefined) return 0;
+  const found = waiting.findIndex((next) => {
+    const both: JoinSource = {
+      kind: 'join',
+      type: 'inner',
+      left: placed,
+      right: next,
+      on: undefined,
+    };
+    return conditions.some((c) => equalPair(c, both) !== undefined);
+  });
+  return Math.max(0, found);
 }
 
 /** WHERE comes after the join: it must not touch the side that may be missing. */
@@ -83,8 +151,45 @@ function placeLeft(context: PlanContext, source: JoinSource, conditions: readonl
   return { node: joinNode('left', source, leftNode, rightNode, here), left: up };
 }
 
+/** Either side may be missing: everything waits. */
+function placeFull(context: PlanContext, source: JoinSource, conditions: readonly Expr[]): Placed {
+  const left = place(context, source.left, []);
+  const right = place(context, source.right, []);
+  const leftNode = filtered(left.node, left.left);
+  const rightNode = filtered(right.node, right.left);
+  const on = conjunctsOf(source.on);
+  return { node: joinNode('full', source, leftNode, rightNode, on), left: conditions };
+}
+
+function placeLateral(
+  context: PlanContext,
+  source: JoinSource,
+  item: Source & { kind: 'leaf' },
+  lateral: Lateral,
+  conditions: readonly Expr[],
+): Placed {
+  const isInner = source.type === 'inner';
+  if (!lateral.args.every((arg) => !hasColumns(arg) || within(arg, source.left))) {
+    throw unsupported('LATERAL that names an item outside its own join');
+  }
+  const [toLeft, rest] = split(conditions, source.left);
+  const on = conjunctsOf(source.on);
+  const [here, up] = isInner ? split([...rest, ...on], source) : [on, rest];
+  const left = place(context, source.left, toLeft);
+  const node: PlanNode = {
+    kind: 'lateral',
+    type: isInner ? 'inner' : 'left',
+    left: filtered(left.node, left.left),
+    right: item.node,
+    ...lateral,
+    condition: conjunction(here),
+    rightSlots: slotsOf(item),
+  };
+  return { node, left: up };
+}
+
 function joinNode(
-  type: 'inner' | 'left',
+  type: JoinType,
   source: JoinSource,
   left: PlanNode,
   right: PlanNode,

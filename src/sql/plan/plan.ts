@@ -7,23 +7,29 @@ import type {
   UpdateStatement,
 } from '../parse/ast.ts';
 import type { PlanEnvironment } from '../exec/plan-api.ts';
+import { withCommonTables } from './common-tables.ts';
 import { PlanContext } from './context.ts';
 import { bindInsert } from './insert.ts';
 import { bindDelete, bindUpdate } from './modify.ts';
 import type { Plan, StatementPlan } from './nodes.ts';
 import { bindQuery } from './query.ts';
 
-export type DataStatement = SelectStatement | InsertStatement | UpdateStatement | DeleteStatement;
+type WriteStatement = InsertStatement | UpdateStatement | DeleteStatement;
+export type DataStatement = SelectStatement | WriteStatement;
 
 /** Throws DbError for whatever is wrong with the statement. */
 export function planStatement(ast: DataStatement, environment: PlanEnvironment): Plan {
   const context = new PlanContext(environment, { query: bindQuery });
-  const statement = bind(context, ast);
+  const statement =
+    ast.kind === 'select'
+      ? bindQuery(context, ast)
+      : withCommonTables(context, ast.with, ast, () => bindWrite(context, ast));
   return {
     statement,
     parameterTypes: context.parameters.finish(),
     slots: context.slots,
     subplans: context.subplans,
+    shared: context.shared,
     tables: context.tables,
     command: commandOf(ast),
     readOnly: ast.kind === 'select' && !context.locksRows,
@@ -31,10 +37,8 @@ export function planStatement(ast: DataStatement, environment: PlanEnvironment):
   };
 }
 
-function bind(context: PlanContext, ast: DataStatement): StatementPlan {
+function bindWrite(context: PlanContext, ast: WriteStatement): StatementPlan {
   switch (ast.kind) {
-    case 'select':
-      return bindQuery(context, ast);
     case 'insert':
       return bindInsert(context, ast);
     case 'update':

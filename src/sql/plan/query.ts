@@ -1,7 +1,7 @@
 // The entry of binding a query: SELECT, VALUES, or a set operation, alone or in something else.
 
-import { unsupported } from '../../base/errors.ts';
 import type { SelectStatement } from '../parse/ast.ts';
+import { withCommonTables } from './common-tables.ts';
 import type { PlanContext, QueryOptions } from './context.ts';
 import type { SelectPlan } from './nodes.ts';
 import { bindSelect } from './select.ts';
@@ -13,7 +13,10 @@ export function bindQuery(
   ast: SelectStatement,
   options: QueryOptions = {},
 ): SelectPlan {
-  if (ast.with !== undefined) throw unsupported('WITH', (ast.with.tables[0]?.at ?? ast.at) + 1);
+  return withCommonTables(context, ast.with, ast, () => bindBody(context, ast, options));
+}
+
+function bindBody(context: PlanContext, ast: SelectStatement, options: QueryOptions): SelectPlan {
   if (ast.setOperation !== undefined)
     return bindSetOperation(context, ast, ast.setOperation, options);
   if (ast.values !== undefined) return bindValues(context, ast, ast.values);

@@ -2,6 +2,7 @@
 // them, with its complaints.
 
 import { DbError } from '../../base/errors.ts';
+import type { Expr } from '../../rows/expr.ts';
 import type { ColumnType } from '../../rows/types.ts';
 import type { TableDescriptor } from '../catalog/descriptor.ts';
 import { positionOf } from '../types/names.ts';
@@ -16,6 +17,12 @@ export interface ScopeColumn {
   readonly columnNumber: number;
   /** The hidden key: named by nobody. */
   readonly hidden: boolean;
+  /** What it is where it is no slot: the common column of a FULL JOIN. */
+  readonly merged?: Expr;
+}
+
+export function columnExpr({ type, slot, merged }: ScopeColumn): Expr {
+  return merged ?? { kind: 'column', type, index: slot };
 }
 
 export interface ScopeRelation {

@@ -1,11 +1,11 @@
 // Binding of SELECT.
 
-import { DbError, unsupported } from '../../base/errors.ts';
+import { DbError } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
 import { sqlTypeName } from '../../rows/type-names.ts';
 import { columnType } from '../../rows/types.ts';
 import type { LockOptions } from '../../txn/api.ts';
-import type { Expression, GroupItem, SelectStatement } from '../parse/ast.ts';
+import type { Expression, SelectStatement } from '../parse/ast.ts';
 import { typeOf } from '../types/coercion.ts';
 import { isComparable } from '../types/comparison.ts';
 import { positionOf } from '../types/names.ts';
@@ -17,11 +17,13 @@ import { ExpressionBinder } from './expressions.ts';
 import { bindLimits, finish, type Limits } from './finish.ts';
 import { FromBinder, type Source } from './from.ts';
 import { Grouping } from './grouping.ts';
+import { type GroupSets, groupSets } from './grouping-sets.ts';
 import { keysOf } from './keyed.ts';
 import type { PlanNode, SelectPlan } from './nodes.ts';
 import { bindOrderBy, type BoundOrder, findTarget } from './order-by.ts';
 import { filtered, placeConditions } from './place.ts';
 import { bindTargets, type Target } from './targets.ts';
+import { mapCall, type WindowCall, WindowCollector, windowNode } from './windows.ts';
 
 export function bindSelect(
   context: PlanContext,
@@ -34,6 +36,8 @@ export function bindSelect(
   const { limit, offset } = parts.limits;
   if (found === undefined || limit !== undefined || offset !== undefined) return plan;
   if (parts.distinctOn !== undefined || ast.locking !== undefined) return plan;
+  // Windows would reach over the rows of all keys.
+  if (parts.windows.length > 0 || parts.sets !== undefined) return plan;
   const keyed = {
     plan: build(context, parts, conjunction(found.rest), found.inner),
     keys: found.outer,
@@ -50,9 +54,11 @@ interface Parts {
   readonly targets: readonly Target[];
   readonly where: Expr | undefined;
   readonly groupBy: readonly Expr[];
+  readonly sets: GroupSets['sets'];
   readonly having: Expr | undefined;
   readonly aggregates: AggregateCollector;
   readonly isGrouped: boolean;
+  readonly windows: readonly WindowCall[];
   readonly order: readonly BoundOrder[];
   readonly distinct: boolean;
   readonly distinctOn: readonly Expr[] | undefined;
@@ -66,6 +72,8 @@ function bindParts(context: PlanContext, ast: SelectStatement, options: QueryOpt
   const binder = new ExpressionBinder(context, scope);
   const aggregates = new AggregateCollector();
   binder.aggregates = aggregates;
+  const windows = new WindowCollector(ast.windows ?? []);
+  binder.windows = windows;
   const targets = bindTargets(binder, ast.items, options.wanted, options.keepsUnknown);
   const where = binder.clause('WHERE', undefined, () =>
     ast.where === undefined ? undefined : binder.condition(ast.where, 'WHERE'),
@@ -76,16 +84,20 @@ function bindParts(context: PlanContext, ast: SelectStatement, options: QueryOpt
   const order = binder.clause('ORDER BY', aggregates, () =>
     bindOrderBy(binder, ast.orderBy, targets),
   );
-  const groupBy = binder.clause('GROUP BY', undefined, () =>
-    ast.groupBy.map((item) => bindGroup(binder, item, targets)),
+  const { groups: groupBy, sets } = binder.clause('GROUP BY', undefined, () =>
+    groupSets(ast.groupBy, ast.groupDistinct === true, (item) => bindGroup(binder, item, targets)),
   );
   if (ast.distinct) checkDistinct(targets, order);
   const distinctOn =
     ast.distinctOn && bindDistinctOn(binder, ast.distinctOn, targets, order, aggregates);
-  const isGrouped = groupBy.length > 0 || having !== undefined || aggregates.calls.length > 0;
+  const isGrouped =
+    ast.groupBy.length > 0 ||
+    having !== undefined ||
+    aggregates.calls.length + aggregates.groupings.length > 0;
   if (lock !== undefined) refuseLock(ast, isGrouped);
   return {
-    ...{ binder, source, targets, where, groupBy, having, aggregates, isGrouped, order },
+    ...{ binder, source, targets, where, groupBy, sets, having, aggregates, isGrouped, order },
+    windows: windows.calls,
     distinct: ast.distinct,
     distinctOn,
     limits: bindLimits(binder, ast),
@@ -103,23 +115,48 @@ function build(
   let node = placeConditions(context, parts.source, where);
   let outputs: readonly Expr[] = [...targets.map((t) => t.expr), ...keys];
   let orderExprs: readonly Expr[] = order.map((o) => o.expr);
-  let { distinctOn } = parts;
+  let { distinctOn, windows } = parts;
   if (parts.isGrouped) {
-    const grouping = new Grouping([...parts.groupBy, ...keys], binder.scope, binder.columnAt);
+    const grouping = new Grouping(
+      [...parts.groupBy, ...keys],
+      binder.scope,
+      binder.columnAt,
+      parts.sets !== undefined,
+    );
     const regrouped = (exprs: readonly Expr[]): readonly Expr[] =>
       exprs.map((e) => grouping.regroup(e));
+    const { calls, groupings } = parts.aggregates;
     const having = regrouped(parts.having === undefined ? [] : [parts.having]);
     outputs = regrouped(outputs);
     orderExprs = regrouped(orderExprs);
     distinctOn &&= regrouped(distinctOn);
+    windows = windows.map((call) => mapCall(call, (e) => grouping.regroup(e)));
     // Only now all groups are known.
     const finished = (exprs: readonly Expr[]): readonly Expr[] =>
-      exprs.map((e) => grouping.finish(e));
+      exprs.map((e) => grouping.finish(e, calls.length));
     node = aggregation(context, node, grouping.groups, parts.aggregates);
+    if (node.kind === 'aggregate' && (parts.sets !== undefined || groupings.length > 0)) {
+      const sets = parts.sets ?? [grouping.groups.map((_, i) => i)];
+      node = {
+        ...node,
+        pushed: false,
+        grouping: { sets, groupings: grouping.groupings(groupings) },
+      };
+    }
     node = filtered(node, finished(having));
     outputs = finished(outputs);
     orderExprs = finished(orderExprs);
     distinctOn &&= finished(distinctOn);
+    windows = windows.map((call) => mapCall(call, (e) => grouping.finish(e, calls.length)));
+  }
+  if (windows.length > 0) {
+    const above = [...outputs, ...orderExprs, ...(distinctOn ?? [])];
+    const windowed = windowNode(node, windows, above);
+    const mapped = (exprs: readonly Expr[]): readonly Expr[] => exprs.map((e) => windowed.map(e));
+    node = windowed.node;
+    outputs = mapped(outputs);
+    orderExprs = mapped(orderExprs);
+    distinctOn &&= mapped(distinctOn);
   }
   const fields = targets.map((t) => t.field);
   const ordered = order.map((o, i) => ({ ...o, expr: orderExprs[i] as Expr }));
@@ -211,8 +248,7 @@ function slotsOf(exprs: readonly Expr[]): ReadonlySet<number> {
 }
 
 /** An output's name or position, or an expression over the input. */
-function bindGroup(binder: ExpressionBinder, ast: GroupItem, targets: readonly Target[]): Expr {
-  if (ast.kind === 'groupingSet') throw unsupported('GROUPING SETS, ROLLUP or CUBE', ast.at + 1);
+function bindGroup(binder: ExpressionBinder, ast: Expression, targets: readonly Target[]): Expr {
   // Unlike in ORDER BY, a bare name is a column of the input first.
   const isColumn =
     ast.kind === 'column' &&

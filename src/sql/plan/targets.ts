@@ -10,7 +10,7 @@ import { positionOf } from '../types/names.ts';
 import { isUnknown } from './context.ts';
 import type { ExpressionBinder } from './expressions.ts';
 import { outputName } from './output-names.ts';
-import type { ScopeColumn } from './scope.ts';
+import { columnExpr, type ScopeColumn } from './scope.ts';
 
 export interface Target {
   readonly expr: Expr;
@@ -49,9 +49,12 @@ function star(binder: ExpressionBinder, table: string | undefined, at: number): 
       ? scope.visible
       : scope.relation([table], at).columns.filter((c) => !c.hidden);
   return columns.map((column) => {
-    const expr: Expr = { kind: 'column', type: column.type, index: column.slot };
+    const expr = columnExpr(column);
     binder.columnAt.set(expr, at);
-    return { expr, field: fieldOf(column.name, expr, column) };
+    return {
+      expr,
+      field: fieldOf(column.name, expr, column.merged === undefined ? column : undefined),
+    };
   });
 }
 

@@ -19,6 +19,7 @@ import type { Transaction } from '../../txn/api.ts';
 import type { Name } from '../parse/ast.ts';
 import type { TableDescriptor, TableSettings } from './descriptor.ts';
 import type { SchemaGateway } from './schema-gateway.ts';
+import type { SequenceNumbers } from './sequences.ts';
 
 /** Descriptors as one session's transaction sees them: committed ones, overlaid with its own uncommitted DDL. */
 export interface CatalogView {
@@ -84,6 +85,8 @@ export interface Catalog {
   settingsOf(indexId: number): TableSettings;
   /** Never repeats, also across restarts; for hidden keys. Sync: ids are taken in blocks ahead of use. */
   nextRowId(): number;
+  /** What this node has taken of sequences. */
+  readonly sequences: SequenceNumbers;
   /** Clears the keys of an index that nobody can see any more, and the record that it has to be. */
   clearIndex(indexId: number): Promise<void>;
 }

@@ -13,6 +13,7 @@ import { clearIndex, clearLeavings } from './leavings.ts';
 import { scanRows } from './scan.ts';
 import { SchemaGateway } from './schema-gateway.ts';
 import type { SchemaHomes } from './schema-links.ts';
+import { SequenceNumbers } from './sequences.ts';
 import { DescriptorStore } from './store.ts';
 import { SessionCatalogView } from './view.ts';
 
@@ -40,6 +41,7 @@ export function createCatalog(dependencies: CatalogDependencies): Catalog {
 
 class StoredCatalog implements Catalog {
   readonly schema: SchemaGateway;
+  readonly sequences: SequenceNumbers;
   readonly #transactions: Transactions;
   readonly #node: NodeId;
   readonly #log: Log;
@@ -51,6 +53,7 @@ class StoredCatalog implements Catalog {
   constructor(dependencies: CatalogDependencies) {
     const { transactions, timers, log, node } = dependencies;
     this.#transactions = transactions;
+    this.sequences = new SequenceNumbers(transactions);
     this.#log = log;
     this.#node = node;
     this.#store = new DescriptorStore(

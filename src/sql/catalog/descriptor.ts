@@ -4,6 +4,8 @@ import type { Datum } from '../../rows/datum.ts';
 import type { RowLayout } from '../../rows/row-codec.ts';
 import type { ColumnType } from '../../rows/types.ts';
 
+export type Identity = 'always' | 'byDefault';
+
 export interface ColumnDescriptor {
   /** Never reused within the table; 1-based. */
   readonly id: number;
@@ -16,6 +18,8 @@ export interface ColumnDescriptor {
   readonly defaultText: string | undefined;
   /** SQL text of GENERATED ALWAYS AS (…) STORED, over the table's columns. */
   readonly generatedText: string | undefined;
+  /** GENERATED … AS IDENTITY; its default is then its sequence's next number. */
+  readonly identity: Identity | undefined;
   /** What rows have in it that were written before it was added. */
   readonly missing: Datum;
   /** The hidden key of a table without a primary key: not in *, not in INSERT's default column list. */
@@ -66,6 +70,20 @@ export interface CheckConstraint {
   readonly validated: boolean;
 }
 
+export interface SequenceOptions {
+  readonly increment: bigint;
+  readonly min: bigint;
+  readonly max: bigint;
+  readonly start: bigint;
+  readonly cache: bigint;
+  readonly cycle: boolean;
+  /** int2, int4 or int8. */
+  readonly typeOid: number;
+  /** Goes with this table's column; 0: with nobody's. */
+  readonly ownerTable: number;
+  readonly ownerColumn: number;
+}
+
 export type TableSettings = ReadonlyMap<string, string>;
 
 export const NO_SETTINGS: TableSettings = new Map();
@@ -83,6 +101,8 @@ export interface TableDescriptor {
   readonly hasPrimaryKey: boolean;
   readonly indexes: readonly SecondaryIndex[];
   readonly checks: readonly CheckConstraint[];
+  /** Of a sequence, which is a relation without columns; its state lies under the primary index. */
+  readonly sequence: SequenceOptions | undefined;
   readonly nextColumnId: number;
   /** What the table has for itself of the cluster's settings (ALTER TABLE … SET): their text by their names. */
   readonly settings: TableSettings;
@@ -93,14 +113,24 @@ export interface TableDescriptor {
 /** A column as a plain one begins. */
 export const PLAIN_COLUMN: Pick<
   ColumnDescriptor,
-  'defaultText' | 'generatedText' | 'missing' | 'hidden'
-> = { defaultText: undefined, generatedText: undefined, missing: null, hidden: false };
+  'defaultText' | 'generatedText' | 'identity' | 'missing' | 'hidden'
+> = {
+  defaultText: undefined,
+  generatedText: undefined,
+  identity: undefined,
+  missing: null,
+  hidden: false,
+};
 
 /** A table as a plain one begins. */
-export const PLAIN_TABLE: Pick<TableDescriptor, 'dropped' | 'indexes' | 'checks' | 'settings'> = {
+export const PLAIN_TABLE: Pick<
+  TableDescriptor,
+  'dropped' | 'indexes' | 'checks' | 'sequence' | 'settings'
+> = {
   dropped: [],
   indexes: [],
   checks: [],
+  sequence: undefined,
   settings: NO_SETTINGS,
 };
 

@@ -15,11 +15,12 @@ import {
   type IndexExpression,
   PLAIN_TABLE,
   type SecondaryIndex,
+  type SequenceOptions,
   type TableDescriptor,
 } from './descriptor.ts';
 
-export const DESCRIPTOR_FORMAT_VERSION = 3;
-/** Tables that have nothing of what came with version 3 are read from it as they are. */
+export const DESCRIPTOR_FORMAT_VERSION = 4;
+/** What came with later versions is not there in tables of this one. */
 const OLDEST_FORMAT_VERSION = 2;
 
 const NOT_NULL = 1;
@@ -27,6 +28,9 @@ const HIDDEN = 2;
 const HAS_DEFAULT = 4;
 const IS_GENERATED = 8;
 const HAS_MISSING = 16;
+const IS_IDENTITY = 32;
+const IS_ALWAYS = 64;
+const CYCLES = 1;
 const UNIQUE = 1;
 const IS_CONSTRAINT = 2;
 const IS_PARTIAL = 4;
@@ -68,7 +72,9 @@ export function encodeDescriptor(table: TableDescriptor): Uint8Array {
         (column.hidden ? HIDDEN : 0) |
         (column.defaultText === undefined ? 0 : HAS_DEFAULT) |
         (column.generatedText === undefined ? 0 : IS_GENERATED) |
-        (column.missing === null ? 0 : HAS_MISSING),
+        (column.missing === null ? 0 : HAS_MISSING) |
+        (column.identity === undefined ? 0 : IS_IDENTITY) |
+        (column.identity === 'always' ? IS_ALWAYS : 0),
     );
     if (column.defaultText !== undefined) out.text(column.defaultText);
     if (column.generatedText !== undefined) out.text(column.generatedText);
@@ -93,7 +99,30 @@ export function encodeDescriptor(table: TableDescriptor): Uint8Array {
     out.text(text);
     out.u8(validated ? 1 : 0);
   }
+  out.u8(table.sequence === undefined ? 0 : 1);
+  if (table.sequence !== undefined) encodeSequence(out, table.sequence);
   return out.take();
+}
+
+function encodeSequence(out: ByteWriter, sequence: SequenceOptions): void {
+  const { increment, min, max, start, cache } = sequence;
+  for (const number of [increment, min, max, start, cache]) out.text(String(number));
+  out.u8(sequence.cycle ? CYCLES : 0);
+  out.u32(sequence.typeOid);
+  out.u32(sequence.ownerTable);
+  out.u32(sequence.ownerColumn);
+}
+
+function decodeSequence(input: ByteReader): SequenceOptions {
+  const number = (): bigint => BigInt(input.text());
+  const [increment, min, max, start, cache] = [number(), number(), number(), number(), number()];
+  return {
+    ...{ increment, min, max, start, cache },
+    cycle: input.u8() === CYCLES,
+    typeOid: input.u32(),
+    ownerTable: input.u32(),
+    ownerColumn: input.u32(),
+  };
 }
 
 function encodeType(out: ByteWriter, type: ColumnType): void {
@@ -153,6 +182,8 @@ export function decodeDescriptor(bytes: Uint8Array): TableDescriptor {
     settings.set(setting, input.text());
   }
   const { dropped, indexes, checks } = format < 3 ? PLAIN_TABLE : decodeMore(input);
+  // Came with version 4.
+  const sequence = format >= 4 && input.u8() === 1 ? decodeSequence(input) : undefined;
   return {
     id,
     version,
@@ -166,6 +197,7 @@ export function decodeDescriptor(bytes: Uint8Array): TableDescriptor {
     dropped,
     indexes,
     checks,
+    sequence,
     layout: layoutOfTable({ columns, dropped }),
   };
 }
@@ -223,6 +255,8 @@ function decodeColumn(input: ByteReader): ColumnDescriptor {
     hidden: (flags & HIDDEN) !== 0,
     defaultText: (flags & HAS_DEFAULT) === 0 ? undefined : input.text(),
     generatedText: (flags & IS_GENERATED) === 0 ? undefined : input.text(),
+    identity:
+      (flags & IS_IDENTITY) === 0 ? undefined : (flags & IS_ALWAYS) === 0 ? 'byDefault' : 'always',
     missing:
       (flags & HAS_MISSING) === 0 ? null : (decodeRow(layoutOf([type]), input.block())[0] as Datum),
   };

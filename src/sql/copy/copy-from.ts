@@ -3,6 +3,7 @@
 
 import { DbError, type DbErrorFields } from '../../base/errors.ts';
 import type { Maybe } from '../../base/maybe.ts';
+import { Suspension } from '../../rows/compile.ts';
 import type { Datum } from '../../rows/datum.ts';
 import type { Log } from '../../runtime/runtime.ts';
 import type { Transaction, Transactions } from '../../txn/api.ts';
@@ -10,6 +11,7 @@ import type { CopyIn } from '../api.ts';
 import type { CatalogView } from '../catalog/api.ts';
 import type { ColumnDescriptor, TableDescriptor } from '../catalog/descriptor.ts';
 import { compileDefault } from '../ddl/defaults.ts';
+import { demandTable } from '../ddl/tables.ts';
 import type { SessionValues } from '../exec/plan-api.ts';
 import { RowWriter } from '../exec/row-writer.ts';
 import type { CopyStatement } from '../parse/ast.ts';
@@ -39,6 +41,7 @@ const SHOWN_BYTES_MAX = 100;
 export function startCopyFrom(statement: CopyStatement, ctx: CopyFromContext): CopyIn {
   if (statement.table === undefined) throw new DbError('42601', 'COPY FROM needs a table');
   const table = ctx.catalog.table({ ...statement.table, at: -1 });
+  demandTable(table);
   ctx.catalog.use(table);
   const columns = copyColumns(table, statement.columns);
   return new CopyFrom(table, columns, copyOptions(statement), ctx);
@@ -61,6 +64,9 @@ class CopyFrom implements CopyIn {
     readonly evaluate: (session: SessionValues) => Datum;
   }[];
   #headerLeft: boolean;
+  /** The line had to wait for the numbers of its sequences. */
+  #isTakenAgain = false;
+  #ready: Promise<unknown> | undefined;
   #rows = 0;
   #over: Error | undefined;
 
@@ -126,19 +132,28 @@ class CopyFrom implements CopyIn {
     const sink = this.#sink;
     try {
       while (!sink.full) {
-        if (!lines.next()) return false;
+        if (!this.#isTakenAgain && !lines.next()) return false;
+        this.#isTakenAgain = false;
         if (this.#headerLeft) this.#header();
         else this.#take();
       }
       return true;
     } catch (error) {
-      throw this.#inLine(error);
+      if (!(error instanceof Suspension)) throw this.#inLine(error);
+      this.#isTakenAgain = true;
+      this.#ready = error.ready;
+      return true;
     }
   }
 
   async #drain(): Promise<void> {
     try {
       while (this.#parse()) {
+        if (this.#ready !== undefined) {
+          await this.#ready;
+          this.#ready = undefined;
+          continue;
+        }
         await this.#sink.flush();
         if (this.#over !== undefined) throw this.#over;
         this.#ctx.checkCancelled();

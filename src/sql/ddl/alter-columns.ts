@@ -20,6 +20,7 @@ import type { DdlContext } from './context.ts';
 import { bindDefault, type BoundDefault, compileBound } from './defaults.ts';
 import { fillIndexes } from './fill-index.ts';
 import { rewriteTable } from './rewrite.ts';
+import { dropOwned, giveSequences, numbered } from './sequences.ts';
 import { columnsIn, renamedIn } from './stored-text.ts';
 import { leaveIndexes } from './tables.ts';
 
@@ -39,10 +40,11 @@ function withColumn(table: TableDescriptor, column: ColumnDescriptor): TableDesc
 
 export async function addColumn(
   table: TableDescriptor,
-  { column: definition, constraints, ifNotExists }: Action<'addColumn'>,
+  action: Action<'addColumn'>,
   ctx: DdlContext,
 ): Promise<TableDescriptor> {
-  const { name } = definition;
+  const { constraints, ifNotExists } = action;
+  const { name } = action.column;
   if (table.columns.some((c) => c.name === name && !c.hidden)) {
     const message = `column "${name}" of relation "${table.name}" already exists`;
     if (!ifNotExists) throw new DbError('42701', message);
@@ -53,6 +55,8 @@ export async function addColumn(
   if (position >= COLUMNS_MAX) {
     throw new DbError('54011', `tables can have at most ${COLUMNS_MAX} columns`);
   }
+  const numberedColumn = await numbered(ctx, table, action.column);
+  const { definition } = numberedColumn;
   const initial = definition.default;
   const bound =
     initial === undefined
@@ -69,6 +73,7 @@ export async function addColumn(
   next = { ...next, layout: layoutOfTable(next) };
   next = { ...next, columns: withGenerated(next, [definition], ctx) };
   next = await fillColumn(ctx, table, next, added.id, isSame ? undefined : bound);
+  await giveSequences(ctx, next, [numberedColumn]);
   if (plain.notNull) next = await setNotNull(next, name, true, ctx);
   for (const constraint of constraints) {
     const own =
@@ -150,6 +155,7 @@ export async function dropColumn(
     indexes: table.indexes.filter((index) => !isOver(index)),
     checks: table.checks.filter((check) => !uses(check.text)),
   });
+  await dropOwned(ctx, table, column.id);
   leaveIndexes(
     ctx,
     left.map(({ id }) => id),

@@ -37,6 +37,7 @@ export function columnOf(
     position,
     type,
     notNull: definition.notNull || definition.primaryKey,
+    identity: definition.identity?.when,
     defaultText: initial === undefined ? undefined : formatExpression(initial),
   };
 }

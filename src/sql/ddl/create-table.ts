@@ -11,13 +11,14 @@ import {
 } from '../catalog/descriptor.ts';
 import { layoutOfTable } from '../catalog/encoding.ts';
 import { relationExists } from '../catalog/errors.ts';
-import type { CreateTableStatement, Name } from '../parse/ast.ts';
+import type { ColumnDefinition, CreateTableStatement } from '../parse/ast.ts';
 import { resolveTypeName } from '../types/names.ts';
 import { COLUMNS_MAX, columnOf, withGenerated } from './columns.ts';
 import { withConstraint } from './constraints.ts';
 import type { DdlContext } from './context.ts';
 import { ascending, checkKeyColumns, checkKeyType, positionAt, primaryKeyName } from './keys.ts';
-import { findTable, nothingToDo } from './tables.ts';
+import { giveSequences, numbered, type NumberedColumn } from './sequences.ts';
+import { findTable, nothingToDo, targetSchema } from './tables.ts';
 
 export async function createTable(
   statement: CreateTableStatement,
@@ -30,9 +31,18 @@ export async function createTable(
     ctx.notice('NOTICE', '42P07', `relation "${name}" already exists, skipping`);
     return 'CREATE TABLE';
   }
-  const visible = columnsOf(statement, ctx);
-  if (exists) throw relationExists(name);
-  const key = keyOf(statement);
+  if (exists) {
+    // What is wrong with the statement itself comes first.
+    columnsOf(statement.columns.filter(isPlain), ctx);
+    throw relationExists(name);
+  }
+  const numberedColumns: NumberedColumn[] = [];
+  for (const definition of statement.columns) {
+    numberedColumns.push(await numbered(ctx, { schema, name }, definition));
+  }
+  const definitions = numberedColumns.map(({ definition }) => definition);
+  const visible = columnsOf(definitions, ctx);
+  const key = keyOf({ ...statement, columns: definitions });
   const columns = key === undefined ? [...visible, hiddenColumn(visible)] : visible;
   const positions = (key?.columns ?? [(columns.at(-1) as ColumnDescriptor).name]).map((column) => {
     return (columns.find((c) => c.name === column) as ColumnDescriptor).position;
@@ -57,13 +67,14 @@ export async function createTable(
     nextColumnId: columns.length + 1,
     layout: layoutOfTable({ columns: marked, dropped: [] }),
   };
-  table = { ...table, columns: withGenerated(table, statement.columns, ctx) };
+  table = { ...table, columns: withGenerated(table, definitions, ctx) };
   for (const constraint of statement.constraints) {
     table = await withConstraint(ctx, table, constraint);
   }
   const { id: _, version: __, layout: ___, ...fields } = table;
   try {
-    await ctx.catalog.create(ctx.txn, fields);
+    const made = await ctx.catalog.create(ctx.txn, fields);
+    await giveSequences(ctx, made, numberedColumns);
   } catch (error) {
     // Somebody else was faster than the look above.
     if (!(statement.ifNotExists && error instanceof DbError && error.code === '42P07')) throw error;
@@ -74,23 +85,11 @@ export async function createTable(
   return 'CREATE TABLE';
 }
 
-function targetSchema(name: Name, ctx: DdlContext): string {
-  if (name.schema === undefined) {
-    const schema = ctx.searchPath().find((path) => path === 'public');
-    if (schema !== undefined) return schema;
-    throw new DbError('3F000', 'no schema has been selected to create in').at(positionAt(name.at));
-  }
-  if (name.schema === 'public') return name.schema;
-  if (name.schema === 'pg_catalog' || name.schema === 'information_schema') {
-    throw new DbError('42501', `permission denied to create "${name.schema}.${name.name}"`, {
-      detail: 'System catalog modifications are currently disallowed.',
-    });
-  }
-  throw new DbError('3F000', `schema "${name.schema}" does not exist`).at(positionAt(name.at));
+function isPlain({ type, identity }: ColumnDefinition): boolean {
+  return identity === undefined && !type.name.includes('serial');
 }
 
-function columnsOf(statement: CreateTableStatement, ctx: DdlContext): ColumnDescriptor[] {
-  const { columns } = statement;
+function columnsOf(columns: readonly ColumnDefinition[], ctx: DdlContext): ColumnDescriptor[] {
   if (columns.length > COLUMNS_MAX) {
     throw new DbError('54011', `tables can have at most ${COLUMNS_MAX} columns`);
   }

@@ -3,10 +3,13 @@
 // catalog's.
 
 import type {
+  AlterSequenceStatement,
   AlterTableStatement,
   CreateIndexStatement,
+  CreateSequenceStatement,
   CreateTableStatement,
   DropIndexStatement,
+  DropSequenceStatement,
   DropTableStatement,
   RenameIndexStatement,
   TruncateStatement,
@@ -16,6 +19,7 @@ import type { DdlContext } from './context.ts';
 import { createTable } from './create-table.ts';
 import { dropTables } from './drop-table.ts';
 import { createIndex, dropIndexes, renameIndex } from './indexes.ts';
+import { alterSequence, createSequence, dropSequences } from './sequences.ts';
 import { truncateTables } from './truncate.ts';
 
 export type DdlStatement =
@@ -25,6 +29,9 @@ export type DdlStatement =
   | CreateIndexStatement
   | DropIndexStatement
   | RenameIndexStatement
+  | CreateSequenceStatement
+  | AlterSequenceStatement
+  | DropSequenceStatement
   | TruncateStatement;
 
 /** The command tag. Throws DbError; the transaction must then be rolled back. */
@@ -42,6 +49,12 @@ export function runDdl(statement: DdlStatement, ctx: DdlContext): Promise<string
       return dropIndexes(statement, ctx);
     case 'renameIndex':
       return renameIndex(statement, ctx);
+    case 'createSequence':
+      return createSequence(statement, ctx);
+    case 'alterSequence':
+      return alterSequence(statement, ctx);
+    case 'dropSequence':
+      return dropSequences(statement, ctx);
     case 'truncate':
       return truncateTables(statement, ctx);
   }

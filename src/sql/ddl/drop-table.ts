@@ -4,7 +4,8 @@ import { DbError } from '../../base/errors.ts';
 import { indexIdsOf, type TableDescriptor } from '../catalog/descriptor.ts';
 import type { DropTableStatement, Name } from '../parse/ast.ts';
 import type { DdlContext } from './context.ts';
-import { findTable, leaveIndexes } from './tables.ts';
+import { dropOwned } from './sequences.ts';
+import { demandTable, findTable, leaveIndexes } from './tables.ts';
 
 const SCHEMAS: ReadonlySet<string> = new Set(['public', 'pg_catalog', 'information_schema']);
 
@@ -12,8 +13,12 @@ export async function dropTables(statement: DropTableStatement, ctx: DdlContext)
   const tables = new Set<TableDescriptor>();
   for (const name of statement.tables) {
     const table = await findTable(ctx, name);
-    if (table !== undefined) tables.add(table);
-    else if (statement.ifExists) tellMissing(ctx, name);
+    if (table !== undefined) {
+      if (table.sequence !== undefined) {
+        demandTable(table, 'Use DROP SEQUENCE to remove a sequence.');
+      }
+      tables.add(table);
+    } else if (statement.ifExists) tellMissing(ctx, name);
     else throw missingTable(name);
   }
   // In one order everywhere, so that two such statements don't wait for each other.
@@ -21,6 +26,7 @@ export async function dropTables(statement: DropTableStatement, ctx: DdlContext)
     await ctx.catalog.exclusive(ctx.txn, table, () => ctx.checkCancelled());
     await ctx.catalog.drop(ctx.txn, table);
     leaveIndexes(ctx, indexIdsOf(table));
+    await dropOwned(ctx, table);
   }
   return 'DROP TABLE';
 }

@@ -2,6 +2,7 @@
 // them commits, while the change has the table alone. Memory is bounded by the batches, time by the rows.
 
 import { DbError } from '../../base/errors.ts';
+import { isPromise } from '../../base/maybe.ts';
 import type { Datum } from '../../rows/datum.ts';
 import { PackedRowReader } from '../../rows/packed-rows.ts';
 import { RowView } from '../../rows/row-codec.ts';
@@ -9,6 +10,7 @@ import type { SecondaryIndex, TableDescriptor } from '../catalog/descriptor.ts';
 import { indexSpan } from '../catalog/keys.ts';
 import { BulkLoader } from '../copy/bulk-loader.ts';
 import { keyShown } from '../exec/duplicates.ts';
+import { suspending } from '../exec/execution.ts';
 import { IndexEntries } from '../exec/index-entries.ts';
 import { tableRules } from '../plan/bind-rules.ts';
 import type { DdlContext } from './context.ts';
@@ -35,6 +37,7 @@ export async function eachRow(
   const view = new RowView();
   const width = table.layout.types.length;
   const values: Datum[] = table.layout.types.map(() => null);
+  const step = (): void => each(values);
   try {
     for (let batch = await scan.next(); batch !== undefined; batch = await scan.next()) {
       ctx.checkCancelled();
@@ -42,7 +45,8 @@ export async function eachRow(
       while (reader.next()) {
         view.reset(table.layout, reader.bytes, reader.rowStart, reader.rowEnd - reader.rowStart);
         for (let i = 0; i < width; i++) values[i] = view.datum(i);
-        each(values);
+        const done = suspending(step);
+        if (isPromise(done)) await done;
       }
       await batchOver();
     }

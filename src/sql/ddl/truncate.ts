@@ -5,7 +5,8 @@ import { indexIdsOf, type SecondaryIndex, type TableDescriptor } from '../catalo
 import { relationMissing } from '../catalog/errors.ts';
 import type { TruncateStatement } from '../parse/ast.ts';
 import type { DdlContext } from './context.ts';
-import { findTable, leaveIndexes } from './tables.ts';
+import { restartOwned } from './sequences.ts';
+import { demandTable, findTable, leaveIndexes } from './tables.ts';
 
 export async function truncateTables(
   statement: TruncateStatement,
@@ -15,12 +16,14 @@ export async function truncateTables(
   for (const name of statement.tables) {
     const table = await findTable(ctx, name);
     if (table === undefined) throw relationMissing({ ...name, at: -1 });
+    demandTable(table);
     tables.add(table);
   }
   // In one order everywhere, so that two such statements don't wait for each other.
   for (const table of [...tables].sort((a, b) => a.id - b.id)) {
     await ctx.catalog.exclusive(ctx.txn, table, () => ctx.checkCancelled());
     await switchIndex(ctx, table, {});
+    if (statement.restartIdentity) await restartOwned(ctx, table);
   }
   return 'TRUNCATE TABLE';
 }

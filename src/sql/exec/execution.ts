@@ -2,6 +2,7 @@
 // plans: closures made once from plan nodes, cursors that answer at once whenever a row is at hand.
 
 import { assert } from '../../base/assert.ts';
+import { unsupported } from '../../base/errors.ts';
 import type { Maybe } from '../../base/maybe.ts';
 import type { Datum } from '../../rows/datum.ts';
 import { type CompiledExpr, compileExpr, type RowAccess, Suspension } from '../../rows/compile.ts';
@@ -16,6 +17,8 @@ import type { ExecContext } from './plan-api.ts';
 import { NO_ROW } from './key-spans.ts';
 
 const NO_DATUMS: readonly Datum[] = [];
+const NO_SLOTS: readonly number[] = [];
+const GIVING: ReadonlySet<string> = new Set(['nextval', 'setval']);
 
 /** Undefined: filled by the queries that the plan has inside. */
 type CompiledSlot =
@@ -30,6 +33,7 @@ export class SlotSet {
   /** Tables whose rows are not looked up, for EXPLAIN. */
   readonly indexOnly: Set<TableNode> = new Set();
   readonly #slots: readonly CompiledSlot[];
+  readonly #claimed = new Set<number>();
   /** Queries of WITH that are worked out once; compiled after this was made, since they use it. */
   shared: readonly unknown[] = [];
 
@@ -55,15 +59,63 @@ export class SlotSet {
     );
   }
 
-  /** Fills the slots in `params`, all or only the volatile ones. */
-  fill(context: ExecContext, params: Datum[], volatileOnly: boolean): void {
+  /** Those whose evaluation counts and may have to wait, as indexes among the slots: whoever asks evaluates them for
+   * each row (Execution.refresh). */
+  waitingIn(exprs: readonly Expr[]): readonly number[] {
+    const found = new Set<number>();
+    for (const expr of exprs) {
+      someExpr(expr, (e) => {
+        const i = e.kind === 'parameter' ? e.index - this.firstSlot : -1;
+        if (this.#slots[i]?.function.waits === true) found.add(i);
+        return false;
+      });
+    }
+    for (const i of found) this.#claimed.add(i);
+    return [...found];
+  }
+
+  refuseGiving(exprs: readonly Expr[], where: string): void {
+    const i = this.waitingIn(exprs).find((one) => isGiving(this.#slots[one]));
+    if (i !== undefined) throw unsupported(`${this.#slots[i]?.function.name ?? ''}() in ${where}`);
+  }
+
+  /** When all is compiled: what gives numbers stands only where rows are made one by one. */
+  demandClaimed(): void {
+    const name = this.#slots.find((slot, i) => isGiving(slot) && !this.#claimed.has(i))?.function;
+    if (name !== undefined) throw unsupported(`${name.name}() here`);
+  }
+
+  /** Fills the slots in `params`, all or only the volatile ones; of those that count only `waiting`. `given`:
+   * what they gave before one of them had to wait, so that it is not asked for again. */
+  fill(
+    context: ExecContext,
+    params: Datum[],
+    volatileOnly: boolean,
+    waiting: readonly number[] = NO_SLOTS,
+    given?: Map<number, Datum>,
+  ): void {
     for (let i = 0; i < this.#slots.length; i++) {
       const slot = this.#slots[i];
       if (slot === undefined || (volatileOnly && !slot.function.volatile)) continue;
+      if (slot.function.waits && !waiting.includes(i)) {
+        if (volatileOnly || isGiving(slot) || this.#claimed.has(i)) continue;
+      }
+      const before = given?.get(i);
+      if (before !== undefined) {
+        params[this.firstSlot + i] = before;
+        continue;
+      }
       const args = slot.args.length === 0 ? NO_DATUMS : slot.args.map((arg) => arg(NO_ROW, params));
-      params[this.firstSlot + i] = slot.function.evaluate(context.session, args);
+      const value = slot.function.evaluate(context.session, args);
+      params[this.firstSlot + i] = value;
+      if (slot.function.waits) given?.set(i, value);
     }
+    given?.clear();
   }
+}
+
+function isGiving(slot: CompiledSlot): boolean {
+  return slot !== undefined && GIVING.has(slot.function.name);
 }
 
 function slotType(slot: PlanSlot): ColumnType {
@@ -83,6 +135,7 @@ export class Execution {
   /** What each recursion's last step has found. */
   readonly working: Map<number, readonly (readonly Datum[])[]> = new Map();
   readonly #shared: Maybe<readonly (readonly Datum[])[]>[] = [];
+  #given: Map<number, Datum> | undefined;
   #steps = 0;
 
   constructor(context: ExecContext, params: readonly Datum[], slots: SlotSet, root?: Execution) {
@@ -136,9 +189,12 @@ export class Execution {
     this.context.checkCancelled();
   }
 
-  /** New values for volatile functions: before each row whose expressions have any. */
-  refresh(): void {
-    this.#slots.fill(this.context, this.params as Datum[], true);
+  /** New values for volatile functions: before each row whose expressions have any. `waiting`: see SlotSet. */
+  refresh(waiting?: readonly number[]): void {
+    const counts = waiting !== undefined && waiting.length > 0;
+    if (counts) this.#given ??= new Map();
+    const given = counts ? this.#given : undefined;
+    this.#slots.fill(this.context, this.params as Datum[], true, waiting, given);
   }
 }
 
@@ -151,13 +207,15 @@ export function transactionOf({ context }: Execution): Transaction {
 export class RowExprs {
   readonly #exprs: readonly CompiledExpr[];
   readonly #isVolatile: boolean;
+  readonly #waiting: readonly number[];
   /** Some wait for queries: into() may throw a Suspension. */
   readonly suspends: boolean;
 
   constructor(exprs: readonly Expr[], slots: SlotSet) {
     this.#exprs = exprs.map(compileExpr);
     this.#isVolatile = exprs.some((e) => slots.isVolatile(e));
-    this.suspends = exprs.some(hasSubplan);
+    this.#waiting = slots.waitingIn(exprs);
+    this.suspends = this.#waiting.length > 0 || exprs.some(hasSubplan);
   }
 
   get width(): number {
@@ -165,7 +223,7 @@ export class RowExprs {
   }
 
   into(row: RowAccess, execution: Execution, out: Datum[]): void {
-    if (this.#isVolatile) execution.refresh();
+    if (this.#isVolatile) execution.refresh(this.#waiting);
     const { params } = execution;
     for (let i = 0; i < this.#exprs.length; i++) {
       out[i] = (this.#exprs[i] as CompiledExpr)(row, params);

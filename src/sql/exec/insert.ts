@@ -14,9 +14,9 @@ import type { InsertPlan } from '../plan/nodes.ts';
 import { blankRow } from './blank-row.ts';
 import { compileNode, slotsIn } from './compile-node.ts';
 import { CompiledConflict, secondTime } from './conflict.ts';
-import { type CompiledNode, drain } from './cursor.ts';
+import { type CompiledNode, drain, drainWaiting } from './cursor.ts';
 import { compileProject } from './operators.ts';
-import { Execution, type SlotSet, transactionOf } from './execution.ts';
+import { Execution, type SlotSet, suspending, transactionOf } from './execution.ts';
 import { writeIndexed } from './insert-indexed.ts';
 import { NO_ROW } from './key-spans.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -84,9 +84,16 @@ class CompiledInsert {
 
   /** INSERT of one row: no lists, no promise while the lock is free and the key known not to be there. */
   #one(row: CompiledRow, execution: Execution): Maybe<ExecResult> {
+    if (row.suspends) {
+      const made = suspending(() => row.values(NO_ROW, execution));
+      return whenReady(made, (values) => this.#oneMade(values, execution));
+    }
+    return this.#oneMade(row.values(NO_ROW, execution), execution);
+  }
+
+  #oneMade(values: Datum[], execution: Execution): Maybe<ExecResult> {
     const writer = this.#writer;
     const txn = transactionOf(execution);
-    const values = row.values(NO_ROW, execution);
     if (writer.hiddenPosition >= 0) values[writer.hiddenPosition] = execution.context.nextRowId();
     writer.check(values, execution.context.session);
     const key = writer.key(values);
@@ -116,12 +123,28 @@ class CompiledInsert {
       rows.push(values);
     };
     if (this.#source === undefined) {
-      for (const row of this.#rows ?? []) add(row.values(NO_ROW, execution));
+      const made = this.#rows ?? [];
+      if (made.some((row) => row.suspends)) return this.#gatherWaiting(made, rows, add, execution);
+      for (const row of made) add(row.values(NO_ROW, execution));
       return rows;
     }
     const cursor = this.#source.open(execution, 0);
-    const drained = drain(cursor, () => add(this.#sourceRow.values(cursor.row, execution)));
+    const take = (): void => add(this.#sourceRow.values(cursor.row, execution));
+    const drained = this.#sourceRow.suspends ? drainWaiting(cursor, take) : drain(cursor, take);
     return whenReady(drained, () => rows);
+  }
+
+  async #gatherWaiting(
+    made: readonly CompiledRow[],
+    rows: Row[],
+    add: (values: Datum[]) => void,
+    execution: Execution,
+  ): Promise<Row[]> {
+    for (const row of made) {
+      const values = suspending(() => row.values(NO_ROW, execution));
+      add(isPromise(values) ? await values : values);
+    }
+    return rows;
   }
 
   /** Answers the rows that were written. */
@@ -221,14 +244,20 @@ class WriteState {
 class CompiledRow {
   readonly #exprs: readonly (CompiledExpr | undefined)[];
   readonly #isVolatile: boolean;
+  readonly #waiting: readonly number[];
 
   constructor(exprs: readonly (Expr | undefined)[], slots: SlotSet) {
     this.#exprs = exprs.map((e) => (e === undefined ? undefined : compileExpr(e)));
     this.#isVolatile = exprs.some((e) => e !== undefined && slots.isVolatile(e));
+    this.#waiting = slots.waitingIn(exprs.filter((e) => e !== undefined));
+  }
+
+  get suspends(): boolean {
+    return this.#waiting.length > 0;
   }
 
   values(row: TupleView | Parameters<CompiledExpr>[0], execution: Execution): Datum[] {
-    if (this.#isVolatile) execution.refresh();
+    if (this.#isVolatile) execution.refresh(this.#waiting);
     const out = blankRow(this.#exprs.length);
     for (let i = 0; i < this.#exprs.length; i++) {
       out[i] = this.#exprs[i]?.(row, execution.params) ?? null;

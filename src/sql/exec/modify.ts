@@ -46,7 +46,7 @@ interface Change {
 
 export function compileUpdate(plan: UpdatePlan, slots: SlotSet): Run {
   const update = new CompiledUpdate(plan, slots);
-  const isPlain = !update.movesKeys && update.changing.length === 0;
+  const isPlain = !update.waits && !update.movesKeys && update.changing.length === 0;
   const point = isPlain ? PointModify.of(plan, slots) : undefined;
   if (point === undefined) {
     return (context, params, sink, maxRows) => update.execute(context, params, sink, maxRows);
@@ -109,11 +109,16 @@ class CompiledUpdate {
   readonly writer: RowWriter;
   /** SET names key columns: rows may change places. */
   readonly movesKeys: boolean;
+  get waits(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Indexes whose entries it may change. */
   readonly changing: readonly IndexEntries[];
   readonly #slots: SlotSet;
   readonly #set: readonly { readonly position: number; readonly value: CompiledExpr }[];
   readonly #isVolatile: boolean;
+  readonly #waiting: readonly number[];
   readonly #width: number;
   readonly #rows: LockedRows;
   readonly #returning: Returning | undefined;
@@ -127,6 +132,7 @@ class CompiledUpdate {
       value: compileExpr(s.value),
     }));
     this.#isVolatile = plan.set.some((s) => slots.isVolatile(s.value));
+    this.#waiting = slots.waitingIn(plan.set.map((s) => s.value));
     this.#width = table.layout.types.length;
     const written = writtenBy(plan.rules, plan.set);
     this.movesKeys = [...written].some((position) => this.writer.isKey(position));
@@ -163,7 +169,7 @@ class CompiledUpdate {
   }
 
   newRow(row: RowAccess, execution: Execution): Row {
-    if (this.#isVolatile) execution.refresh();
+    if (this.#isVolatile) execution.refresh(this.#waiting);
     const values = copyRow(row, this.#width);
     for (let i = 0; i < this.#set.length; i++) {
       const { position, value } = this.#set[i] as { position: number; value: CompiledExpr };
@@ -227,7 +233,9 @@ class LockedRows {
 
   constructor(plan: UpdatePlan | DeletePlan, slots: SlotSet) {
     const { input, residual } = plan;
-    this.#suspends = waits(plan);
+    const counts =
+      plan.kind === 'update' && slots.waitingIn(plan.set.map((s) => s.value)).length > 0;
+    this.#suspends = counts || waits(plan);
     this.#open = compileLockedRows(input, slots);
     this.#residual = residual === undefined ? undefined : compilePredicate(residual);
     this.#isVolatile = residual !== undefined && slots.isVolatile(residual);

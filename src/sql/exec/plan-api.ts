@@ -43,8 +43,17 @@ export interface SessionValues {
   readonly version: string;
   /** Undefined: there is no such setting. Names are lower case. */
   setting(name: string): string | undefined;
+  readonly sequences: SequenceValues;
   /** Uniform in [0, 2^32): random(), gen_random_uuid(). */
   uint32(): number;
+}
+
+/** nextval() and its like. Each throws a Suspension while it must wait: it is then asked again. */
+export interface SequenceValues {
+  nextval(name: string): bigint;
+  currval(name: string): bigint;
+  lastval(): bigint;
+  setval(name: string, value: bigint, isCalled: boolean): bigint;
 }
 
 /** What an execution may touch. The session may reuse one object: a plan keeps it no longer than its cursor lives. */

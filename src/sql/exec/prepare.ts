@@ -46,8 +46,9 @@ export function compilePlan(plan: Plan): CompiledPlan {
 function runOf(plan: Plan, slots: SlotSet): Run {
   slots.shared = plan.shared.map((query) => compileQuery(query, slots));
   const run = compileRun(plan, slots);
-  if (plan.subplans.length === 0) return run;
   const queries = compileSubplans(plan.subplans, slots);
+  slots.demandClaimed();
+  if (plan.subplans.length === 0) return run;
   return (context, params, sink, maxRows) => {
     const execution = new Execution(context, params, slots);
     return whenReady(queries.begin(execution), () => run(context, execution.params, sink, maxRows));

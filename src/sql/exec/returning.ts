@@ -17,6 +17,7 @@ export class Returning {
 
   constructor(plan: ReturningPlan, slots: SlotSet) {
     this.#exprs = new RowExprs(plan.outputs, slots);
+    slots.refuseGiving(plan.outputs, 'RETURNING');
   }
 
   /** Of rows by storage position. */

@@ -7,6 +7,7 @@ import type { RowSlice } from '../../ranges/api.ts';
 import { compilePackedPredicate, type PackedPredicate } from '../../rows/compile-packed.ts';
 import type { Datum } from '../../rows/datum.ts';
 import type { Expr } from '../../rows/expr.ts';
+import { exprType } from '../../rows/expr-type.ts';
 import { RowView } from '../../rows/row-codec.ts';
 import type { RowLayout } from '../../rows/row-codec.ts';
 import type { ResultSink } from '../api.ts';
@@ -17,6 +18,7 @@ import { compileNode, slotsIn } from './compile-node.ts';
 import { type CompiledNode, type Cursor } from './cursor.ts';
 import { Execution, RowExprs, type SlotSet } from './execution.ts';
 import { PointKey } from './key-spans.ts';
+import { compileProject } from './operators.ts';
 import type { ExecContext, ExecResult } from './plan-api.ts';
 import { RowsRun } from './rows-run.ts';
 
@@ -32,8 +34,13 @@ export function compileSelect(plan: SelectPlan, slots: SlotSet): Run {
   if (point !== undefined) {
     return (context, params, sink) => point.execute(context, params, sink);
   }
-  const input = compileNode(plan.input, slotsIn(plan.outputs), slots);
-  const outputs = plan.outputs.map((e) => mapSlots(e, (slot) => input.position(slot)));
+  const below = compileNode(plan.input, slotsIn(plan.outputs), slots);
+  // What may have to wait is made before a row goes out.
+  const waits = slots.waitingIn(plan.outputs).length > 0;
+  const input = waits ? compileProject(below, plan.outputs, slots) : below;
+  const outputs = waits
+    ? plan.outputs.map((e, index): Expr => ({ kind: 'column', type: exprType(e), index }))
+    : plan.outputs.map((e) => mapSlots(e, (slot) => input.position(slot)));
   const emitter = emitterOf(input, outputs, slots);
   const tag = (rows: number): string => `SELECT ${rows}`;
   return (context, params, sink, maxRows) => {

@@ -13,6 +13,9 @@ export type Statement =
   | CreateIndexStatement
   | DropIndexStatement
   | RenameIndexStatement
+  | CreateSequenceStatement
+  | AlterSequenceStatement
+  | DropSequenceStatement
   | TransactionStatement
   | SetStatement
   | ShowStatement
@@ -326,6 +329,8 @@ export interface InsertStatement {
   readonly table: Name;
   readonly alias: string | undefined;
   readonly columns: readonly { readonly name: string; readonly at: number }[] | undefined;
+  /** OVERRIDING SYSTEM VALUE, or USER VALUE. */
+  readonly overriding?: 'system' | 'user';
   /** Undefined: DEFAULT VALUES. A select whose `values` is set is the usual case. */
   readonly source: SelectStatement | undefined;
   readonly onConflict:
@@ -374,6 +379,9 @@ export interface ColumnDefinition {
   readonly notNull: boolean;
   readonly primaryKey: boolean;
   readonly default: Expression | undefined;
+  readonly identity:
+    | { readonly when: 'always' | 'byDefault'; readonly options: SequenceWords }
+    | undefined;
   /** GENERATED ALWAYS AS (…) STORED. */
   readonly generated: Expression | undefined;
   readonly at: number;
@@ -484,6 +492,43 @@ export interface TableSetting {
 export interface TruncateStatement {
   readonly kind: 'truncate';
   readonly tables: readonly Name[];
+  readonly restartIdentity: boolean;
+}
+
+/** What of a sequence is said; numbers as they are written, null for NO MINVALUE and NO MAXVALUE. */
+export interface SequenceWords {
+  readonly type?: TypeName;
+  readonly increment?: string;
+  readonly min?: string | null;
+  readonly max?: string | null;
+  readonly start?: string;
+  readonly cache?: string;
+  readonly cycle?: boolean;
+  /** ALTER … RESTART [WITH]; null: at its start. */
+  readonly restart?: string | null;
+  /** Table and column; null: NONE. */
+  readonly owner?: { readonly table: Name; readonly column: string } | null;
+}
+
+export interface CreateSequenceStatement {
+  readonly kind: 'createSequence';
+  readonly sequence: Name;
+  readonly ifNotExists: boolean;
+  readonly words: SequenceWords;
+}
+
+export interface AlterSequenceStatement {
+  readonly kind: 'alterSequence';
+  readonly sequence: Name;
+  readonly ifExists: boolean;
+  readonly words: SequenceWords;
+}
+
+export interface DropSequenceStatement {
+  readonly kind: 'dropSequence';
+  readonly sequences: readonly Name[];
+  readonly ifExists: boolean;
+  readonly cascade: boolean;
 }
 
 export interface IndexElement {

@@ -4,12 +4,12 @@ import type { ColumnDef, Constraint } from 'libpg-query';
 import type { ColumnDefinition, CreateTableStatement, Expression, TableConstraint } from './ast.ts';
 import { expectNode, type Lowering, namesOf } from './lower-context.ts';
 import { lowerExpression } from './lower-expression.ts';
+import { lowerSequenceWords } from './lower-sequence.ts';
 import { lowerType } from './lower-type.ts';
 
 export type PrimaryKey = NonNullable<CreateTableStatement['primaryKey']>;
 
 const constraints: Readonly<Record<string, string>> = {
-  CONSTR_IDENTITY: 'an identity column',
   CONSTR_EXCLUSION: 'an EXCLUDE constraint',
   CONSTR_FOREIGN: 'a FOREIGN KEY constraint',
   CONSTR_ATTR_DEFERRABLE: 'DEFERRABLE',
@@ -40,7 +40,14 @@ export function lowerColumn(
   let primaryKey = false;
   let initial: Expression | undefined;
   let generated: Expression | undefined;
+  let identity: ColumnDefinition['identity'];
   const refuseBoth = ({ location }: Constraint): void => {
+    if (identity !== undefined && (initial ?? generated) !== undefined) {
+      const what =
+        initial === undefined ? 'identity and generation expression' : 'default and identity';
+      const message = `both ${what} specified for column "${name}" of table "${table}"`;
+      throw ctx.fail('42601', message, location);
+    }
     if (initial === undefined || generated === undefined) return;
     const message = `both default and generation expression specified for column "${name}" of table "${table}"`;
     throw ctx.fail('42601', message, location);
@@ -86,6 +93,18 @@ export function lowerColumn(
         generated = lowerGenerated(ctx, constraint);
         refuseBoth(constraint);
         break;
+      case 'CONSTR_IDENTITY':
+        if (identity !== undefined) {
+          const message = `multiple identity specifications for column "${name}" of table "${table}"`;
+          throw ctx.fail('42601', message, constraint.location);
+        }
+        identity = {
+          when: constraint.generated_when === 'a' ? 'always' : 'byDefault',
+          options: lowerSequenceWords(ctx, constraint.options),
+        };
+        notNull ??= true;
+        refuseBoth(constraint);
+        break;
       case 'CONSTR_CHECK':
         constraints.push(lowerConstraint(ctx, constraint));
         break;
@@ -103,7 +122,16 @@ export function lowerColumn(
     }
   }
   const type = lowerType(ctx, node.typeName);
-  return { name, type, notNull: notNull === true, primaryKey, default: initial, generated, at };
+  return {
+    name,
+    type,
+    notNull: notNull === true,
+    primaryKey,
+    default: initial,
+    identity,
+    generated,
+    at,
+  };
 }
 
 function lowerGenerated(ctx: Lowering, node: Constraint): Expression {

@@ -5,6 +5,7 @@ import type {
   ColumnDefinition,
   CreateTableStatement,
   DropIndexStatement,
+  DropSequenceStatement,
   DropTableStatement,
   Name,
   TableConstraint,
@@ -81,13 +82,19 @@ function dropName(ctx: Lowering, node: Node): Name {
   return { schema: path.length === 2 ? path[0] : undefined, name: path.at(-1) ?? '', at: -1 };
 }
 
-export function lowerDrop(ctx: Lowering, node: DropStmt): DropTableStatement | DropIndexStatement {
+export function lowerDrop(
+  ctx: Lowering,
+  node: DropStmt,
+): DropTableStatement | DropIndexStatement | DropSequenceStatement {
   const cascade = node.behavior === 'DROP_CASCADE';
   const ifExists = node.missing_ok === true;
   const names = (): Name[] => (node.objects ?? []).map((object) => dropName(ctx, object));
   if (node.removeType === 'OBJECT_INDEX') {
     const concurrently = node.concurrent === true;
     return { kind: 'dropIndex', indexes: names(), ifExists, cascade, concurrently };
+  }
+  if (node.removeType === 'OBJECT_SEQUENCE') {
+    return { kind: 'dropSequence', sequences: names(), ifExists, cascade };
   }
   if (node.removeType !== 'OBJECT_TABLE') {
     const what = (node.removeType ?? '').replace('OBJECT_', '').replaceAll('_', ' ');
@@ -97,10 +104,10 @@ export function lowerDrop(ctx: Lowering, node: DropStmt): DropTableStatement | D
 }
 
 export function lowerTruncate(ctx: Lowering, node: TruncateStmt): TruncateStatement {
-  // Without sequences and foreign keys, RESTART IDENTITY and CASCADE reach nothing else. Who adds those adds these.
+  // Without foreign keys, CASCADE reaches nothing else. Who adds those adds this.
   const tables = (node.relations ?? []).map((relation) => {
     expectNode('RangeVar' in relation, 'a table was expected');
     return lowerName(ctx, relation.RangeVar);
   });
-  return { kind: 'truncate', tables };
+  return { kind: 'truncate', tables, restartIdentity: node.restart_seqs === true };
 }

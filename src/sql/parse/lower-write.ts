@@ -49,9 +49,6 @@ export function lowerInsert(ctx: Lowering, node: InsertStmt): InsertStatement {
   const before = lowerWith(ctx, node.withClause);
   const { relation, cols, selectStmt } = node;
   expectNode(relation !== undefined, 'INSERT without a table');
-  if (node.override !== undefined && node.override !== 'OVERRIDING_NOT_SET') {
-    throw ctx.unsupported('OVERRIDING', relation.location);
-  }
   expectNode(selectStmt === undefined || 'SelectStmt' in selectStmt, 'INSERT from something odd');
   return {
     kind: 'insert',
@@ -62,6 +59,11 @@ export function lowerInsert(ctx: Lowering, node: InsertStmt): InsertStatement {
       const target = targetOf(column);
       return { name: targetName(ctx, target), at: ctx.at(target.location) };
     }),
+    ...(node.override === 'OVERRIDING_SYSTEM_VALUE'
+      ? { overriding: 'system' as const }
+      : node.override === 'OVERRIDING_USER_VALUE'
+        ? { overriding: 'user' as const }
+        : {}),
     source: selectStmt === undefined ? undefined : lowerSelect(ctx, selectStmt.SelectStmt),
     onConflict:
       node.onConflictClause === undefined ? undefined : lowerConflict(ctx, node.onConflictClause),

@@ -15,6 +15,7 @@ import { lowerExpression } from './lower-expression.ts';
 import { lowerSelect } from './lower-select.ts';
 import { lowerAlterTable, lowerRename } from './lower-alter.ts';
 import { lowerIndex } from './lower-index.ts';
+import { lowerAlterSequence, lowerCreateSequence } from './lower-sequence.ts';
 import { lowerCreateTable, lowerDrop, lowerTruncate } from './lower-table.ts';
 import {
   lowerCopy,
@@ -151,8 +152,6 @@ function lowerRaw(
 const statements: Readonly<Record<string, string>> = {
   ViewStmt: 'CREATE VIEW',
   RuleStmt: 'CREATE RULE',
-  CreateSeqStmt: 'CREATE SEQUENCE',
-  AlterSeqStmt: 'ALTER SEQUENCE',
   CreateTrigStmt: 'CREATE TRIGGER',
   CreatedbStmt: 'CREATE DATABASE',
   DropdbStmt: 'DROP DATABASE',
@@ -198,6 +197,8 @@ function lowerStatement(ctx: Lowering, node: Node): Statement {
   if ('CreateStmt' in node) return lowerCreateTable(ctx, node.CreateStmt);
   if ('DropStmt' in node) return lowerDrop(ctx, node.DropStmt);
   if ('AlterTableStmt' in node) return lowerAlterTable(ctx, node.AlterTableStmt);
+  if ('CreateSeqStmt' in node) return lowerCreateSequence(ctx, node.CreateSeqStmt);
+  if ('AlterSeqStmt' in node) return lowerAlterSequence(ctx, node.AlterSeqStmt);
   if ('RenameStmt' in node) return lowerRename(ctx, node.RenameStmt);
   if ('IndexStmt' in node) return lowerIndex(ctx, node.IndexStmt);
   if ('TruncateStmt' in node) return lowerTruncate(ctx, node.TruncateStmt);

@@ -26,7 +26,11 @@ export function lowerSecondDefinition(tree: Tree, expressions: SecondExpressions
       return lowerAlter(tree);
     case 'truncate':
       refuseOthers(tree, ['type', 'keyword', 'name']);
-      return { kind: 'truncate', tables: treesOf(tree['name']).map(tableName) };
+      return {
+        kind: 'truncate',
+        tables: treesOf(tree['name']).map(tableName),
+        restartIdentity: false,
+      };
     default:
       throw new Refusal(String(tree['type']));
   }
@@ -84,6 +88,7 @@ function lowerColumn(tree: Tree, expressions: SecondExpressions): ColumnDefiniti
     notNull: nullable.toLowerCase() === 'not null',
     primaryKey: typeof tree['primary_key'] === 'string',
     default: expressions.optional(initial),
+    identity: undefined,
     generated: undefined,
     at,
   };

@@ -91,6 +91,11 @@ export function bindSet(
     if (set.some((s) => s.position === column.position)) {
       throw new DbError('42601', `multiple assignments to same column "${name}"`);
     }
+    if (column.identity === 'always' && value.kind !== 'default') {
+      throw new DbError('428C9', `column "${name}" can only be updated to DEFAULT`, {
+        detail: `Column "${name}" is an identity column defined as GENERATED ALWAYS.`,
+      });
+    }
     if (column.generatedText !== undefined && value.kind !== 'default') {
       throw new DbError('428C9', `column "${name}" can only be updated to DEFAULT`, {
         detail: `Column "${name}" is a generated column.`,

@@ -96,6 +96,9 @@ export class PlanContext {
 
   table(name: Name): TableDescriptor {
     const table = this.environment.catalog.table(name);
+    if (table.sequence !== undefined) {
+      throw unsupported('a sequence in place of a table', name.at < 0 ? undefined : name.at + 1);
+    }
     if (!this.tables.includes(table)) this.tables.push(table);
     return table;
   }

@@ -65,6 +65,7 @@ export const INFORMATION_SCHEMA: readonly VirtualTable[] = [
     (source) =>
       source.catalog
         .all()
+        .filter((table) => table.sequence === undefined)
         .map((table) => [source.session.database, table.schema, table.name, 'BASE TABLE']),
   ),
   define(

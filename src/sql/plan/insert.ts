@@ -39,12 +39,13 @@ export function bindInsert(context: PlanContext, ast: InsertStatement): InsertPl
     query = bindQuery(context, source, { wanted });
     const extra = source.items[columns.length]?.expr.at ?? source.at;
     checkWidth(ast, columns, query.outputs.length, extra);
-    refuseGenerated(columns.slice(0, query.outputs.length));
+    refuseGenerated(columns.slice(0, query.outputs.length), ast);
     const given = new Map(
-      query.outputs.map((output, index) => {
+      query.outputs.flatMap((output, index) => {
         const column = columns[index] as ColumnDescriptor;
+        if (ast.overriding === 'user' && column.identity !== undefined) return [];
         const slot: Expr = { kind: 'column', type: typeOf(output), index };
-        return [column.position, assign(context, slot, column, source.at)] as const;
+        return [[column.position, assign(context, slot, column, source.at)] as const];
       }),
     );
     values = filled.row(given);
@@ -74,7 +75,17 @@ function insertColumns(table: TableDescriptor, ast: InsertStatement): readonly C
   });
 }
 
-function refuseGenerated(columns: readonly ColumnDescriptor[]): void {
+function refuseGenerated(
+  columns: readonly ColumnDescriptor[],
+  { overriding }: InsertStatement,
+): void {
+  const identity = columns.find((column) => column.identity === 'always');
+  if (identity !== undefined && overriding === undefined) {
+    throw new DbError('428C9', `cannot insert a non-DEFAULT value into column "${identity.name}"`, {
+      detail: `Column "${identity.name}" is an identity column defined as GENERATED ALWAYS.`,
+      hint: 'Use OVERRIDING SYSTEM VALUE to override.',
+    });
+  }
   const generated = columns.find((column) => column.generatedText !== undefined);
   if (generated === undefined) return;
   throw new DbError('428C9', `cannot insert a non-DEFAULT value into column "${generated.name}"`, {
@@ -115,7 +126,8 @@ function valuesRow(
   row.forEach((cell, i) => {
     const column = columns[i] as ColumnDescriptor;
     if (cell.kind === 'default') return;
-    refuseGenerated([column]);
+    refuseGenerated([column], ast);
+    if (ast.overriding === 'user' && column.identity !== undefined) return;
     const value = binder.bind(cell);
     refuseWaiting(value, 'VALUES of INSERT', cell.at);
     given.set(column.position, assign(context, value, column, cell.at));

@@ -4,7 +4,7 @@
 import type { Datum } from '../../rows/datum.ts';
 import { typeLength } from '../../rows/types.ts';
 import * as t from '../../rows/types.ts';
-import type { TableDescriptor } from '../catalog/descriptor.ts';
+import type { ColumnDescriptor, TableDescriptor } from '../catalog/descriptor.ts';
 import { categoryOf, isPreferred } from '../types/categories.ts';
 import { BUILT_TYPES } from '../types/names.ts';
 import { catalogTypeName } from '../../rows/type-names.ts';
@@ -43,25 +43,37 @@ function relations(source: VirtualSource): readonly (readonly Datum[])[] {
   return source.catalog.all().flatMap((table) => {
     const namespace = SCHEMAS.get(table.schema) ?? PUBLIC_OID;
     const columns = table.columns.filter((c) => !c.hidden).length;
-    const rel: Datum[] = [table.id, table.name, namespace, 'r', columns, table.hasPrimaryKey];
+    const isSequence = table.sequence !== undefined;
+    const hasIndex = table.hasPrimaryKey || table.indexes.length > 0;
+    const kind = isSequence ? 'S' : 'r';
+    const rel: Datum[] = [table.id, table.name, namespace, kind, columns, hasIndex];
     const rest: Datum[] = [OWNER_OID, 0, 0, 'p', false, 0, -1, 0, 0, false];
     const index: Datum[] = [INDEX_OIDS + table.primary.id, table.primary.name, namespace, 'i'];
     const keys: Datum[] = [table.primary.columns.length, false];
     const rows: Datum[][] = [[...rel, ...rest]];
+    for (const { id, name, columns: keyed, stored } of table.indexes) {
+      const width = keyed.length + stored.length;
+      rows.push([INDEX_OIDS + id, name, namespace, 'i', width, false, ...rest]);
+    }
     if (table.hasPrimaryKey) rows.push([...index, ...keys, ...rest]);
     return rows;
   });
 }
 
+function identityMark({ identity }: ColumnDescriptor): string {
+  return identity === undefined ? '' : identity === 'always' ? 'a' : 'd';
+}
+
 function attributes(table: TableDescriptor): readonly (readonly Datum[])[] {
-  return table.columns.flatMap((column, i) =>
+  return table.columns.flatMap((column) =>
     column.hidden
       ? []
       : [
           [
-            ...[table.id, column.name, column.type.oid, typeLength(column.type.oid), i + 1],
+            ...[table.id, column.name, column.type.oid, typeLength(column.type.oid), column.id],
             ...[column.type.modifier, column.notNull, column.defaultText !== undefined, false],
-            ...['', ''],
+            identityMark(column),
+            column.generatedText === undefined ? '' : 's',
           ],
         ],
   );
@@ -127,13 +139,14 @@ export const PG_CATALOG: readonly VirtualTable[] = [
       ['indisvalid', t.BOOL],
     ],
     (source) =>
-      source.catalog
-        .all()
-        .filter((table) => table.hasPrimaryKey)
-        .map((table) => {
-          const width = table.primary.columns.length;
-          return [INDEX_OIDS + table.primary.id, table.id, width, true, true, true];
-        }),
+      source.catalog.all().flatMap((table) => {
+        const width = table.primary.columns.length;
+        const key = [INDEX_OIDS + table.primary.id, table.id, width, true, true, true];
+        const others = table.indexes.map(({ id, columns, stored, unique }) => {
+          return [INDEX_OIDS + id, table.id, columns.length + stored.length, unique, false, true];
+        });
+        return table.hasPrimaryKey ? [key, ...others] : others;
+      }),
   ),
   define(
     'pg_type',

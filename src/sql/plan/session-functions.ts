@@ -4,7 +4,7 @@
 
 import { DbError } from '../../base/errors.ts';
 import { castDatum } from '../../rows/casts.ts';
-import type { Datum } from '../../rows/datum.ts';
+import { type Datum, normalizeInt8 } from '../../rows/datum.ts';
 import type { Expr } from '../../rows/expr.ts';
 import {
   type ColumnType,
@@ -12,6 +12,7 @@ import {
   DATE,
   FLOAT8,
   INT4,
+  INT8,
   NAME,
   TEXT,
   TIMESTAMP,
@@ -24,6 +25,8 @@ export interface SessionFunction {
   readonly name: string;
   readonly type: ColumnType;
   readonly volatile: boolean;
+  /** Its evaluation may throw a Suspension, and counts: once for each row that has it. */
+  readonly waits: boolean;
   readonly argOids: readonly number[];
   /** How many of the arguments may be left out. */
   readonly optional: number;
@@ -58,12 +61,18 @@ function define(
   name: string,
   oid: number,
   evaluate: (session: SessionValues, args: readonly Datum[]) => Datum,
-  options: { volatile?: boolean; argOids?: readonly number[]; optional?: number } = {},
+  options: {
+    volatile?: boolean;
+    waits?: boolean;
+    argOids?: readonly number[];
+    optional?: number;
+  } = {},
 ): SessionFunction {
   return {
     name,
     type: columnType(oid),
-    volatile: options.volatile ?? false,
+    volatile: options.volatile ?? options.waits ?? false,
+    waits: options.waits ?? false,
     argOids: options.argOids ?? [],
     optional: options.optional ?? 0,
     evaluate,
@@ -103,6 +112,16 @@ const FUNCTIONS: readonly SessionFunction[] = [
   define('version', TEXT, (s) => s.version),
   define('pg_backend_pid', INT4, (s) => s.backendPid),
   define('current_setting', TEXT, currentSetting, { argOids: [TEXT, 16], optional: 1 }),
+  define('nextval', INT8, (s, [name]) => sequenceNumber(name, (n) => s.sequences.nextval(n)), {
+    waits: true,
+    argOids: [TEXT],
+  }),
+  define('setval', INT8, setSequence, { waits: true, argOids: [TEXT, INT8, 16], optional: 1 }),
+  define('currval', INT8, (s, [name]) => sequenceNumber(name, (n) => s.sequences.currval(n)), {
+    waits: true,
+    argOids: [TEXT],
+  }),
+  define('lastval', INT8, (s) => normalizeInt8(s.sequences.lastval()), { waits: true }),
   define('inet_server_addr', TEXT, () => null),
   define('pg_is_in_recovery', 16, () => false),
 ];
@@ -113,6 +132,16 @@ export const sessionFunctionNames: readonly string[] = [...BY_NAME.keys()];
 
 export function sessionFunction(name: string): SessionFunction | undefined {
   return BY_NAME.get(name);
+}
+
+function sequenceNumber(name: Datum | undefined, ask: (name: string) => bigint): Datum {
+  return typeof name === 'string' ? normalizeInt8(ask(name)) : null;
+}
+
+function setSequence(s: SessionValues, [name, value, isCalled = true]: readonly Datum[]): Datum {
+  if (typeof name !== 'string' || value === null || isCalled === null) return null;
+  const set = BigInt(value as number | bigint);
+  return normalizeInt8(s.sequences.setval(name, set, isCalled === true));
 }
 
 /** 53 bits, as PostgreSQL's. */

@@ -8,6 +8,7 @@ import type { Session, SessionOptions, SqlServer } from '../api.ts';
 import type { CachedPlan } from './compiler.ts';
 import { SessionServices, type SqlServices, type SqlStatistics } from './services.ts';
 import { SqlSession } from './session.ts';
+import { SessionSequences } from './sequences.ts';
 import { LiveValues } from './values.ts';
 
 const PLANS_MAX = 2_000;
@@ -47,6 +48,7 @@ export function createSqlServer(services: SqlServices): SqlServerParts {
       });
     }
     const settings = new Settings(options.parameters, options.user);
+    const view = services.catalog.view(() => settings.searchPath());
     const values = new LiveValues({
       user: options.user,
       database: options.database,
@@ -55,13 +57,14 @@ export function createSqlServer(services: SqlServices): SqlServerParts {
       clock: services.clock,
       random: services.random,
       settings,
+      sequences: new SessionSequences(view, services.catalog.sequences),
     });
     const sessionClosed = (closed: Session): void => {
       sessions.delete(closed);
       statistics.sessions = sessions.size;
     };
     const own = new SessionServices(services, planCache, settings, statistics, sessionClosed);
-    const session = new SqlSession(own, values);
+    const session = new SqlSession(own, values, view);
     sessions.set(session, { session, settings });
     statistics.sessions = sessions.size;
     return session;

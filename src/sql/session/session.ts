@@ -54,10 +54,10 @@ export class SqlSession implements Session {
   #loneSink: ResultSink | undefined;
   #closed = false;
 
-  constructor(services: SessionServices, values: LiveValues) {
+  constructor(services: SessionServices, values: LiveValues, view: CatalogView) {
     this.#services = services;
     const settings = services.settings;
-    this.#catalog = services.catalog.view(() => settings.searchPath());
+    this.#catalog = view;
     this.#state = new TransactionState(services.transactions, this.#catalog, settings);
     this.#runner = new PlanRunner(services, this.#state, this.#catalog, values);
     this.#compiler = new StatementCompiler(services.planCache, this.#catalog, () =>

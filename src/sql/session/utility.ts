@@ -156,6 +156,9 @@ export async function runUtility(
     case 'createIndex':
     case 'dropIndex':
     case 'renameIndex':
+    case 'createSequence':
+    case 'alterSequence':
+    case 'dropSequence':
     case 'truncate': {
       state.demandWritable(ddlCommand(statement));
       const tag = await host.runner.guard(() =>
@@ -232,6 +235,12 @@ function ddlCommand(statement: DdlStatement): string {
       return 'DROP INDEX';
     case 'renameIndex':
       return 'ALTER INDEX';
+    case 'createSequence':
+      return 'CREATE SEQUENCE';
+    case 'alterSequence':
+      return 'ALTER SEQUENCE';
+    case 'dropSequence':
+      return 'DROP SEQUENCE';
     case 'truncate':
       return 'TRUNCATE TABLE';
   }

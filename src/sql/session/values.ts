@@ -2,7 +2,7 @@
 
 import type { Random } from '../../runtime/runtime.ts';
 import type { IntervalClock } from '../../clock/interval-clock.ts';
-import type { SessionValues } from '../exec/plan-api.ts';
+import type { SequenceValues, SessionValues } from '../exec/plan-api.ts';
 import type { Settings } from '../settings/settings.ts';
 
 export class LiveValues implements SessionValues {
@@ -14,6 +14,7 @@ export class LiveValues implements SessionValues {
   readonly #clock: IntervalClock;
   readonly #random: Random;
   readonly #settings: Settings;
+  readonly sequences: SequenceValues;
   #statementMicros = 0;
   #transactionMicros = 0;
 
@@ -25,6 +26,7 @@ export class LiveValues implements SessionValues {
     clock: IntervalClock;
     random: Random;
     settings: Settings;
+    sequences: SequenceValues;
   }) {
     this.currentUser = fields.user;
     this.sessionUser = fields.user;
@@ -34,6 +36,7 @@ export class LiveValues implements SessionValues {
     this.#clock = fields.clock;
     this.#random = fields.random;
     this.#settings = fields.settings;
+    this.sequences = fields.sequences;
   }
 
   /** The clock is read when a statement asks, not for every statement. */

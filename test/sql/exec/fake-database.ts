@@ -34,6 +34,7 @@ import {
   STRING_LITERAL,
 } from '../../../src/sql/parse/index.ts';
 import { resolveTypeName } from '../../../src/sql/types/names.ts';
+import { NO_SEQUENCES } from '../fakes/no-sequences.ts';
 import { FakeStore, FakeTransaction } from './fake-store.ts';
 
 await initParser();
@@ -78,6 +79,7 @@ const SESSION: SessionValues = {
   version: 'PostgreSQL 15.0 (Meridian)',
   setting: (name) => (name === 'server_version' ? '15.0' : undefined),
   uint32: () => 0x9e3779b9,
+  sequences: NO_SEQUENCES,
 };
 
 export class FakeDatabase {

@@ -15,6 +15,7 @@ import type { CopyStatement, Name } from '../../../src/sql/parse/ast.ts';
 import { parseStatements } from '../../../src/sql/parse/postgres.ts';
 import { initParser } from '../../../src/sql/parse/grammar.ts';
 import type { Transactions } from '../../../src/txn/api.ts';
+import { NO_SEQUENCES } from './no-sequences.ts';
 import { FakeTimers } from './timers.ts';
 import { FakeStore, type FakeTransaction } from './transactions.ts';
 
@@ -80,6 +81,7 @@ const values: SessionValues = {
   version: 'test',
   setting: () => undefined,
   uint32: () => 7,
+  sequences: NO_SEQUENCES,
 };
 
 export interface SessionHost {

@@ -173,7 +173,11 @@ const definitions: readonly [string, unknown][] = [
   ],
   [
     'TRUNCATE TABLE a, s.b CASCADE',
-    { kind: 'truncate', tables: [{ name: 'a' }, { schema: 's', name: 'b' }] },
+    {
+      kind: 'truncate',
+      restartIdentity: false,
+      tables: [{ name: 'a' }, { schema: 's', name: 'b' }],
+    },
   ],
   [
     'ALTER TABLE t ADD PRIMARY KEY (a, b)',

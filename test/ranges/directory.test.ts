@@ -125,6 +125,25 @@ describe('a publisher', () => {
     expect(published).toHaveLength(12);
   });
 
+  it('has nothing to do once it is stopped, whatever it is told', async () => {
+    const rig = new Rig();
+    const published: number[] = [];
+    const publisher = new DirectoryPublisher({
+      runtime: rig.runtime,
+      publish: async ({ range }) => {
+        published.push(range);
+        return 'published';
+      },
+    });
+    publisher.stop();
+    const [, , data] = firstDescriptors([1]) as [RangeDescriptor, RangeDescriptor, RangeDescriptor];
+    publisher.publish(data);
+    // Were it to go round and round, this would never come back.
+    await rig.until(rig.world.sleep(1_000_000));
+    expect(published).toEqual([]);
+    expect(publisher.waiting).toBe(0);
+  });
+
   it.each([
     { refusals: 2, warnings: 0 },
     { refusals: 4, warnings: 2 },

@@ -33,6 +33,8 @@ export class DirectoryPublisher {
 
   /** Of a range that is led here. */
   publish(descriptor: RangeDescriptor): void {
+    // Ranges change until they are closed, which is after this: nobody would take it out again.
+    if (this.isStopped) return;
     const { range, generation } = descriptor;
     const known = this.wanted.get(range);
     if (known !== undefined && known.generation > generation) return;

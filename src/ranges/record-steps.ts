@@ -24,9 +24,16 @@ export const PREPARED_PREFIX = 'p/';
 export const DECIDED_PREFIX = 'd/';
 /** Of a range that this one has taken over, by its id: its log may be there still. */
 export const MERGED_PREFIX = 'm/';
+const STEPS_BYTES = 256;
+const BYTES_KEPT_MAX = 64 * 1024;
+
+/** For command(), which is over before anybody else calls it: buffers of their own cost more than all that is written
+ * into them (bench: two-phase-commit). */
+let whole = new ByteWriter(STEPS_BYTES);
+
 export class RecordSteps {
-  private readonly copies = new ByteWriter(32);
-  private readonly steps = new ByteWriter(256);
+  private copies: ByteWriter | undefined = undefined;
+  private steps = new ByteWriter(STEPS_BYTES);
   private count = 0;
   private writes: Uint8Array | undefined = undefined;
   /** Nothing is done to the records of this range. */
@@ -34,6 +41,15 @@ export class RecordSteps {
 
   constructor(spared?: RangeId) {
     this.spared = spared;
+  }
+
+  /** As new. */
+  reset(): void {
+    this.copies = undefined;
+    if (this.steps.bytes.length > BYTES_KEPT_MAX) this.steps = new ByteWriter(STEPS_BYTES);
+    else this.steps.reset();
+    this.count = 0;
+    this.writes = undefined;
   }
 
   get isEmpty(): boolean {
@@ -60,6 +76,7 @@ export class RecordSteps {
   /** `to` gets the records of `from` whose names begin so, as they are before all other steps. */
   copy(from: RangeId, prefix: string, to: RangeId): void {
     if (to === this.spared) return;
+    this.copies ??= new ByteWriter(STEPS_BYTES);
     this.step(this.copies, RECORD_COPY, from, prefix);
     this.copies.u32(to);
   }
@@ -77,14 +94,16 @@ export class RecordSteps {
   /** For ApplyPump.push. */
   command(): Uint8Array {
     const { copies, steps, writes } = this;
-    const writer = new ByteWriter(6 + copies.length + steps.length + (writes?.length ?? 0));
-    writer.u8(COMMAND_VERSION);
-    writer.u8(COMMAND_RECORDS);
-    writer.u32(this.count);
-    writer.raw(copies.peek());
-    writer.raw(steps.peek());
-    if (writes !== undefined) writer.raw(writes);
-    return writer.take();
+    whole.reset();
+    whole.u8(COMMAND_VERSION);
+    whole.u8(COMMAND_RECORDS);
+    whole.u32(this.count);
+    if (copies !== undefined) whole.raw(copies.peek());
+    whole.raw(steps.peek());
+    if (writes !== undefined) whole.raw(writes);
+    const command = whole.take();
+    if (whole.bytes.length > BYTES_KEPT_MAX) whole = new ByteWriter(STEPS_BYTES);
+    return command;
   }
 
   private step(writer: ByteWriter, op: number, range: RangeId, name: string): void {

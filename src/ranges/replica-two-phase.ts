@@ -36,6 +36,9 @@ import type { Span, TxnId } from './requests.ts';
 
 export type Records = ReadonlyMap<string, Uint8Array>;
 
+/** Of the entry that is being applied, by whichever replica: it takes one turn. */
+const STEPS = new RecordSteps();
+
 export class ReplicaTwoPhase implements TwoPhaseEndpoint {
   private readonly parts: ReplicaParts;
   private readonly commits: Commits;
@@ -123,7 +126,8 @@ export class ReplicaTwoPhase implements TwoPhaseEndpoint {
   /** A committed entry for which isTwoPhase(): `give` takes what the shard is to make of it, before anything of it can
    * be seen here (P13). */
   committed(command: Uint8Array, give: (packed: Uint8Array) => void): void {
-    const steps = new RecordSteps();
+    const steps = STEPS;
+    steps.reset();
     const effect = this.state.apply(this.parts.range, command, steps);
     give(steps.isEmpty ? EMPTY_COMMAND : steps.command());
     this.commits.met(commandTimestamp(command) ?? MIN_TIMESTAMP);

@@ -82,6 +82,8 @@ class Attempt {
   private anchor: Uint8Array | undefined = undefined;
   /** Wherever a prepare went, in whichever round: there the outcome must be told. */
   private readonly sentTo: Span[] = [];
+  /** A plan was carried out before. */
+  private hasAsked = false;
 
   constructor(
     parts: TwoPhaseParts,
@@ -106,7 +108,9 @@ class Attempt {
         const plan = await ranges.plan(this.standing, this.writes);
         this.anchor ??= anchorOf(plan);
         const home = partOf(plan, this.anchor);
-        const round = await this.ask(plan.parts.filter((part) => part !== home));
+        const asked = this.ask(plan.parts.filter((part) => part !== home));
+        this.hasAsked = true;
+        const round = await asked;
         if (round.kind === 'refused') return this.abandon(round.refusal);
         if (round.kind === 'again') continue;
         const answer = await this.decide(home, round.atLeast, round.below);
@@ -260,7 +264,9 @@ class Attempt {
   }
 
   private sent(span: Span): void {
-    if (!this.sentTo.some((other) => isSame(other, span))) this.sentTo.push(span);
+    // The parts of one plan have nothing in common: with hundreds of them, to compare each with all takes a millisecond.
+    const isKnown = this.hasAsked && this.sentTo.some((other) => isSame(other, span));
+    if (!isKnown) this.sentTo.push(span);
   }
 }
 

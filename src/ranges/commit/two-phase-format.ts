@@ -26,6 +26,9 @@ export const COMMAND_DECIDE = 33;
 export const COMMAND_RESOLVE = 34;
 export const COMMAND_FORGET = 35;
 
+const SCRATCH_BYTES = 1024;
+const SCRATCH_BYTES_KEPT_MAX = 64 * 1024;
+
 /** The transaction holds locks in the range on more than what it writes there. */
 const HAS_READ = 1;
 
@@ -184,8 +187,14 @@ function readSpan(reader: ByteReader): Span {
   return { start, end: end.length === 0 ? undefined : end };
 }
 
+/** Each command is taken from it before the next one begins: a buffer of its own would cost more than what is written
+ * into it (bench: two-phase-commit). */
+let scratch = new ByteWriter(SCRATCH_BYTES);
+
 function begin(kind: number, timestamp: Timestamp, txn: TxnId): ByteWriter {
-  const writer = new ByteWriter(64);
+  if (scratch.bytes.length > SCRATCH_BYTES_KEPT_MAX) scratch = new ByteWriter(SCRATCH_BYTES);
+  const writer = scratch;
+  writer.reset();
   writer.u8(COMMAND_VERSION);
   writer.u8(kind);
   writer.u53(timestamp);

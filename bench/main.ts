@@ -13,12 +13,17 @@ import { rangeScan } from './range-scan.ts';
 import { snapshot } from './snapshot.ts';
 import { splitRebalance } from './split-rebalance.ts';
 import { tpcb } from './tpcb.ts';
+import { twoPhaseCommit } from './two-phase-commit.ts';
 
 const BENCHMARKS: Readonly<
   Record<string, { readonly summary: string; run(options: BenchOptions): Promise<void> }>
 > = {
   point: { summary: 'SELECT and INSERT of single rows, against PostgreSQL 15', run: point },
   tpcb: { summary: 'TPC-B with pgbench, against PostgreSQL 15', run: tpcb },
+  'two-phase-commit': {
+    summary: 'a commit in 1 to 200 ranges of three nodes',
+    run: twoPhaseCommit,
+  },
   put: { summary: 'puts to three replicas over gRPC, against three members of etcd', run: put },
   failover: { summary: 'time without writes after kill -9 of the leader', run: failover },
   'hot-spot': { summary: 'a busy table that splits and spreads over three nodes', run: hotSpot },
@@ -37,7 +42,7 @@ const BENCHMARKS: Readonly<
 const USAGE = `npm run bench -- NAME [--short] [--only WORD,...]
 
 ${Object.entries(BENCHMARKS)
-  .map(([name, { summary }]) => `  ${name.padEnd(15)} ${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(17)} ${summary}`)
   .join('\n')}
   all             each of them
 

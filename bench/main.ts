@@ -1,5 +1,7 @@
 // `npm run bench -- NAME [--short] [--only WORD,...]`: finds the benchmark and runs it. --short shows that it runs, not how fast.
 
+import { commitWait } from './commit-wait.ts';
+import { contention } from './contention.ts';
 import { failover } from './failover.ts';
 import { hotSpot } from './hot-spot.ts';
 import { idleGroups } from './idle-groups.ts';
@@ -8,6 +10,7 @@ import { manyRanges } from './many-ranges.ts';
 import { micro } from './micro.ts';
 import { point } from './point.ts';
 import { put } from './put.ts';
+import { readOnly } from './read-only.ts';
 import { shardScan } from './shard-scan.ts';
 import { rangeScan } from './range-scan.ts';
 import { snapshot } from './snapshot.ts';
@@ -24,6 +27,12 @@ const BENCHMARKS: Readonly<
     summary: 'a commit in 1 to 200 ranges of three nodes',
     run: twoPhaseCommit,
   },
+  contention: {
+    summary: 'clients on the same few rows, against PostgreSQL 15 at serializable',
+    run: contention,
+  },
+  'commit-wait': { summary: 'what the uncertainty of clocks costs a commit', run: commitWait },
+  'read-only': { summary: 'strong, stale and follower reads on three nodes', run: readOnly },
   put: { summary: 'puts to three replicas over gRPC, against three members of etcd', run: put },
   failover: { summary: 'time without writes after kill -9 of the leader', run: failover },
   'hot-spot': { summary: 'a busy table that splits and spreads over three nodes', run: hotSpot },

@@ -32,6 +32,24 @@ export function gaugesOf(figures: Figures): Gauge[] {
     gauge('sql_sessions', 'Open sessions.', sql.sessions),
     counter('commits_total', 'Transactions committed with writes.', replica.committed),
     counter('wounds_total', 'Transactions wounded by older ones.', replica.wounds),
+    counter('lock_waits_total', 'Waits for locks that are over.', replica.lockWaitsOver),
+    seconds('lock_wait_seconds_total', 'Time that they took.', replica.lockWaitMicros),
+    counter(
+      'replications_total',
+      'Entries of transactions that the log has committed.',
+      replica.replications,
+    ),
+    seconds(
+      'replication_seconds_total',
+      'Time from their proposal until then.',
+      replica.replicationMicros,
+    ),
+    counter(
+      'commit_waits_total',
+      'Commits that were replicated before their time had passed.',
+      replica.commitWaits,
+    ),
+    seconds('commit_wait_seconds_total', 'Time that they waited then.', replica.commitWaitMicros),
     gauge('locks_waiting', 'Lock requests that wait.', replica.lockWaits),
     gauge('locked_keys', 'Keys locked.', replica.lockedKeys),
     gauge('writes_in_flight', 'Commits proposed and not yet committed.', replica.inFlight),
@@ -89,6 +107,10 @@ function sumOf<T extends { readonly [name in keyof T]: number }>(
 
 function counter(name: string, help: string, value: number | undefined): Gauge {
   return { name, help, type: 'counter', value: value ?? 0 };
+}
+
+function seconds(name: string, help: string, micros: number | undefined): Gauge {
+  return counter(name, help, (micros ?? 0) / 1e6);
 }
 
 function gauge(name: string, help: string, value: number | undefined): Gauge {

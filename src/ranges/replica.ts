@@ -36,6 +36,7 @@ import { LockedReads } from './locks/locked-reads.ts';
 import { Sessions } from './locks/sessions.ts';
 import { RangeChanges } from './range-changes.ts';
 import { type RangeState, unknownState } from './range-state.ts';
+import { Spending, type SpendingStats } from './spending.ts';
 import { CachedRows } from './reads/cached-rows.ts';
 import { ClosedReads } from './reads/closed-reads.ts';
 import { RowLoader } from './reads/row-loader.ts';
@@ -46,7 +47,7 @@ import type { CommittedEntry, ProposalOutcome, ReplicaParts } from './replica-pa
 import { ReplicaEndpoint } from './replica-endpoint.ts';
 import { ReplicaTwoPhase } from './replica-two-phase.ts';
 
-export interface ReplicaStats {
+export interface ReplicaStats extends SpendingStats {
   readonly lockedKeys: number;
   readonly lockedSpans: number;
   readonly lockWaits: number;
@@ -80,6 +81,7 @@ export class Replica {
   private readonly locks = new LockTable();
   private readonly sessions: Sessions;
   private readonly inFlight = new InFlightWrites<PendingCommit>();
+  private readonly spending = new Spending();
   private readonly pump: ApplyPump;
   private readonly loader: RowLoader;
   private readonly load: RangeLoad;
@@ -112,8 +114,8 @@ export class Replica {
     this.pump = new ApplyPump(range, shard, runtime.timers, parts.appliedIndex, parts.onFailure);
     this.load = parts.load ?? new LoadBook(0).open();
     this.loader = new RowLoader(shard, cache, this.pump, this.load, parts.flushAll);
-    const { bounds, gate, locks, sessions, inFlight, pump, loader, load } = this;
-    const waits = new LockWaits(bounds, locks, sessions, runtime);
+    const { bounds, gate, locks, sessions, inFlight, pump, loader, load, spending } = this;
+    const waits = new LockWaits(bounds, locks, sessions, runtime, spending);
     this.closed = new ClosedReads(
       {
         closedAt: () => parts.closedAt?.() ?? MIN_TIMESTAMP,
@@ -151,7 +153,18 @@ export class Replica {
       shard,
       load,
     );
-    this.commits = new Commits(parts, bounds, gate, locks, waits, sessions, inFlight, pump, load);
+    this.commits = new Commits(
+      parts,
+      bounds,
+      gate,
+      locks,
+      waits,
+      sessions,
+      inFlight,
+      pump,
+      load,
+      spending,
+    );
     this.twoPhase = new ReplicaTwoPhase(
       parts,
       bounds,
@@ -474,6 +487,7 @@ export class Replica {
       inFlight: this.inFlight.size,
       committed: this.commits.committed,
       rowsLoaded: this.loader.rowsLoaded,
+      ...this.spending.stats(),
     };
   }
 

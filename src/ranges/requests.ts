@@ -82,7 +82,16 @@ export interface Write {
   readonly value: Uint8Array | undefined;
 }
 
+/** Microseconds of a commit that whoever decided it spent on waiting. */
+export interface CommitTimes {
+  /** From the proposal until the log had it. */
+  readonly replication: number;
+  /** From then until its time had passed. */
+  readonly wait: number;
+}
+
 export type CommitAnswer =
-  | { readonly kind: 'committed'; readonly timestamp: Timestamp }
+  /** `times`: left out where they are not known, of a commit that was asked about again. */
+  | { readonly kind: 'committed'; readonly timestamp: Timestamp; readonly times?: CommitTimes }
   | { readonly kind: 'ambiguous'; readonly message: string }
   | Refusal;

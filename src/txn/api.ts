@@ -11,6 +11,9 @@ import type {
   ScanRequest,
   Write,
 } from '../ranges/api.ts';
+import type { TransactionTimes } from './times.ts';
+
+export type { TransactionTimes } from './times.ts';
 
 export type ScanSpec = ScanRequest;
 
@@ -61,9 +64,13 @@ export interface Transaction extends ReadView {
   readonly aborted: Error | undefined;
   /** How long a lock is waited for from now on (55P03); 0 is the node's own bound. */
   lockTimeoutMicros: number;
+  /** What it waits for from now on is added up there. */
+  measure(): TransactionTimes;
 }
 
 export interface Transactions {
+  /** By how much the clock may be off now, either way, in microseconds. */
+  uncertaintyMicros(): number;
   /** `retryOf` keeps the age of the attempt before (P21). */
   begin(retryOf?: Transaction): Transaction;
   /** As if it were older than all others: whoever is in its way is wounded (P21). */

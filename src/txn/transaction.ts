@@ -27,6 +27,7 @@ import { LOCK_SHARED, type LockOptions, type ScanSpec, type Transaction } from '
 import { OverlayScan, type RunProgram } from './overlay-scan.ts';
 import { commitError, refusalError } from './refusals.ts';
 import { SkipLockedScan } from './skip-locked-scan.ts';
+import { TransactionTimes } from './times.ts';
 import type { TransactionSettings } from './settings.ts';
 import { WriteBuffer } from './write-buffer.ts';
 
@@ -48,6 +49,7 @@ export interface TransactionHome {
     deadline: Timestamp,
   ): Promise<CommitAnswer>;
   confirmInParts(txn: TxnRef, standing: Standing, s: Timestamp): Promise<CommitAnswer>;
+  monotonicMicros(): number;
   /** The transaction has ended; told once. */
   forget(transaction: ReadWriteTransaction): void;
 }
@@ -81,6 +83,7 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
   private knownAge: Timestamp | undefined;
   private readonly request: ReusedRequest;
   private buffer: WriteBuffer | undefined = undefined;
+  private times: TransactionTimes | undefined = undefined;
   /** Whether ranges may hold something for it. */
   private isKnownToRanges = false;
 
@@ -131,7 +134,9 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
     request.wait = lock.wait;
     this.isKnownToRanges = true;
     const answer = this.home.ranges.lockedRead(request, key, into);
-    return answer instanceof Promise ? answer.then((a) => this.gotRow(a)) : this.gotRow(answer);
+    return answer instanceof Promise
+      ? this.timed(answer).then((a) => this.gotRow(a))
+      : this.gotRow(answer);
   }
 
   getManyLocked(keys: readonly Uint8Array[], lock: LockOptions): Maybe<Values> {
@@ -203,7 +208,25 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
     this.buffer.rollbackTo(savepoint);
   }
 
+  measure(): TransactionTimes {
+    const times = new TransactionTimes();
+    this.times = times;
+    return times;
+  }
+
   commit(): Promise<Timestamp> {
+    const { times } = this;
+    return times === undefined ? this.commitNow() : this.commitTimed(times);
+  }
+
+  private async commitTimed(times: TransactionTimes): Promise<Timestamp> {
+    const began = this.home.monotonicMicros();
+    times.timestamp = await this.commitNow();
+    times.commit = this.home.monotonicMicros() - began;
+    return times.timestamp;
+  }
+
+  private commitNow(): Promise<Timestamp> {
     // Not an async function: on the path of every write that costs as much as all it does (bench: point, INSERT).
     if (this.state !== 'open') return Promise.reject(this.whyOver());
     const writes = this.buffer?.writes;
@@ -240,6 +263,7 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
   }
 
   private inParts(answered: Promise<CommitAnswer>): Promise<Timestamp> {
+    if (this.times !== undefined) this.times.isDivided = true;
     return answered.then(
       (answer) => this.decided(answer),
       (error: unknown) => {
@@ -293,13 +317,27 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
       timeoutMicros: this.request.timeoutMicros,
       keys,
     });
-    return answer instanceof Promise ? answer.then((a) => this.gotRows(a)) : this.gotRows(answer);
+    return answer instanceof Promise
+      ? this.timed(answer).then((a) => this.gotRows(a))
+      : this.gotRows(answer);
   }
 
   private scanStored(spec: ScanSpec, lock: LockOptions): Maybe<RowScan> {
     this.isKnownToRanges = true;
     const answer = this.home.ranges.lockedScan({ ...spec, ...this.lockRequest(lock) });
-    return answer instanceof Promise ? answer.then((a) => this.gotScan(a)) : this.gotScan(answer);
+    return answer instanceof Promise
+      ? this.timed(answer).then((a) => this.gotScan(a))
+      : this.gotScan(answer);
+  }
+
+  private timed<T>(answer: Promise<T>): Promise<T> {
+    const { times, home } = this;
+    if (times === undefined) return answer;
+    const began = home.monotonicMicros();
+    return answer.finally(() => {
+      times.locks += home.monotonicMicros() - began;
+      times.lockedReads++;
+    });
   }
 
   private lockRequest(lock: LockOptions): LockRequest {
@@ -355,6 +393,11 @@ export class ReadWriteTransaction implements Transaction, TxnRef {
     this.isKnownToRanges &&= answer.kind !== 'committed';
     if (this.request.standing.visited !== undefined) this.isKnownToRanges = true;
     if (answer.kind === 'committed') {
+      const { times } = this;
+      if (times !== undefined && answer.times !== undefined) {
+        times.replication = answer.times.replication;
+        times.commitWait = answer.times.wait;
+      }
       this.end();
       return answer.timestamp;
     }

@@ -131,6 +131,14 @@ export class Coordinator implements Transactions, BlindWrites, TransactionHome, 
     return confirmInParts(this, txn, standing, s);
   }
 
+  uncertaintyMicros(): number {
+    return (this.clock.latest() - this.clock.earliest()) / 2;
+  }
+
+  monotonicMicros(): number {
+    return this.runtime.time.monotonicMicros();
+  }
+
   /** now().latest, when it may be read at and committed at. What is asked of other nodes is not guarded by their clocks
    * (P7). */
   present(): Timestamp {

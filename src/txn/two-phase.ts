@@ -10,6 +10,7 @@ import type {
   CommitAnswer,
   CommitPart,
   CommitPlan,
+  CommitTimes,
   DecideRequest,
   Elsewhere,
   RangeTxn,
@@ -114,7 +115,7 @@ class Attempt {
         if (round.kind === 'refused') return this.abandon(round.refusal);
         if (round.kind === 'again') continue;
         const answer = await this.decide(home, round.atLeast, round.below);
-        if (answer.kind === 'committed') return this.succeed(answer.timestamp);
+        if (answer.kind === 'committed') return this.succeed(answer.timestamp, answer.times);
         if (answer.kind === 'ambiguous') return await this.settle(answer.message);
         if (isElsewhere(answer)) await ranges.correct(home.head, answer);
         else if (answer.kind !== 'notServing') return this.abandon(answer);
@@ -233,11 +234,11 @@ class Attempt {
     return { kind: 'ambiguous', message };
   }
 
-  private succeed(timestamp: Timestamp): CommitAnswer {
+  private succeed(timestamp: Timestamp, times?: CommitTimes): CommitAnswer {
     this.tell({ kind: 'committed', timestamp });
     // P16: s has passed, so that locks on what was only read may go: whoever writes there now gets more than s.
     this.parts.ranges.release(this.txn, this.standing);
-    return { kind: 'committed', timestamp };
+    return { kind: 'committed', timestamp, ...(times === undefined ? {} : { times }) };
   }
 
   private abandon(refusal: Refusal): CommitAnswer {

@@ -69,7 +69,8 @@ describe('a replica that loses its leadership', () => {
     const answer = await rig.until(commit);
     expect(answer.kind).toBe('committed');
     await rig.until(rig.replica.lead(3));
-    expect(await rig.until(rig.commit(txn, [put('a', 'again')]))).toEqual(answer);
+    // It does not know any more what the first took.
+    expect(answer).toMatchObject((await rig.until(rig.commit(txn, [put('a', 'again')]))) as object);
     expect(await rig.readNow('a')).toBe('mine');
   });
 

@@ -86,7 +86,10 @@ describe('a snapshot', () => {
       committed.kind === 'committed' ? committed.timestamp : Number.POSITIVE_INFINITY,
     );
     // P20
-    expect(await to.until(to.commit(txn, [put('last', 'two')]))).toEqual(committed);
+    // It does not know any more what the first took.
+    expect(committed).toMatchObject(
+      (await to.until(to.commit(txn, [put('last', 'two')]))) as object,
+    );
     const opened = await to.until(to.shard.flush());
     expect(opened.find(({ range }) => range === 7)).toMatchObject({ appliedIndex: 13 });
   });

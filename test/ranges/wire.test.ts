@@ -140,6 +140,11 @@ const answer: fc.Arbitrary<WireAnswer> = fc.oneof(
   record(kind('end')),
   record({ ...kind('size'), bytes: number }),
   record({ ...kind('committed'), timestamp: time }),
+  record({
+    ...kind('committed'),
+    timestamp: time,
+    times: record({ replication: fc.integer({ min: 1, max: 1e9 }), wait: fc.nat() }),
+  }),
   record({ ...kind('ambiguous'), message: text }),
   record({ ...kind('prepared'), at: time, until: time }),
   record({ ...kind('confirmed'), until: time }),

@@ -74,6 +74,31 @@ describe('a transaction', () => {
     expect(await rig.until(scan(rig.transactions.snapshot(), 'a', 'z'))).toEqual(['a=1']);
   });
 
+  it('tells what it has waited for', async () => {
+    const rig = await Rig.serving();
+    const holder = rig.transactions.begin();
+    await rig.until(holder.readLocked(utf8('a'), newRowSlice(), LOCK_EXCLUSIVE));
+    const txn = rig.transactions.begin();
+    const times = txn.measure();
+    const reading = txn.readLocked(utf8('a'), newRowSlice(), LOCK_EXCLUSIVE);
+    await rig.until(rig.world.sleep(5_000));
+    holder.rollback();
+    await rig.until(reading as Promise<true>);
+    expect(times.lockedReads).toBe(1);
+    expect(times.locks).toBeGreaterThanOrEqual(5_000);
+    expect(times.locks).toBeLessThan(10_000);
+    expect(times.commit).toBeUndefined();
+    txn.put(utf8('a'), utf8('1'));
+    const committed = await rig.until(txn.commit());
+    expect(times).toMatchObject({ timestamp: committed, isDivided: false });
+    const { commit = 0, replication, commitWait } = times;
+    expect(replication).toBeGreaterThan(0);
+    expect(replication + commitWait).toBeGreaterThan(0);
+    expect(commit).toBeGreaterThanOrEqual(replication + commitWait);
+    // The next statement begins anew.
+    expect(rig.transactions.begin().measure().locks).toBe(0);
+  });
+
   it('makes one proposal, and none when it wrote nothing', async () => {
     const rig = await Rig.serving();
     const writer = rig.transactions.begin();

@@ -22,6 +22,7 @@ import { Session } from '../locks/session.ts';
 import { type Sessions } from '../locks/sessions.ts';
 import type { ProposalOutcome, ReplicaParts } from '../replica-parts.ts';
 import type { CommitAnswer, Refusal, Span, TxnId, Write } from '../requests.ts';
+import type { Spending } from '../spending.ts';
 import { parseTxnId, randomTxnId } from '../txn-id.ts';
 import type { InFlightWrites } from './in-flight.ts';
 import { PendingCommit, type PendingRole } from './pending-commit.ts';
@@ -38,6 +39,7 @@ export class Commits {
   private readonly inFlight: InFlightWrites<PendingCommit>;
   private readonly pump: ApplyPump;
   private readonly load: RangeLoad;
+  private readonly spending: Spending;
   private readonly encoder = COMMANDS;
   recent: RecentTransactions = new RecentTransactions(REMEMBERED_TRANSACTIONS_MAX);
   private readonly id = new Uint32Array(4);
@@ -59,6 +61,7 @@ export class Commits {
     inFlight: InFlightWrites<PendingCommit>,
     pump: ApplyPump,
     load: RangeLoad,
+    spending: Spending,
   ) {
     this.parts = parts;
     this.bounds = bounds;
@@ -69,6 +72,7 @@ export class Commits {
     this.inFlight = inFlight;
     this.pump = pump;
     this.load = load;
+    this.spending = spending;
   }
 
   commit(
@@ -357,6 +361,7 @@ export class Commits {
       this.parts.cache.proposed(commit.hashes[i] as number); // P14
     }
     this.load.wrote(commit.writes, command.length);
+    commit.proposedAtMicros = this.parts.runtime.time.monotonicMicros();
     this.parts.proposer.submit(command, (outcome) => this.proposed(commit, outcome));
     if (session !== undefined && this.hasFault('ranges.release-before-visible')) {
       this.sessions.end(session);
@@ -401,7 +406,10 @@ export class Commits {
     switch (outcome.kind) {
       case 'committed':
         // The log showed it as somebody's; entryCommitted() has answered all others.
-        if (commit.isLost) this.tellWhenPassed(commit);
+        if (commit.isLost) {
+          this.logged(commit);
+          this.tellWhenPassed(commit);
+        }
         return;
       case 'refused':
       case 'diskFull':
@@ -427,6 +435,7 @@ export class Commits {
     const commit = this.inFlight.find(at);
     if (commit?.role?.kind !== 'prepare' || commit.txn !== txn) return undefined;
     this.inFlight.remove(commit);
+    this.logged(commit);
     commit.answer({ kind: 'committed', timestamp: at });
     return commit.session;
   }
@@ -469,17 +478,28 @@ export class Commits {
     }
     this.committed++;
     this.inFlight.remove(commit);
+    this.logged(commit);
     this.tellWhenPassed(commit);
+  }
+
+  private logged(commit: PendingCommit): void {
+    commit.loggedAtMicros = this.parts.runtime.time.monotonicMicros();
+    this.spending.replicated(commit.loggedAtMicros - commit.proposedAtMicros);
   }
 
   /** Commit-wait holds the locks and the answer; it has overlapped replication and is mostly over. */
   private tellWhenPassed(commit: PendingCommit): void {
-    const { timestamp } = commit;
+    const { timestamp, proposedAtMicros, loggedAtMicros } = commit;
+    const replication = loggedAtMicros - proposedAtMicros;
     if (this.gate.hasPassed(timestamp) || this.hasFault('ranges.skip-commit-wait')) {
-      this.finish(commit, { kind: 'committed', timestamp });
+      this.finish(commit, { kind: 'committed', timestamp, times: { replication, wait: 0 } });
     } else {
       this.gate.waitUntilPassed(timestamp).then(
-        () => this.finish(commit, { kind: 'committed', timestamp }),
+        () => {
+          const wait = this.parts.runtime.time.monotonicMicros() - loggedAtMicros;
+          this.spending.commitWaited(wait);
+          this.finish(commit, { kind: 'committed', timestamp, times: { replication, wait } });
+        },
         // The node stops meanwhile: it did happen, but nobody may be told so before its time (P10).
         (error: unknown) => this.finish(commit, { kind: 'ambiguous', message: String(error) }),
       );

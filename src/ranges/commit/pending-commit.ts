@@ -35,6 +35,9 @@ export class PendingCommit implements InFlight {
   /** Settles `answered`; later calls change nothing. */
   answer: (answer: RangeCommit) => void = nobody;
   timestamp: Timestamp = MIN_TIMESTAMP;
+  /** On the monotonic clock: its proposal, and when the log had it. */
+  proposedAtMicros = 0;
+  loggedAtMicros = 0;
   waiters: (() => void)[] | undefined = undefined;
 
   /** Of the range when it was asked for, for what was read under locks. */

@@ -4,6 +4,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { Bounds } from '../bounds.ts';
 import type { RangeRefusal } from '../endpoint.ts';
 import type { Span } from '../requests.ts';
+import type { Spending } from '../spending.ts';
 import type { LockWait } from './lock-owner.ts';
 import type { LockTable } from './lock-table.ts';
 import type { Session } from './session.ts';
@@ -17,12 +18,20 @@ export class LockWaits {
   private readonly locks: LockTable;
   private readonly sessions: Sessions;
   private readonly runtime: Runtime;
+  private readonly spending: Spending;
 
-  constructor(bounds: Bounds, locks: LockTable, sessions: Sessions, runtime: Runtime) {
+  constructor(
+    bounds: Bounds,
+    locks: LockTable,
+    sessions: Sessions,
+    runtime: Runtime,
+    spending: Spending,
+  ) {
     this.bounds = bounds;
     this.locks = locks;
     this.sessions = sessions;
     this.runtime = runtime;
+    this.spending = spending;
   }
 
   /** After tryKey said no. `done` is called once, perhaps before this returns. */
@@ -61,9 +70,12 @@ export class LockWaits {
   ): void {
     let timer: Disposable | undefined;
     let isTold = false;
+    const { time } = this.runtime;
+    const began = time.monotonicMicros();
     const wait = begin((granted) => {
       isTold = true;
       timer?.[Symbol.dispose]();
+      this.spending.lockWaited(time.monotonicMicros() - began);
       done(granted ? undefined : this.whyRefused(session, where));
     });
     if (wait === undefined) {
@@ -71,6 +83,7 @@ export class LockWaits {
     } else if (!isTold && Number.isFinite(timeoutMicros)) {
       timer = this.runtime.timers.after(Math.max(0, timeoutMicros), () => {
         this.locks.cancel(wait);
+        this.spending.lockWaited(time.monotonicMicros() - began);
         done({ kind: 'lockTimeout', key: where.start });
       });
     }

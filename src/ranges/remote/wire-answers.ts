@@ -12,7 +12,7 @@ import type {
   RangeRefusal,
   ResolveAnswer,
 } from '../endpoint.ts';
-import type { CommitAnswer, LockSession, ScanBatch } from '../requests.ts';
+import type { CommitAnswer, CommitTimes, LockSession, ScanBatch } from '../requests.ts';
 import * as words from './wire-words.ts';
 
 /** A row as RowSlice has it. */
@@ -115,6 +115,7 @@ export function writeAnswer(writer: ByteWriter, id: number, answer: WireAnswer):
       return;
     case 'committed':
       writer.u53(answer.timestamp);
+      writeTimes(writer, 'times' in answer ? answer.times : undefined);
       return;
     case 'prepared':
       writer.u53(answer.at);
@@ -172,6 +173,17 @@ export function readAnswer(reader: ByteReader): {
   return { id: reader.varint(), answer: readBody(reader, kind) };
 }
 
+/** A commit of which they are not known has taken no time. */
+function writeTimes(writer: ByteWriter, times: CommitTimes | undefined): void {
+  writer.varint(Math.round(times?.replication ?? 0));
+  writer.varint(Math.round(times?.wait ?? 0));
+}
+
+function readTimes(reader: ByteReader): { readonly times?: CommitTimes } {
+  const [replication, wait] = [reader.varint(), reader.varint()];
+  return replication + wait === 0 ? {} : { times: { replication, wait } };
+}
+
 function readBody(reader: ByteReader, kind: WireAnswer['kind']): WireAnswer {
   switch (kind) {
     case 'slice':
@@ -192,7 +204,7 @@ function readBody(reader: ByteReader, kind: WireAnswer['kind']): WireAnswer {
     case 'size':
       return { kind, bytes: reader.varint() };
     case 'committed':
-      return { kind, timestamp: time(reader) };
+      return { kind, timestamp: time(reader), ...readTimes(reader) };
     case 'prepared':
       return { kind, at: time(reader), until: time(reader) };
     case 'confirmed':

@@ -15,7 +15,7 @@ import type { ScanRequest, Span, TxnId, Write } from '../requests.ts';
 import * as words from './wire-words.ts';
 
 /** Of the first message of a stream. Who does not know the other's breaks it. */
-export const WIRE_VERSION = 2;
+export const WIRE_VERSION = 3;
 
 export type StreamRequest =
   | { readonly kind: 'hello'; readonly version: number }

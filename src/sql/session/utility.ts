@@ -29,6 +29,7 @@ import type { StatementCompiler } from './compiler.ts';
 import { demandSameTables, openAsOf } from './as-of.ts';
 import { CountingSink } from './counting-sink.ts';
 import { DiscardSink } from './discard-sink.ts';
+import { type Measured, measuredLines } from './measured.ts';
 import type { PlanRunner } from './runner.ts';
 import type { SessionServices } from './services.ts';
 import type { TransactionState } from './transaction-state.ts';
@@ -421,21 +422,25 @@ async function runExplain(
   if (plan === undefined) throw unsupported(`EXPLAIN of ${inner.kind}`);
   for (const line of plan.explain()) sink.tuple([line]);
   if (!statement.analyze) return;
-  const { time } = host.services;
+  const { time, transactions } = host.services;
   const counting = new CountingSink(new DiscardSink());
   const reads = { keys: 0, rows: 0, batches: 0, bytes: 0 };
+  const uncertaintyMicros = transactions.uncertaintyMicros();
   const started = time.monotonicMicros();
-  await host.runner.guard(() =>
-    inBlock(host, simple, async () => {
+  const measured = await host.runner.guard(() =>
+    inBlock(host, simple, async (): Promise<Measured> => {
       if (!plan.readOnly) host.state.demandWritable(plan.command);
       const view = plan.readOnly ? await viewOf(plan, asOf, host) : host.state.transaction();
+      const times = host.state.current?.measure();
       const context = { ...host.runner.context(view, host.state.current), reads };
       await plan.execute(context, [], counting, 0);
+      return { view, times, uncertaintyMicros };
     }),
   );
   const micros = time.monotonicMicros() - started;
   sink.tuple([`Rows: ${counting.rows}`]);
   const { keys, rows, batches, bytes } = reads;
   sink.tuple([`Read: ${keys} keys; ${rows} rows in ${batches} batches, ${bytes} bytes`]);
+  for (const line of measuredLines(measured)) sink.tuple([line]);
   sink.tuple([`Execution Time: ${(micros / 1000).toFixed(3)} ms`]);
 }

@@ -8,6 +8,7 @@ import { decodeParameters, decodeProgram, ProgramRunner } from '../../../src/row
 import { PackedRowWriter } from '../../../src/rows/packed-rows.ts';
 import type { Timestamp } from '../../../src/clock/timestamp.ts';
 import type { LockOptions, ScanSpec, Transaction } from '../../../src/txn/api.ts';
+import { TransactionTimes } from '../../../src/txn/times.ts';
 
 export class FakeStore {
   readonly rows: Map<string, { key: Uint8Array; value: Uint8Array }> = new Map();
@@ -34,6 +35,10 @@ export class FakeTransaction implements Transaction {
 
   constructor(store: FakeStore) {
     this.#store = store;
+  }
+
+  measure(): TransactionTimes {
+    return new TransactionTimes();
   }
 
   read(key: Uint8Array, into: RowSlice): Maybe<true> {

@@ -13,6 +13,7 @@ import type {
   Transaction,
   Transactions,
 } from '../../../src/txn/api.ts';
+import { TransactionTimes } from '../../../src/txn/times.ts';
 
 interface Entry {
   readonly key: Uint8Array;
@@ -34,6 +35,10 @@ export class FakeStore implements Transactions {
   /** Set to make bulk writes wait. */
   bulkGate: Promise<void> | undefined;
   time = 1_000_000;
+
+  uncertaintyMicros(): number {
+    return 500;
+  }
 
   begin(): FakeTransaction {
     const txn = new FakeTransaction(this, `txn${++this.time}`);
@@ -133,6 +138,10 @@ export class NodeStore implements Transactions {
   constructor(store: FakeStore, committing: Committing) {
     this.#store = store;
     this.#committing = committing;
+  }
+
+  uncertaintyMicros(): number {
+    return this.#store.uncertaintyMicros();
   }
 
   begin(): FakeTransaction {
@@ -243,6 +252,10 @@ export class FakeTransaction extends FakeView implements Transaction {
   constructor(store: FakeStore, id: string) {
     super(store, new Map());
     this.id = id;
+  }
+
+  measure(): TransactionTimes {
+    return new TransactionTimes();
   }
 
   readLocked(key: Uint8Array, into: RowSlice): Promise<true> {

@@ -9,6 +9,7 @@ import { type Cluster, type ClusterNode, startCluster } from './lib/cluster.ts';
 import { type BenchOptions, chosenPhases } from './lib/options.ts';
 import { sqlAt, workDirectory } from './lib/processes.ts';
 import { type Case, mean, median, percentile, progress, report } from './lib/report.ts';
+import { leaseholderOf } from './lib/topology.ts';
 
 /** Half-widths. */
 const SETTINGS = [0, 250, 500, 1000, 4000].map((micros) => ({
@@ -64,9 +65,8 @@ async function take({ micros }: Setting, commits: number): Promise<Taken> {
   try {
     const [first] = cluster.nodes as [ClusterNode];
     await sqlAt(first.sql, ['CREATE TABLE waited (id int PRIMARY KEY, v int NOT NULL)']);
-    const [range] = await sqlAt(first.sql, ['SHOW RANGES FROM TABLE waited']);
-    const leader = cluster.nodes.find(({ id }) => id === Number(range?.['leaseholder']));
-    const client = new pg.Client(`postgres://root@${(leader ?? first).sql}/defaultdb`);
+    const leader = await leaseholderOf(cluster, 'waited');
+    const client = new pg.Client(`postgres://root@${leader.sql}/defaultdb`);
     await client.connect();
     // The first half warms up.
     await write(client, commits, 0);

@@ -41,7 +41,7 @@ export async function contention(options: BenchOptions): Promise<void> {
   );
   const settings = chosenPhases(all, options);
   const seconds = options.short ? 0.3 : 4;
-  const rounds = options.short ? 1 : 5;
+  const rounds = options.short ? 0 : 5;
   const directory = workDirectory();
   const theirs = await startPostgres(directory);
   if (theirs === undefined)

@@ -18,6 +18,7 @@ import { measure, pgbenchInstalled } from './lib/pgbench.ts';
 import { sqlAt, type System, workDirectory } from './lib/processes.ts';
 import { freshKey, putRequest } from './lib/put-load.ts';
 import { type Case, progress, report } from './lib/report.ts';
+import { leaseholderOf } from './lib/topology.ts';
 
 const ROWS = 1000;
 const CLIENTS = 8;
@@ -96,16 +97,14 @@ export async function readOnly(options: BenchOptions): Promise<void> {
 }
 
 /** Answers who leads it. */
-async function makeTable({ nodes }: Cluster): Promise<ClusterNode> {
-  const [first] = nodes as [ClusterNode];
-  const [range] = await sqlAt(first.sql, [
+async function makeTable(cluster: Cluster): Promise<ClusterNode> {
+  await sqlAt((cluster.nodes[0] as ClusterNode).sql, [
     'CREATE TABLE read_only (id int PRIMARY KEY, v text NOT NULL)',
     `INSERT INTO read_only SELECT i, repeat('x', 100) FROM generate_series(1, ${ROWS}) AS g(i)`,
-    // Until a second ago was after the table was made.
-    'SHOW RANGES FROM TABLE read_only',
   ]);
+  // A second ago is to be after that.
   await new Promise((resolve) => setTimeout(resolve, 2000));
-  return nodes.find(({ id }) => id === Number(range?.['leaseholder'])) as ClusterNode;
+  return leaseholderOf(cluster, 'read_only');
 }
 
 function script(time: string): string {

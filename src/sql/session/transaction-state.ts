@@ -38,6 +38,9 @@ export class TransactionState {
   #txn: Transaction | undefined;
   #snapshot: Snapshot | undefined;
   #again: CommitAgain | undefined;
+  /** P21: the session's last, if it has to be tried again. Whatever the client runs next keeps its age, so that it gets
+   * through sooner each time. */
+  #aborted: Transaction | undefined;
   #savepoints: Savepoint[] = [];
   /** Schema changes of this transaction so far. */
   #schemaChanges = 0;
@@ -139,7 +142,7 @@ export class TransactionState {
 
   /** The open block's read-write transaction, begun at its first use. */
   transaction(): Transaction {
-    this.#txn ??= this.#transactions.begin();
+    this.#txn ??= this.#transactions.begin(this.#aborted);
     return this.#txn;
   }
 
@@ -241,6 +244,7 @@ export class TransactionState {
     this.#block = 'none';
     this.#readOnly = false;
     this.#readsPast = false;
+    if (this.#txn !== undefined) this.#aborted = isAborted(this.#txn) ? this.#txn : undefined;
     this.#txn = undefined;
     this.#snapshot = undefined;
     if (this.#savepoints.length > 0) this.#savepoints = [];
@@ -260,4 +264,8 @@ export class TransactionState {
     }
     for (const run of work) run();
   }
+}
+
+function isAborted({ aborted }: Transaction): boolean {
+  return aborted instanceof DbError && aborted.code === '40001';
 }

@@ -19,6 +19,7 @@ import { Availability } from './chaos/availability.ts';
 import { Clients, KEY_VALUE_PART, pause } from './chaos/clients.ts';
 import { Faults } from './chaos/faults.ts';
 import { Fleet } from './chaos/fleet.ts';
+import { runHistories } from './chaos/histories.ts';
 import { Journal } from './chaos/journal.ts';
 import { type LossFigures, loseMajority } from './chaos/majority-loss.ts';
 import { Operators } from './chaos/operators.ts';
@@ -45,6 +46,10 @@ const SPEC: CommandSpec = {
     'recovery-seconds': {
       value: 'N',
       help: 'within which writes must be accepted again everywhere after a fault, when no more than one node is missing (default 5)',
+    },
+    histories: {
+      value: 'N',
+      help: 'instead: histories of N transactions of each of four workloads, and the anomalies of Hermitage, judged; the scripts are those of MERIDIAN_SUITES',
     },
     dir: { value: 'DIR', help: 'for data and logs; kept when given, or when the run fails' },
   },
@@ -269,10 +274,23 @@ async function main(args: readonly string[]): Promise<number> {
   const given = options.text('dir');
   const directory = resolve(given ?? mkdtempSync(join(tmpdir(), 'meridian-chaos-')));
   mkdirSync(directory, { recursive: true });
+  const transactions = options.whole('histories', 1, 1_000_000);
+  const seed = options.whole('seed', 0, 0xffff_ffff) ?? Math.floor(Math.random() * 0x1_0000_0000);
+  if (transactions !== undefined) {
+    const suites = process.env['MERIDIAN_SUITES'];
+    if (suites === undefined) {
+      say('skipped: MERIDIAN_SUITES names no folder with the scripts');
+      return 0;
+    }
+    say(`seed ${seed}, histories, data and logs in ${directory}`);
+    const holds = await runHistories({ suites, transactions, seed, directory, say });
+    if (holds && given === undefined) rmSync(directory, { recursive: true, force: true });
+    return holds ? 0 : 1;
+  }
   const isWell = await run({
     millis:
       seconds === undefined ? (options.whole('minutes', 1, 1440) ?? 10) * 60_000 : seconds * 1000,
-    seed: options.whole('seed', 0, 0xffff_ffff) ?? Math.floor(Math.random() * 0x1_0000_0000),
+    seed,
     clients: options.whole('clients', 2, 1000) ?? 24,
     recoveryMillis: (options.whole('recovery-seconds', 1, 600) ?? 5) * 1000,
     directory,

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../src/base/bytes.ts';
+import { MAX_TIMESTAMP, MIN_TIMESTAMP } from '../../src/clock/timestamp.ts';
 import { LOCK_EXCLUSIVE, LOCK_SHARED, type Transaction } from '../../src/txn/api.ts';
+import { ANY } from './fixture.ts';
 import { TwoPhaseRig } from './two-phase-rig.ts';
 
 async function writing(rig: TwoPhaseRig, ...keys: readonly string[]): Promise<Transaction> {
@@ -167,6 +169,35 @@ describe('a commit in several ranges', () => {
     };
     expect(await halves([])).toBe(0);
     expect(await halves(['ranges.forget-prepare'])).toBeGreaterThan(0);
+  });
+
+  it('P19: an unknown id that was told to be aborted stays so; unless nothing was recorded', async () => {
+    const decidedAfterwards = async (bugs: readonly string[]): Promise<number> => {
+      const rig = await TwoPhaseRig.serving({ bugs });
+      const { twoPhase } = rig.rangeOf('a1').leading;
+      const anchor = utf8('a1');
+      const deadline = (rig.nodes.get(1)?.clock.latest() ?? 0) + 10_000_000;
+      let count = 0;
+      for (let i = 0; i < 8; i++) {
+        const txn = { id: `${i}`.padStart(32, '0'), age: deadline as never, session: undefined };
+        const asked = twoPhase.inquire(ANY, txn.id, anchor, deadline as never);
+        expect(await rig.until(asked)).toEqual({ kind: 'aborted' });
+        const request = {
+          txn: { ...txn, also: [] },
+          writes: [{ key: anchor, value: utf8('1') }],
+          anchor,
+          participants: [{ start: utf8('b1'), end: utf8('b2') }],
+          atLeast: MIN_TIMESTAMP,
+          below: MAX_TIMESTAMP,
+          deadline: deadline as never,
+        };
+        const { kind } = await rig.until(twoPhase.decide(ANY, request));
+        if (kind === 'committed') count++;
+      }
+      return count;
+    };
+    expect(await decidedAfterwards([])).toBe(0);
+    expect(await decidedAfterwards(['ranges.answer-unrecorded'])).toBeGreaterThan(0);
   });
 
   it('P20: asking again changes nothing', async () => {

@@ -10,6 +10,7 @@ import { planStatement } from '../plan/plan.ts';
 import { Execution, SlotSet } from './execution.ts';
 import { compileInsert } from './insert.ts';
 import { compileDelete, compileUpdate } from './modify.ts';
+import { compileJoinedWrite } from './modify-joined.ts';
 import type { CompiledPlan, PlanEnvironment } from './plan-api.ts';
 import { compileSelect, type Run } from './select.ts';
 import { compileQuery } from './compile-query.ts';
@@ -65,6 +66,8 @@ function compileRun({ statement }: Plan, slots: SlotSet): Run {
       return compileUpdate(statement, slots);
     case 'delete':
       return compileDelete(statement, slots);
+    case 'joinedWrite':
+      return compileJoinedWrite(statement, slots);
   }
 }
 

@@ -67,6 +67,13 @@ export function explainPlan(
     case 'insert':
       explainInsert(tree, statement);
       break;
+    case 'joinedWrite':
+      tree.add(
+        0,
+        `${statement.command === 'update' ? 'Update' : 'Delete'} ${statement.table.name}`,
+      );
+      explainNode(tree, 1, statement.input);
+      break;
     case 'update':
     case 'delete': {
       const { input, residual } = statement;

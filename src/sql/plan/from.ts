@@ -88,6 +88,30 @@ export class FromBinder {
     return { source: all.source, scope: new Scope(all.relations, all.visible) };
   }
 
+  /** The table that a statement writes, its slots from 0 on, and what it is joined with. */
+  bindTarget(
+    table: TableDescriptor,
+    alias: string | undefined,
+    lock: LockOptions,
+    items: readonly FromItem[],
+  ): { source: Source; scope: Scope } {
+    const width = table.layout.types.length;
+    const relation = tableRelation(table, alias, this.#take(width), []);
+    let all: Bound = {
+      source: { kind: 'table', table, base: 0, width, lock },
+      relations: [relation],
+      visible: relation.columns.filter((c) => !c.hidden),
+    };
+    let before: Bound | undefined;
+    for (const item of items) {
+      this.#before = before;
+      const next = this.#item(item);
+      before = before === undefined ? next : join(before, next, 'inner', undefined);
+      all = join(all, next, 'inner', undefined);
+    }
+    return { source: all.source, scope: new Scope(all.relations, all.visible) };
+  }
+
   #item(item: FromItem): Bound {
     switch (item.kind) {
       case 'table':

@@ -194,7 +194,7 @@ function bindConflict(
 }
 
 /** Of subqueries only those that need nothing of the row may stand here. */
-function refuseWaiting(expr: Expr, where: string, at: number): void {
+export function refuseWaiting(expr: Expr, where: string, at: number): void {
   if (hasSubplan(expr)) throw unsupported(`this subquery in ${where}`, at + 1);
 }
 

@@ -1,7 +1,6 @@
 // Binding of UPDATE and DELETE: one table, locked as it is read.
 
 import { assert } from '../../base/assert.ts';
-import { unsupported } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
 import { LOCK_EXCLUSIVE, LOCK_SHARED } from '../../txn/api.ts';
 import type { DeleteStatement, Expression, UpdateStatement } from '../parse/ast.ts';
@@ -17,7 +16,6 @@ import { tableRules } from './bind-rules.ts';
 import { changesEntries, writtenBy } from './table-rules.ts';
 
 export function bindUpdate(context: PlanContext, ast: UpdateStatement): UpdatePlan {
-  if (ast.from !== undefined) throw unsupported('UPDATE … FROM', ast.table.at + 1);
   const table = context.table(ast.table);
   const binder = new ExpressionBinder(context, new Scope([tableRelation(table, ast.alias, 0)]));
   // PostgreSQL learns parameters from WHERE before SET.
@@ -36,7 +34,6 @@ export function bindUpdate(context: PlanContext, ast: UpdateStatement): UpdatePl
 }
 
 export function bindDelete(context: PlanContext, ast: DeleteStatement): DeletePlan {
-  if (ast.using !== undefined) throw unsupported('DELETE … USING', ast.table.at + 1);
   const table = context.table(ast.table);
   const binder = new ExpressionBinder(context, new Scope([tableRelation(table, ast.alias, 0)]));
   const where = bindWhere(binder, ast.where);

@@ -340,7 +340,22 @@ export interface DeletePlan {
   readonly returning: ReturningPlan | undefined;
 }
 
-export type StatementPlan = SelectPlan | InsertPlan | UpdatePlan | DeletePlan;
+/** UPDATE … FROM and DELETE … USING. */
+export interface JoinedWritePlan {
+  readonly kind: 'joinedWrite';
+  readonly command: 'update' | 'delete';
+  readonly table: TableDescriptor;
+  readonly rules: TableRules;
+  /** The row by storage position, what is set, and what RETURNING asks of the other tables. */
+  readonly input: PlanNode;
+  /** Over the input's slots. */
+  readonly set: readonly SetColumn[];
+  /** Over the row as it is when it is written, and the other tables' slots behind it. */
+  readonly returning: ReturningPlan | undefined;
+  readonly others: number;
+}
+
+export type StatementPlan = SelectPlan | InsertPlan | UpdatePlan | DeletePlan | JoinedWritePlan;
 
 /** A bound statement with what is common to all. */
 export interface Plan {

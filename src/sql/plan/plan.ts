@@ -11,6 +11,7 @@ import { withCommonTables } from './common-tables.ts';
 import { PlanContext } from './context.ts';
 import { bindInsert } from './insert.ts';
 import { bindDelete, bindUpdate } from './modify.ts';
+import { bindJoinedWrite } from './modify-joined.ts';
 import type { Plan, StatementPlan } from './nodes.ts';
 import { bindQuery } from './query.ts';
 
@@ -42,9 +43,13 @@ function bindWrite(context: PlanContext, ast: WriteStatement): StatementPlan {
     case 'insert':
       return bindInsert(context, ast);
     case 'update':
-      return bindUpdate(context, ast);
+      return ast.from === undefined
+        ? bindUpdate(context, ast)
+        : bindJoinedWrite(context, ast, ast.from);
     case 'delete':
-      return bindDelete(context, ast);
+      return ast.using === undefined
+        ? bindDelete(context, ast)
+        : bindJoinedWrite(context, ast, ast.using);
   }
 }
 

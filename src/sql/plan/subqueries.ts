@@ -37,7 +37,7 @@ export function bindSubquery(binder: Binder, ast: Subquery): Expr {
       offset: undefined,
       ties: undefined,
     };
-    const query = { ...plan, input, outputs: [] };
+    const query = { ...plan, input, outputs: [], ...withoutOutputs(plan) };
     return subplan(binder, { plan: query, correlation }, [], BOOL_TYPE, { kind: 'exists' });
   }
   const [only, another] = inner.plan.outputs;
@@ -45,6 +45,13 @@ export function bindSubquery(binder: Binder, ast: Subquery): Expr {
     throw new DbError('42601', 'subquery must return only one column', positionOf(ast.at));
   }
   return subplan(binder, inner, [], typeOf(only), { kind: 'scalar' });
+}
+
+/** Only whether there are rows is asked, so that of the keyed query only the keys are left. */
+function withoutOutputs({ outputs, keyed }: SelectPlan): Pick<SelectPlan, 'keyed'> {
+  if (keyed === undefined) return {};
+  const keys = keyed.plan.outputs.slice(outputs.length);
+  return { keyed: { ...keyed, plan: { ...keyed.plan, outputs: keys } } };
 }
 
 /** (a, b) = (SELECT x, y …), and with other comparisons. */

@@ -7,6 +7,8 @@ import { type RowAccess } from './row-codec.ts';
 import { type ColumnType, columnType, FLOAT8, INT8, NUMERIC, TEXT } from './types.ts';
 
 export interface Accumulator {
+  /** NULLs are values to it. */
+  readonly takesNulls?: boolean;
   /** A non-null value (and what string_agg puts before it). */
   add(value: Datum, delimiter: Datum): void;
   /** The first `count` of what one numeric column has, none null, as add() would take them one by one. */

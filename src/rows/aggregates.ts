@@ -6,13 +6,23 @@ import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { unsupported } from '../base/errors.ts';
 import * as accumulators from './accumulators.ts';
 import type { Accumulator } from './accumulators.ts';
+import { ArrayList, ArrayStack, JsonList, JsonObjectList } from './accumulators-lists.ts';
+import {
+  type BitFold,
+  BitSums,
+  ExactSpread,
+  FloatSpread,
+  type Regression,
+  RegressionSums,
+  type Spread,
+} from './accumulators-statistics.ts';
 import {
   type CompiledExpr,
   type CompiledPredicate,
   compileExpr,
   compilePredicate,
 } from './compile.ts';
-import { type Datum, hashKey } from './datum.ts';
+import { compareDatums, type Datum, hashKey, orderingOf } from './datum.ts';
 import { withoutWidening } from './compile-packed.ts';
 import type { AggregateCall, AggregateKind, Expr } from './expr.ts';
 import { exprType } from './expr-type.ts';
@@ -26,6 +36,7 @@ import {
   type ColumnType,
   columnType,
   DATE,
+  elementOf,
   FLOAT4,
   FLOAT8,
   INT2,
@@ -41,6 +52,14 @@ import {
   VARCHAR,
 } from './types.ts';
 
+type ListKind = 'array_agg' | 'json_agg' | 'jsonb_agg' | 'json_object_agg' | 'jsonb_object_agg';
+
+/** Their answer depends on the order in which values come, so that rows can't be aggregated where they are. */
+export const ORDER_MATTERS: ReadonlySet<AggregateKind> = new Set<AggregateKind>([
+  ...(['string_agg', 'array_agg', 'json_agg', 'jsonb_agg'] as const),
+  ...(['json_object_agg', 'jsonb_object_agg'] as const),
+]);
+
 export interface AggregateState {
   step(row: RowAccess, params: readonly Datum[]): void;
   /** So many rows at once, of which `values` are the argument's first `count` that are not null. Only where
@@ -55,7 +74,8 @@ export interface AggregateState {
   finish(): Datum;
 }
 
-/** The answer's type; undefined when PostgreSQL has no such aggregate of these types (before any implicit cast). */
+/** The answer's type, of the aggregates that SQL has always had; undefined for others, and for types that there is none
+ * of (before any implicit cast). */
 export function aggregateResultType(
   kind: AggregateKind,
   argTypes: readonly ColumnType[],
@@ -80,6 +100,8 @@ export function aggregateResultType(
       return argTypes.length === 1 && oid === BOOL ? columnType(BOOL) : undefined;
     case 'string_agg':
       return argTypes.length === 2 && oid === TEXT ? columnType(TEXT) : undefined;
+    default:
+      return undefined;
   }
 }
 
@@ -170,6 +192,34 @@ export class CompiledAggregate {
       : new FilteredState(accumulator, this.value, this.delimiter, this.filter);
   }
 
+  private otherAccumulator(kind: Spread | Regression | BitFold | ListKind): Accumulator {
+    const { args, type } = this.call;
+    const [first = type, second = type] = args.map(exprType);
+    switch (kind) {
+      case 'stddev_samp':
+      case 'stddev_pop':
+      case 'var_samp':
+      case 'var_pop':
+        return first.oid === FLOAT8 || first.oid === FLOAT4
+          ? new FloatSpread(kind)
+          : new ExactSpread(kind);
+      case 'bit_and':
+      case 'bit_or':
+      case 'bit_xor':
+        return new BitSums(kind, type);
+      case 'array_agg':
+        return elementOf(first.oid) === undefined ? new ArrayList(type) : new ArrayStack(type);
+      case 'json_agg':
+      case 'jsonb_agg':
+        return new JsonList(type.oid, first);
+      case 'json_object_agg':
+      case 'jsonb_object_agg':
+        return new JsonObjectList(type.oid, first, second);
+      default:
+        return new RegressionSums(kind);
+    }
+  }
+
   private accumulator(): Accumulator {
     const { kind, args, type } = this.call;
     const oid = args[0] === undefined ? INT8 : exprType(args[0]).oid;
@@ -198,6 +248,8 @@ export class CompiledAggregate {
         return new accumulators.BoolFold(columnType(BOOL), true);
       case 'string_agg':
         return new accumulators.StringJoin();
+      default:
+        return this.otherAccumulator(kind);
     }
   }
 }
@@ -218,7 +270,7 @@ class PlainState implements AggregateState {
 
   step(row: RowAccess, params: readonly Datum[]): void {
     const value = this.value(row, params);
-    if (value !== null) this.accumulator.add(value, null);
+    if (value !== null || this.accumulator.takesNulls === true) this.accumulator.add(value, null);
   }
 
   stepNumbers(values: Float64Array, count: number): void {
@@ -263,7 +315,7 @@ class FilteredState implements AggregateState {
   step(row: RowAccess, params: readonly Datum[]): void {
     if (this.filter !== undefined && !this.filter(row, params)) return;
     const value = this.value(row, params);
-    if (value === null) return;
+    if (value === null && this.accumulator.takesNulls !== true) return;
     this.accumulator.add(value, this.delimiter === undefined ? null : this.delimiter(row, params));
   }
 
@@ -315,7 +367,7 @@ class DistinctState implements AggregateState {
   step(row: RowAccess, params: readonly Datum[]): void {
     if (this.filter !== undefined && !this.filter(row, params)) return;
     const value = this.value(row, params);
-    if (value === null) return;
+    if (value === null && this.accumulator.takesNulls !== true) return;
     this.note(this.delimiter === undefined ? [value] : [value, this.delimiter(row, params)]);
   }
 
@@ -339,9 +391,10 @@ class DistinctState implements AggregateState {
   }
 
   finish(): Datum {
-    for (const [value, delimiter = null] of this.seen.values()) {
-      this.accumulator.add(value as Datum, delimiter);
-    }
+    // PostgreSQL finds what is distinct by sorting.
+    const { types } = this.layout;
+    const all = [...this.seen.values()].sort((a, b) => compareLists(types, a, b));
+    for (const [value, delimiter = null] of all) this.accumulator.add(value as Datum, delimiter);
     this.seen.clear();
     return this.accumulator.finish();
   }
@@ -350,6 +403,25 @@ class DistinctState implements AggregateState {
     const key = groupKey(this.layout.types, values);
     if (!this.seen.has(key)) this.seen.set(key, values);
   }
+}
+
+/** NULLs last. */
+function compareLists(
+  types: readonly ColumnType[],
+  a: readonly Datum[],
+  b: readonly Datum[],
+): number {
+  for (let i = 0; i < types.length; i++) {
+    const [x, y] = [a[i] as Datum, b[i] as Datum];
+    const { oid } = types[i] as ColumnType;
+    if (x === null || y === null) {
+      if (x === y) continue;
+      return x === null ? 1 : -1;
+    }
+    const order = orderingOf(oid) === undefined ? 0 : compareDatums(oid, x, y);
+    if (order !== 0) return order;
+  }
+  return 0;
 }
 
 /** One primitive for a list of datums, the same exactly for equal lists (NULLs are equal here). */

@@ -258,14 +258,15 @@ export class Decimal {
     return new Decimal('finite', unscaled, scale);
   }
 
-  sqrt(): Decimal {
+  /** To so many digits after the point; numeric.c's choice where none is given. */
+  sqrt(digits?: number): Decimal {
     if (this.kind === 'nan' || this.kind === 'infinity') return this;
     if (this.sign() < 0) throw new DbError('2201F', 'cannot take square root of a negative number');
     const weight = this.unscaled === 0n ? 0 : leading(this).weight;
     const integerDigits =
       weight >= 0 ? Math.trunc((weight * 4) / 2) + 1 : 1 - Math.trunc((1 - weight * 4) / 2);
     const wanted = Math.max(DIVISION_DIGITS_MIN - integerDigits, this.scale, 0);
-    const scale = Math.min(wanted, DIVISION_SCALE_MAX);
+    const scale = digits ?? Math.min(wanted, DIVISION_SCALE_MAX);
     // One more digit than asked, then rounded.
     const root = integerSqrt(this.unscaledAt(Math.max(2 * scale + 2, this.scale)));
     return Decimal.of(divideRounded(root, 10n), scale);

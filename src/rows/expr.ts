@@ -78,7 +78,31 @@ export type AggregateKind =
   | 'max'
   | 'bool_and'
   | 'bool_or'
-  | 'string_agg';
+  | 'string_agg'
+  | 'stddev_samp'
+  | 'stddev_pop'
+  | 'var_samp'
+  | 'var_pop'
+  | 'corr'
+  | 'covar_pop'
+  | 'covar_samp'
+  | 'regr_avgx'
+  | 'regr_avgy'
+  | 'regr_count'
+  | 'regr_intercept'
+  | 'regr_r2'
+  | 'regr_slope'
+  | 'regr_sxx'
+  | 'regr_sxy'
+  | 'regr_syy'
+  | 'bit_and'
+  | 'bit_or'
+  | 'bit_xor'
+  | 'array_agg'
+  | 'json_agg'
+  | 'jsonb_agg'
+  | 'json_object_agg'
+  | 'jsonb_object_agg';
 
 export interface AggregateCall {
   readonly kind: AggregateKind;

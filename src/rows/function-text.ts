@@ -1,14 +1,15 @@
 // Functions of strings and byte strings. Positions and lengths count characters (code points) from 1. char(n)
 // arguments come as text, without their padding.
 
-import { toHex, utf8 } from '../base/bytes.ts';
+import { utf8 } from '../base/bytes.ts';
 import { DbError } from '../base/errors.ts';
+import { decodeBytes, encodeBytes } from './byte-encodings.ts';
 import type { Datum } from './datum.ts';
 import { ANY, scalar, type ScalarFunction, variadicWithNulls } from './function-types.ts';
 import { md5 } from './md5.ts';
 import { characterCount, characterOffset } from './modifiers.ts';
-import { likeEscape, matchesLike, matchesRegex } from './pattern.ts';
-import { parseHex } from './text-format.ts';
+import { likeEscape, matchesLike } from './pattern.ts';
+import { matchesRegex } from './regex.ts';
 import { ANYNONARRAY, BOOL, BYTEA, INT4, TEXT } from './types.ts';
 
 /** No function may make a longer string. */
@@ -149,39 +150,6 @@ function substringBytea(bytes: Uint8Array, from: number, count?: number): Uint8A
   return bytes.slice(Math.max(from - 1, 0), end);
 }
 
-function encode(bytes: Uint8Array, format: string): string {
-  switch (format.toLowerCase()) {
-    case 'hex':
-      return toHex(bytes);
-    case 'base64':
-      return base64(bytes);
-    default:
-      throw new DbError('22023', `unrecognized encoding: "${format}"`);
-  }
-}
-
-const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-/** In lines of 76 characters, as PostgreSQL breaks them. */
-function base64(bytes: Uint8Array): string {
-  let out = '';
-  for (let i = 0; i < bytes.length; i += 3) {
-    if (i > 0 && i % 57 === 0) out += '\n';
-    const group = ((bytes[i] as number) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    for (let j = 0; j < 4; j++) {
-      out += i + j > bytes.length ? '=' : BASE64[(group >> (18 - 6 * j)) & 63];
-    }
-  }
-  return out;
-}
-
-function decode(text: string, format: string): Uint8Array {
-  if (format.toLowerCase() !== 'hex') {
-    throw new DbError('22023', `unrecognized encoding: "${format}"`);
-  }
-  return parseHex(text);
-}
-
 const notLike = (a: string, b: string): boolean => !matchesLike(a, b);
 const ilike = (a: string, b: string): boolean => matchesLike(a.toLowerCase(), b.toLowerCase());
 
@@ -258,15 +226,8 @@ export const textFunctions: readonly ScalarFunction[] = [
   scalar('md5', [BYTEA], TEXT, md5),
   scalar('chr', [INT4], TEXT, chr),
   scalar('ascii', [TEXT], INT4, (a: string) => a.codePointAt(0) ?? 0),
-  scalar('quote_ident', [TEXT], TEXT, (a: string) =>
-    /^[a-z_][a-z0-9_$]*$/.test(a) ? a : `"${a.replaceAll('"', '""')}"`,
-  ),
-  scalar('quote_literal', [TEXT], TEXT, (a: string) => {
-    const quoted = `'${a.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`;
-    return a.includes('\\') ? `E${quoted}` : quoted;
-  }),
-  scalar('encode', [BYTEA, TEXT], TEXT, encode),
-  scalar('decode', [TEXT, TEXT], BYTEA, decode),
+  scalar('encode', [BYTEA, TEXT], TEXT, encodeBytes),
+  scalar('decode', [TEXT, TEXT], BYTEA, decodeBytes),
   variadicWithNulls('concat', [ANY], TEXT, concat),
   variadicWithNulls('concat_ws', [TEXT, ANY], TEXT, concatWithSeparator),
 ];

@@ -8,6 +8,8 @@ import { quantifiedFunctions } from './function-quantified.ts';
 import { jsonFunctions } from './function-json.ts';
 import { mathFunctions } from './function-math.ts';
 import { numberFunctions } from './function-numbers.ts';
+import { regexFunctions } from './function-regex.ts';
+import { stringFunctions } from './function-strings.ts';
 import { textFunctions } from './function-text.ts';
 import { timeFunctions } from './function-time.ts';
 import { type ScalarFunction, variadicWithNulls } from './function-types.ts';
@@ -65,6 +67,8 @@ const named: readonly ScalarFunction[] = [
   ...arrayFunctions,
   ...jsonFunctions,
   ...numberFunctions,
+  ...stringFunctions,
+  ...regexFunctions,
   ...extremes,
 ];
 

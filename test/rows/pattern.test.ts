@@ -1,7 +1,8 @@
 // Expected answers are PostgreSQL 15's.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { likeEscape, matchesLike, matchesRegex } from '../../src/rows/pattern.ts';
+import { likeEscape, matchesLike } from '../../src/rows/pattern.ts';
+import { matchesRegex } from '../../src/rows/regex.ts';
 
 describe('LIKE', () => {
   it.each([

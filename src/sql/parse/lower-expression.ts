@@ -217,7 +217,8 @@ function lowerOperator(ctx: Lowering, node: A_Expr): Expression {
       return { kind: 'binary', op, left: required(ctx, node.lexpr), right, at };
     }
     case 'AEXPR_LIKE':
-    case 'AEXPR_ILIKE': {
+    case 'AEXPR_ILIKE':
+    case 'AEXPR_SIMILAR': {
       const [left, right] = [required(ctx, node.lexpr), required(ctx, node.rexpr)];
       return { kind: 'binary', op, left, right, at };
     }
@@ -256,8 +257,6 @@ function lowerOperator(ctx: Lowering, node: A_Expr): Expression {
       const quantifier = node.kind === 'AEXPR_OP_ANY' ? 'any' : 'all';
       return { kind: 'quantified', op, quantifier, left, array, at };
     }
-    case 'AEXPR_SIMILAR':
-      throw ctx.unsupported('SIMILAR TO', node.location);
     default:
       throw ctx.unsupported('an expression of an unknown kind', node.location);
   }

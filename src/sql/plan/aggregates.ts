@@ -2,6 +2,7 @@
 
 import { DbError, unsupported } from '../../base/errors.ts';
 import { orderingOf } from '../../rows/datum.ts';
+import { ANY_VALUE } from '../../rows/function-types.ts';
 import type { AggregateCall, AggregateKind, Expr } from '../../rows/expr.ts';
 import * as t from '../../rows/types.ts';
 import type { Expression } from '../parse/ast.ts';
@@ -27,6 +28,25 @@ const ORDERED: readonly number[] = [
   ...t.ARRAY_OIDS.filter((oid) => orderingOf(oid) !== undefined),
 ];
 
+function spread(name: string, kind: AggregateKind): [string, readonly AggregateSignature[]][] {
+  const exact = each(kind, [t.INT2, t.INT4, t.INT8, t.NUMERIC], t.NUMERIC);
+  return [[name, [...exact, ...each(kind, [t.FLOAT4, t.FLOAT8], t.FLOAT8)]]];
+}
+
+const REGRESSIONS = [
+  ...(['corr', 'covar_pop', 'covar_samp', 'regr_avgx', 'regr_avgy', 'regr_count'] as const),
+  ...(['regr_intercept', 'regr_r2', 'regr_slope', 'regr_sxx', 'regr_sxy', 'regr_syy'] as const),
+];
+
+/** Of any type; resultOid UNKNOWN is the array of it. */
+const LISTS: readonly AggregateSignature[] = [
+  { kind: 'array_agg', argOids: [ANY_VALUE], resultOid: t.UNKNOWN },
+  { kind: 'json_agg', argOids: [ANY_VALUE], resultOid: t.JSON_TYPE },
+  { kind: 'jsonb_agg', argOids: [ANY_VALUE], resultOid: t.JSONB },
+  { kind: 'json_object_agg', argOids: [ANY_VALUE, ANY_VALUE], resultOid: t.JSON_TYPE },
+  { kind: 'jsonb_object_agg', argOids: [ANY_VALUE, ANY_VALUE], resultOid: t.JSONB },
+];
+
 const SIGNATURES: ReadonlyMap<string, readonly AggregateSignature[]> = new Map([
   [
     'sum',
@@ -49,14 +69,33 @@ const SIGNATURES: ReadonlyMap<string, readonly AggregateSignature[]> = new Map([
   ['every', each('bool_and', [t.BOOL])],
   ['bool_or', each('bool_or', [t.BOOL])],
   ['string_agg', [{ kind: 'string_agg', argOids: [t.TEXT, t.TEXT], resultOid: t.TEXT }]],
+  ...spread('stddev', 'stddev_samp'),
+  ...spread('stddev_samp', 'stddev_samp'),
+  ...spread('stddev_pop', 'stddev_pop'),
+  ...spread('variance', 'var_samp'),
+  ...spread('var_samp', 'var_samp'),
+  ...spread('var_pop', 'var_pop'),
+  ...REGRESSIONS.map((kind): [string, readonly AggregateSignature[]] => [
+    kind,
+    [
+      {
+        kind,
+        argOids: [t.FLOAT8, t.FLOAT8],
+        resultOid: kind === 'regr_count' ? t.INT8 : t.FLOAT8,
+      },
+    ],
+  ]),
+  ...(['bit_and', 'bit_or', 'bit_xor'] as const).map(
+    (kind): [string, readonly AggregateSignature[]] => [kind, each(kind, [t.INT2, t.INT4, t.INT8])],
+  ),
+  ...LISTS.map((signature): [string, readonly AggregateSignature[]] => [
+    signature.kind,
+    [signature],
+  ]),
 ]);
 
 /** Aggregates that PostgreSQL has and this database has not yet. */
-const LATER: ReadonlySet<string> = new Set([
-  ...['array_agg', 'json_agg', 'jsonb_agg', 'json_object_agg', 'jsonb_object_agg', 'bit_and'],
-  ...['bit_or', 'stddev', 'stddev_pop', 'stddev_samp', 'variance', 'var_pop', 'var_samp', 'corr'],
-  ...['percentile_cont', 'percentile_disc', 'mode'],
-]);
+const LATER: ReadonlySet<string> = new Set([...['percentile_cont', 'percentile_disc', 'mode']]);
 
 export const aggregateNames: readonly string[] = ['count', ...SIGNATURES.keys()];
 
@@ -135,19 +174,38 @@ function resolve(
   const oids = args.map((arg) => typeOf(arg).oid);
   // PostgreSQL has sums of money and intervals too, so that nothing says what an unknown one is.
   const isVague = oids[0] === t.UNKNOWN && (ast.name === 'sum' || ast.name === 'avg');
-  if (isVague) throw noFunction(ast.name, oids, 'ambiguous', ast.at);
-  const choice = chooseOverload(SIGNATURES.get(ast.name) ?? [], oids, canCoerceImplicitly);
+  if (isVague || (ast.name === 'array_agg' && oids[0] === t.UNKNOWN))
+    throw noFunction(ast.name, oids, 'ambiguous', ast.at);
+  if (/^jsonb?_agg$/.test(ast.name) && oids[0] === t.UNKNOWN) {
+    throw new DbError(
+      '42804',
+      'could not determine polymorphic type because input has type unknown',
+    );
+  }
+  const choice = chooseOverload(
+    SIGNATURES.get(ast.name) ?? [],
+    oids,
+    (from, to) => to === ANY_VALUE || canCoerceImplicitly(from, to),
+  );
   if (ast.star || choice.kind !== 'one') {
     throw noFunction(ast.name, oids, choice.kind === 'one' ? 'none' : choice.kind, ast.at);
   }
   const { kind, argOids, resultOid } = choice.signature;
-  return {
-    kind,
-    args: args.map((arg, i) =>
-      binder.coerced(arg, t.columnType(argOids[i] as number), ast.args[i]?.at ?? ast.at),
-    ),
-    type: t.columnType(resultOid),
-  };
+  const bound = args.map((arg, i) => {
+    const wanted = argOids[i] as number;
+    const place = ast.args[i]?.at ?? ast.at;
+    if (wanted === ANY_VALUE) return binder.settled(arg, place);
+    return binder.coerced(arg, t.columnType(wanted), place);
+  });
+  const type = resultOid === t.UNKNOWN ? arrayOfArgument(bound, ast.at) : resultOid;
+  return { kind, args: bound, type: t.columnType(type) };
+}
+
+function arrayOfArgument([arg]: readonly Expr[], at: number): number {
+  const { oid } = typeOf(arg as Expr);
+  const array = t.elementOf(oid) === undefined ? t.arrayOf(oid) : oid;
+  if (array !== undefined) return array;
+  throw noFunction('array_agg', [oid], 'none', at);
 }
 
 /** GROUPING(a, b); its arguments are checked once the groups are known. */

@@ -1,6 +1,7 @@
 // Binding of SELECT.
 
 import { DbError } from '../../base/errors.ts';
+import { ORDER_MATTERS } from '../../rows/aggregates.ts';
 import type { Expr } from '../../rows/expr.ts';
 import { sqlTypeName } from '../../rows/type-names.ts';
 import { columnType } from '../../rows/types.ts';
@@ -212,7 +213,7 @@ function aggregation(
     input.access.kind === 'spans' &&
     input.lock === undefined &&
     isCovered(input, slotsOf(exprs)) &&
-    calls.every((c) => !c.distinct && c.kind !== 'string_agg') &&
+    calls.every((c) => !c.distinct && !ORDER_MATTERS.has(c.kind)) &&
     exprs.every((e) => context.isStable(e));
   if (!exprs.some(hasSubplan))
     return { kind: 'aggregate', input, groupBy, aggregates: calls, pushed };

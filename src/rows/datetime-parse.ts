@@ -154,7 +154,7 @@ class Reader {
     const time = fields.time === undefined ? this.time(text, fields) : undefined;
     if (time !== undefined) return time;
     const zone =
-      fields.time !== undefined && fields.zone === undefined
+      (fields.time ?? fields.month) !== undefined && fields.zone === undefined
         ? this.offset(text, fields)
         : undefined;
     if (zone !== undefined) return zone;

@@ -5,6 +5,7 @@
 import { compareDatums, type Datum, orderingOf } from './datum.ts';
 import { arrayFunctions } from './function-array.ts';
 import { quantifiedFunctions } from './function-quantified.ts';
+import { dateFunctions } from './function-dates.ts';
 import { jsonFunctions } from './function-json.ts';
 import { mathFunctions } from './function-math.ts';
 import { numberFunctions } from './function-numbers.ts';
@@ -68,6 +69,7 @@ const named: readonly ScalarFunction[] = [
   ...jsonFunctions,
   ...numberFunctions,
   ...stringFunctions,
+  ...dateFunctions,
   ...regexFunctions,
   ...extremes,
 ];

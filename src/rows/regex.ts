@@ -151,9 +151,11 @@ class Translation {
   /** JavaScript takes the first alternative that fits, PostgreSQL the longest: no matter where only one can fit. */
   private endAlternatives(): void {
     const begins = this.beginnings.pop() as string[];
-    if (!this.captures || begins.length < 2) return;
+    if (begins.length < 2) return;
     const distinct = new Set(begins.map((begin) => begin.toLowerCase()));
-    if (distinct.size < begins.length || distinct.has('')) {
+    if (distinct.size === begins.length && !distinct.has('')) return;
+    this.markAmbiguous();
+    if (this.captures) {
       throw unsupported(
         'a regular expression with alternatives that may begin alike',
         undefined,
@@ -193,7 +195,6 @@ class Translation {
         return this.quantifier(bound[0], true);
       }
       case '|':
-        this.markAmbiguous();
         (this.beginnings[this.beginnings.length - 1] as string[]).push('');
         this.isBeginning = true;
         this.out += '|';
@@ -247,9 +248,9 @@ class Translation {
   }
 
   private close(): void {
-    const ambiguous = this.open.pop();
-    if (ambiguous === undefined) throw invalid('parentheses () not balanced');
+    if (this.open.length === 0) throw invalid('parentheses () not balanced');
     this.endAlternatives();
+    const ambiguous = this.open.pop() as boolean;
     this.isBeginning = false;
     this.out += ')';
     this.at++;

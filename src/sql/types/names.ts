@@ -110,6 +110,11 @@ function modifierOf(oid: number, name: TypeName, position: { position?: number }
       }
       return ((first << 16) | (scale & 0x7ff)) + 4;
     }
+    case t.INTERVAL:
+      throw unsupported('an interval with fields or a precision', position.position);
+    case t.TIME:
+      if (first < 0) throw new DbError('22023', 'invalid type modifier', position);
+      return first >= 6 ? -1 : first;
     case t.TIMESTAMP:
     case t.TIMESTAMPTZ: {
       const zone = oid === t.TIMESTAMPTZ ? ' WITH TIME ZONE' : '';

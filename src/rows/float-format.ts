@@ -35,7 +35,37 @@ export function formatFloat8(value: number): string {
   const size = Math.abs(value);
   // Where JavaScript and PostgreSQL write the same.
   if (size >= 1e-4 && size < 1e15) return String(value);
-  return special(value) ?? layOut(value.toExponential(), 15);
+  return special(value) ?? layOut(shortest(value, size), 15);
+}
+
+const EXACT_MIN = 2 ** 53;
+/** Beyond, no number of 17 digits lies exactly between two floats. */
+const EXACT_MAX = 1e40;
+
+/** Digits that lie exactly between two floats read back as the even one, which JavaScript makes use of; PostgreSQL does
+ * not count on it and writes a digit more. */
+function shortest(value: number, size: number): string {
+  const text = value.toExponential();
+  if (size < EXACT_MIN || size > EXACT_MAX) return text;
+  const whole = BigInt(size);
+  const spacing = BigInt(2 ** (Math.floor(Math.log2(size)) - 52));
+  const isBetween = (digits: string): boolean => {
+    const distance = whole - wholeOf(digits.replace('-', ''));
+    return 2n * (distance < 0n ? -distance : distance) === spacing;
+  };
+  if (!isBetween(text)) return text;
+  for (let digits = 1; digits < 16; digits++) {
+    const longer = value.toExponential(digits);
+    if (Number(longer) === value && !isBetween(longer)) return longer.replace(/\.?0+e/, 'e');
+  }
+  return value.toExponential(16).replace(/\.?0+e/, 'e');
+}
+
+/** 1.5e20 as a whole number. */
+function wholeOf(scientific: string): bigint {
+  const [mantissa = '', exponent = '0'] = scientific.split('e');
+  const [whole = '', fraction = ''] = mantissa.split('.');
+  return BigInt(whole + fraction.padEnd(Number(exponent), '0'));
 }
 
 /** Appends formatFloat8(). */

@@ -248,14 +248,19 @@ function shape(array: ArrayValue, what: string): number[] {
   return array.items as number[];
 }
 
-function filled(elementOid: number, item: Datum, lengths: Maybe, lowers: Maybe): ArrayValue {
+function filled(
+  elementOid: number,
+  item: Datum,
+  lengths: Maybe,
+  lowers: Maybe | undefined,
+): ArrayValue {
   if (lengths === null || lowers === null) {
     throw new DbError('22004', 'dimension array or low bound array cannot be null');
   }
   const sizes = shape(lengths, 'dimension');
-  const starts = shape(lowers, 'dimension');
+  const starts = lowers === undefined ? undefined : shape(lowers, 'dimension');
   if (sizes.length > DIMENSIONS_MAX) throw tooManyDimensions(sizes.length);
-  if (starts.length !== 0 && sizes.length !== starts.length) {
+  if (starts !== undefined && sizes.length !== starts.length) {
     throw new DbError('2202E', 'wrong number of array subscripts', {
       detail: 'Low bound array has different size than dimensions array.',
     });
@@ -263,7 +268,7 @@ function filled(elementOid: number, item: Datum, lengths: Maybe, lowers: Maybe):
   if (sizes.some((size) => size < 0)) throw tooLarge();
   const count = itemCount(sizes);
   if (count === 0) return ArrayValue.of(elementOid, []);
-  const from = starts.length === 0 ? sizes.map(() => 1) : starts;
+  const from = starts ?? sizes.map(() => 1);
   return new ArrayValue(elementOid, sizes, from, new Array<Datum>(count).fill(item));
 }
 
@@ -346,7 +351,7 @@ const building: readonly ScalarFunction[] = [
     ANYARRAY,
     false,
     (_args, result) => (item: Datum, lengths: Maybe) =>
-      filled(elementOfResult(result), item, lengths, ArrayValue.of(INT4, [])),
+      filled(elementOfResult(result), item, lengths, undefined),
   ),
   typed(
     'array_fill',

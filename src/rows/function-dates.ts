@@ -14,7 +14,7 @@ import {
 } from './calendar.ts';
 import { compareDatums, type Datum } from './datum.ts';
 import { timestampInRange } from './datetime-parse.ts';
-import { addInterval } from './function-time.ts';
+import { addInterval, atTime } from './function-time.ts';
 import { scalar, type ScalarFunction, withNulls } from './function-types.ts';
 import { formatInterval, Interval, twoDigits } from './interval.ts';
 import { timeZone } from './time-zone.ts';
@@ -365,7 +365,5 @@ export const dateFunctions: readonly ScalarFunction[] = [
   ...overlapsFor(TIMESTAMP),
   ...overlapsFor(TIMESTAMPTZ),
   withNulls('overlaps', [TIME, TIME, TIME, TIME], BOOL, overlaps(TIME) as never),
-  scalar('+', [TIME, DATE], TIMESTAMP, (time: number, date: number) =>
-    Number.isFinite(date) ? joinTimestamp(date, time) : date,
-  ),
+  scalar('+', [TIME, DATE], TIMESTAMP, (time: number, date: number) => atTime(date, time)),
 ];

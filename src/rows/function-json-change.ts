@@ -138,6 +138,8 @@ function change(
   const steps = pathOf(path);
   if (!isJsonArray(target) && !isJsonObject(target)) throw invalid(complaint);
   if (steps.length === 0) return text;
+  const isEmpty = isJsonArray(target) ? target.length === 0 : target.size === 0;
+  if (isEmpty && !creates(kind)) return text;
   // Read after the target: reading keeps one value.
   return writeJson(changed(target, { path: steps, change: kind, value: readJson(value) }, 0));
 }

@@ -201,6 +201,12 @@ function logarithm(a: number, log: (a: number) => number): number {
   return log(a);
 }
 
+/** As rint(): what rounds to zero from below is -0. */
+function roundFloat(value: number): number {
+  const rounded = roundHalfEven(value);
+  return rounded === 0 && (value < 0 || Object.is(value, -0)) ? -0 : rounded;
+}
+
 function angle(a: number): number {
   if (!Number.isFinite(a) && !Number.isNaN(a)) throw new DbError('22003', 'input is out of range');
   return a;
@@ -215,7 +221,7 @@ const floatFunctions: readonly ScalarFunction[] = [
   scalar('ceil', [FLOAT8], FLOAT8, Math.ceil),
   scalar('ceiling', [FLOAT8], FLOAT8, Math.ceil),
   scalar('floor', [FLOAT8], FLOAT8, Math.floor),
-  scalar('round', [FLOAT8], FLOAT8, roundHalfEven),
+  scalar('round', [FLOAT8], FLOAT8, roundFloat),
   scalar('trunc', [FLOAT8], FLOAT8, Math.trunc),
   scalar('sign', [FLOAT8], FLOAT8, (a: number) => (a > 0 ? 1 : a < 0 ? -1 : 0)),
   scalar('sqrt', [FLOAT8], FLOAT8, squareRoot),

@@ -118,10 +118,9 @@ function bucketOfDecimal(value: Decimal, low: Decimal, high: Decimal, count: num
   const fromHigh = value.compare(high);
   if (isRising ? fromLow < 0 : fromLow > 0) return 0;
   if (isRising ? fromHigh >= 0 : fromHigh <= 0) return toInt4(count + 1);
-  const scale = Math.max(value.scale, low.scale, high.scale);
-  const at = (decimal: Decimal): bigint => decimal.round(scale).unscaled;
-  const offset = at(value) - at(low);
-  return Number((absolute(offset) * BigInt(count)) / absolute(at(high) - at(low))) + 1;
+  // Rounded as numeric.c divides, so that what is next to a bound may be beyond it.
+  const part = value.sub(low).abs().mul(Decimal.fromInteger(count)).div(high.sub(low).abs());
+  return toInt4(part.add(Decimal.ONE).floor().unscaled);
 }
 
 /** How many of the sorted thresholds are not above the value. */

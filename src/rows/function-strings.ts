@@ -13,7 +13,7 @@ import {
 import { characterCount, characterOffset } from './modifiers.ts';
 import { quoteIdentifier, quoteLiteral } from './quoting.ts';
 import { sha224, sha256, sha384, sha512 } from './sha.ts';
-import { BYTEA, INT4, INT8, TEXT } from './types.ts';
+import { ANYNONARRAY, BYTEA, INT4, INT8, TEXT } from './types.ts';
 
 /** Position, '-', width (or * and whence it comes), and what is to be done. */
 const SPECIFIER = /%(?:(\d+)\$)?(-*)(?:(\d+)|\*(?:(\d+)\$)?)?(.)?/su;
@@ -101,8 +101,13 @@ function padded(text: string, width: number, isLeft: boolean): string {
   return isLeft ? text + ' '.repeat(missing) : ' '.repeat(missing) + text;
 }
 
-function overlay(text: string, put: string, from: number, count = characterCount(put)): string {
+function checkedOverlay(from: number, count: number): void {
   if (from <= 0) throw new DbError('22011', 'negative substring length not allowed');
+  if (from + count > 2147483647) throw new DbError('22003', 'integer out of range');
+}
+
+function overlay(text: string, put: string, from: number, count = characterCount(put)): string {
+  checkedOverlay(from, count);
   const start = characterOffset(text, from - 1);
   const after = Math.max(from - 1 + count, 0);
   return text.slice(0, start) + put + text.slice(characterOffset(text, after));
@@ -114,7 +119,7 @@ function overlayBytes(
   from: number,
   count = put.length,
 ): Uint8Array {
-  if (from <= 0) throw new DbError('22011', 'negative substring length not allowed');
+  checkedOverlay(from, count);
   const head = bytes.subarray(0, from - 1);
   const tail = bytes.subarray(Math.max(from - 1 + count, 0));
   const out = new Uint8Array(head.length + put.length + tail.length);
@@ -223,9 +228,12 @@ function fromBytes(bytes: Uint8Array, encoding: string): string {
 const quoting: readonly ScalarFunction[] = [
   scalar('quote_ident', [TEXT], TEXT, quoteIdentifier),
   scalar('quote_literal', [TEXT], TEXT, quoteLiteral),
-  { ...variadicWithNulls('quote_literal', [ANY], TEXT, quoteNull(null)), variadic: false },
+  { ...variadicWithNulls('quote_literal', [ANYNONARRAY], TEXT, quoteNull(null)), variadic: false },
   withNulls('quote_nullable', [TEXT], TEXT, quoteNull('NULL')),
-  { ...variadicWithNulls('quote_nullable', [ANY], TEXT, quoteNull('NULL')), variadic: false },
+  {
+    ...variadicWithNulls('quote_nullable', [ANYNONARRAY], TEXT, quoteNull('NULL')),
+    variadic: false,
+  },
 ];
 
 function quoteNull(forNull: Datum): (value: Datum) => Datum {

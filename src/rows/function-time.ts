@@ -81,6 +81,11 @@ function subtractInstants(a: Instant, b: Instant): Interval {
   return new Interval(0, Number(days), Number(difference - days * 86_400_000_000n));
 }
 
+export function atTime(date: number, time: number): Instant {
+  const midnight = dateToTimestamp(date);
+  return isInfinite(midnight) ? midnight : checkedInstant(joinTimestamp(date, time));
+}
+
 function addToTime(time: number, interval: Interval): number {
   const micros = (time + (interval.micros % MICROS_PER_DAY)) % MICROS_PER_DAY;
   return micros < 0 ? micros + MICROS_PER_DAY : micros;
@@ -109,6 +114,12 @@ function isoYearStart(year: number): number {
 function isoYear(days: number, year: number): number {
   if (days >= isoYearStart(year + 1)) return year + 1;
   return days < isoYearStart(year) ? year - 1 : year;
+}
+
+/** The week by ISO 8601, and the year that it is of. */
+export function isoWeekOf(days: number, year: number): { year: number; week: number } {
+  const of = isoYear(days, year);
+  return { year: of, week: Math.floor((days - isoYearStart(of)) / 7) + 1 };
 }
 
 const integer = (value: number): Decimal => Decimal.fromInteger(value);
@@ -164,7 +175,7 @@ function datePart(field: string, moment: Moment): Decimal | undefined {
     case 'doy':
       return integer(days - daysFromCivil(year, 1, 1) + 1);
     case 'week':
-      return integer(Math.floor((days - isoYearStart(isoYear(days, year))) / 7) + 1);
+      return integer(isoWeekOf(days, year).week);
     case 'isoyear':
       return integer(shownYear(isoYear(days, year)));
     case 'decade':
@@ -389,10 +400,7 @@ export const timeFunctions: readonly ScalarFunction[] = [
   scalar('-', [DATE, INTERVAL], TIMESTAMP, (a: number, b: Interval) =>
     addInterval(dateToTimestamp(a), b.neg()),
   ),
-  scalar('+', [DATE, TIME], TIMESTAMP, (a: number, b: number) => {
-    const midnight = dateToTimestamp(a);
-    return isInfinite(midnight) ? midnight : joinTimestamp(a, b);
-  }),
+  scalar('+', [DATE, TIME], TIMESTAMP, atTime),
   scalar('+', [TIME, INTERVAL], TIME, addToTime),
   scalar('-', [TIME, INTERVAL], TIME, (a: number, b: Interval) => addToTime(a, b.neg())),
   scalar('-', [TIME, TIME], INTERVAL, (a: number, b: number) => new Interval(0, 0, a - b)),

@@ -11,6 +11,7 @@ import { mathFunctions } from './function-math.ts';
 import { numberFunctions } from './function-numbers.ts';
 import { regexFunctions } from './function-regex.ts';
 import { stringFunctions } from './function-strings.ts';
+import { templateFunctions } from './function-templates.ts';
 import { textFunctions } from './function-text.ts';
 import { timeFunctions } from './function-time.ts';
 import { type ScalarFunction, variadicWithNulls } from './function-types.ts';
@@ -70,6 +71,7 @@ const named: readonly ScalarFunction[] = [
   ...numberFunctions,
   ...stringFunctions,
   ...dateFunctions,
+  ...templateFunctions,
   ...regexFunctions,
   ...extremes,
 ];

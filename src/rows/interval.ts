@@ -55,8 +55,16 @@ export class Interval {
       days += Math.trunc(seconds / 86400);
       seconds -= Math.trunc(seconds / 86400) * 86400;
     }
-    return new Interval(months, days + monthDays, Math.round(scale(this.micros) + seconds * 1e6));
+    return new Interval(months, days + monthDays, halfEven(scale(this.micros) + seconds * 1e6));
   }
+}
+
+/** As rint(). */
+function halfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  if (rest !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
 }
 
 function isInt4(value: number): boolean {

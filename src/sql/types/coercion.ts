@@ -98,13 +98,18 @@ function limited(expr: Expr, target: ColumnType, context: CastContext): Expr {
   return target.modifier === -1 ? expr : cast(expr, target, context);
 }
 
-/** Constants are cast now. */
+/** Constants are cast now, if they can be. */
 function cast(expr: Expr, target: ColumnType, context: CastContext): Expr {
-  if (expr.kind === 'constant' && foldable(expr.type.oid, target.oid)) {
+  const unfolded: Expr = { kind: 'cast', type: target, arg: expr, context };
+  if (expr.kind !== 'constant' || !foldable(expr.type.oid, target.oid)) return unfolded;
+  try {
     const value = expr.value === null ? null : castDatum(expr.type, target, expr.value, context);
     return { kind: 'constant', type: target, value };
+  } catch (error) {
+    // It fails when it is evaluated, which it may never be.
+    if (error instanceof DbError) return unfolded;
+    throw error;
   }
-  return { kind: 'cast', type: target, arg: expr, context };
 }
 
 /** Between dates and times a cast may depend on the session's time zone, so it waits for execution. */

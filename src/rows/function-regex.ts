@@ -185,8 +185,13 @@ function startOffset(text: string, start: number): number {
 }
 
 /** Empty matches count only between characters, and not behind another match. */
-function regexpSplit(text: string, pattern: string, options = ''): Datum {
-  const matches = new Matches(text, pattern, withoutGlobal('regexp_split_to_array', options));
+export function splitByPattern(
+  name: string,
+  text: string,
+  pattern: string,
+  options: string,
+): ArrayValue {
+  const matches = new Matches(text, pattern, withoutGlobal(name, options));
   const parts: string[] = [];
   let at = 0;
   for (;;) {
@@ -199,6 +204,22 @@ function regexpSplit(text: string, pattern: string, options = ''): Datum {
     at = end;
   }
   return texts([...parts, text.slice(at)]);
+}
+
+function regexpSplit(text: string, pattern: string, options = ''): Datum {
+  return splitByPattern('regexp_split_to_array', text, pattern, options);
+}
+
+/** regexp_matches(): one, or with "g" all of them. */
+export function allMatches(text: string, pattern: string, options: string): ArrayValue[] {
+  const flags = flagsOf(options);
+  const matches = new Matches(text, pattern, flags);
+  const found: ArrayValue[] = [];
+  for (let match = matches.next(); match !== undefined; match = matches.next()) {
+    found.push(texts(match.length > 1 ? match.slice(1) : [match[0]]));
+    if (!flags.all) break;
+  }
+  return found;
 }
 
 function regexpCount(text: string, pattern: string, start = 1, options = ''): number {

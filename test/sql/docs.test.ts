@@ -12,6 +12,7 @@ import {
   VALUE_BYTES_MAX,
 } from '../../src/ranges/limits.ts';
 import { scalarFunctions } from '../../src/rows/functions.ts';
+import { setFunctions } from '../../src/rows/function-sets.ts';
 import { LINE_BYTES_MAX } from '../../src/sql/copy/lines.ts';
 import { WORK_BYTES_MAX } from '../../src/sql/exec/memory-budget.ts';
 import { depthMax, termsMax, textLengthMax, tokensMax } from '../../src/sql/parse/guard.ts';
@@ -45,6 +46,7 @@ describe('docs/sql.md', () => {
     ['Operators', sqlNames.filter((name) => !/^\w/.test(name))],
     ['Of the session and the moment', sessionFunctionNames],
     ['Aggregates', aggregateNames],
+    ['In FROM', [...new Set(setFunctions.map(({ name }) => name)), 'generate_series', 'unnest']],
     ['Of windows', windowFunctionNames],
   ])('lists what there is: %s', (title, names) => {
     expect(listed(title)).toEqual([...names].sort((a, b) => (a < b ? -1 : 1)));

@@ -6,6 +6,7 @@ import { compileExpr, TupleView } from '../../rows/compile.ts';
 import type { ArrayValue, Datum } from '../../rows/datum.ts';
 import { normalizeInt8 } from '../../rows/datum.ts';
 import { Decimal } from '../../rows/decimal.ts';
+import type { SetFunction } from '../../rows/function-sets.ts';
 import { addInterval, type Instant } from '../../rows/function-time.ts';
 import type { Interval } from '../../rows/interval.ts';
 import { INT4, NUMERIC, TIMESTAMP, TIMESTAMPTZ } from '../../rows/types.ts';
@@ -18,7 +19,8 @@ type TableFunctionNode = PlanNode & { kind: 'tableFunction' };
 
 export function compileTableFunction(node: TableFunctionNode): CompiledNode {
   const args = node.args.map(compileExpr);
-  const answer = node.name === 'unnest' ? unnest : seriesOf(node);
+  const { set } = node;
+  const answer = set !== undefined ? setOf(set) : node.name === 'unnest' ? unnest : seriesOf(node);
   return {
     isStored: false,
     position: (slot) => slot - node.base,
@@ -40,6 +42,14 @@ function* numbered(rows: Rows): Rows {
 
 function* tuples(values: Iterable<Datum>): Rows {
   for (const value of values) yield [value];
+}
+
+function setOf(set: SetFunction): (args: readonly Datum[]) => Rows | undefined {
+  return (args) => (args.includes(null) && !set.takesNulls ? undefined : each(set.rows(...args)));
+}
+
+function* each(rows: Iterable<readonly Datum[]>): Rows {
+  yield* rows;
 }
 
 /** Side by side; a shorter array, or NULL, is filled up with NULLs. */

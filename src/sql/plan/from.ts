@@ -185,7 +185,8 @@ export class FromBinder {
     const { names, types, alias } = made;
     const base = this.#take(names.length);
     const relation = derivedRelation(alias, names, types, base, item.columnAliases);
-    return leaf(made.node(base), relation, base, names.length, lateral);
+    const values = { ...relation, isValue: names.length === 1 };
+    return leaf(made.node(base), values, base, names.length, lateral);
   }
 
   #join(item: FromItem & { kind: 'join' }): Bound {

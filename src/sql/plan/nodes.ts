@@ -2,6 +2,7 @@
 // types; it reads no rows. Every node makes rows of numbered slots, and the expressions above it name these slots. A
 // table's slots are its storage positions shifted by `base`, so that several tables of one join do not collide.
 
+import type { SetFunction } from '../../rows/function-sets.ts';
 import type { AggregateCall, Expr } from '../../rows/expr.ts';
 import type { ColumnType } from '../../rows/types.ts';
 import type { LockOptions } from '../../txn/api.ts';
@@ -59,6 +60,8 @@ export type PlanNode =
       readonly types: readonly ColumnType[];
       readonly args: readonly Expr[];
       readonly ordinality: boolean;
+      /** Undefined: generate_series or unnest. */
+      readonly set: SetFunction | undefined;
     }
   /** A query of WITH that is worked out once: shared[id] of the plan. */
   | { readonly kind: 'shared'; readonly base: number; readonly id: number; readonly width: number }

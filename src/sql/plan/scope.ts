@@ -26,6 +26,8 @@ export function columnExpr({ type, slot, merged }: ScopeColumn): Expr {
 }
 
 export interface ScopeRelation {
+  /** It has single values and not rows. */
+  readonly isValue?: boolean;
   readonly alias: string;
   /** Of the table's own name, while no alias hides it. */
   readonly schema: string | undefined;
@@ -76,7 +78,7 @@ export class Scope {
   column(path: readonly string[], at: number): ScopeColumn {
     const name = path[path.length - 1] as string;
     if (path.length === 1) {
-      const found = this.find(name, at);
+      const found = this.find(name, at) ?? this.#valueOf(name);
       if (found === undefined) throw this.#unknownColumn(name, at);
       return found;
     }
@@ -91,6 +93,11 @@ export class Scope {
       throw new DbError('42703', `column ${shown} does not exist`, positionOf(at));
     }
     return found;
+  }
+
+  /** A function in FROM that answers single values is its value, whatever its column is called. */
+  #valueOf(name: string): ScopeColumn | undefined {
+    return this.relations.find((r) => r.isValue === true && r.alias === name)?.columns[0];
   }
 
   /** t or s.t (or database.s.t). */

@@ -2,10 +2,12 @@
 
 import { unsupported } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
+import { type SetFunction, setFunctions } from '../../rows/function-sets.ts';
 import * as t from '../../rows/types.ts';
 import type { ColumnType } from '../../rows/types.ts';
 import type { FunctionRef } from '../parse/ast.ts';
-import { commonType, typeOf } from '../types/coercion.ts';
+import { canCoerceImplicitly, commonType, typeOf } from '../types/coercion.ts';
+import { chooseOverload } from '../types/overloads.ts';
 import { noFunction } from './calls.ts';
 import type { PlanContext } from './context.ts';
 import { ExpressionBinder } from './expressions.ts';
@@ -25,11 +27,11 @@ export function bindTableFunction(context: PlanContext, item: FunctionRef): Tabl
   const binder = new ExpressionBinder(context, new Scope([]));
   binder.place = 'functions in FROM';
   const bound = call.args.map((arg) => binder.bind(arg));
-  const { types, args } = resolved(binder, call, bound);
+  const { types, args, set, names: own } = resolved(binder, call, bound);
   const ordinality = item.ordinality === true;
   const alias = item.alias ?? call.name;
   // The one column is called like the function, or like its alias.
-  const names = types.map(() => (types.length === 1 ? alias : call.name));
+  const names = types.map((_, i) => own?.[i] ?? (types.length === 1 ? alias : call.name));
   const node = (base: number): PlanNode => ({
     kind: 'tableFunction',
     base,
@@ -37,6 +39,7 @@ export function bindTableFunction(context: PlanContext, item: FunctionRef): Tabl
     types,
     args,
     ordinality,
+    set,
   });
   return ordinality
     ? { alias, names: [...names, 'ordinality'], types: [...types, t.columnType(t.INT8)], node }
@@ -45,6 +48,9 @@ export function bindTableFunction(context: PlanContext, item: FunctionRef): Tabl
 
 interface Resolved {
   readonly types: readonly ColumnType[];
+  /** Undefined ones are called like the function, or like its alias. */
+  readonly names?: readonly (string | undefined)[];
+  readonly set?: SetFunction;
   readonly args: readonly Expr[];
 }
 
@@ -59,8 +65,32 @@ function resolved(
     case 'unnest':
       return unnest(call, bound);
     default:
-      throw unsupported(`function ${call.name}() in FROM`, call.at + 1);
+      return ofSet(binder, call, bound);
   }
+}
+
+/** One of those in rows/function-sets.ts. */
+function ofSet(
+  binder: ExpressionBinder,
+  call: FunctionRef['call'] & { kind: 'function' },
+  bound: readonly Expr[],
+): Resolved {
+  const named = setFunctions.filter((f) => f.name === call.name);
+  if (named.length === 0) throw unsupported(`function ${call.name}() in FROM`, call.at + 1);
+  const oids = bound.map((arg) => typeOf(arg).oid);
+  const choice = chooseOverload(named, oids, canCoerceImplicitly);
+  if (choice.kind !== 'one') throw noFunction(call.name, oids, choice.kind, call.at);
+  const { argOids, columns } = choice.signature;
+  const args = bound.map((arg, i) => {
+    const place = call.args[i]?.at ?? call.at;
+    return binder.coerced(arg, t.columnType(argOids[i] as number), place);
+  });
+  return {
+    types: columns.map(({ oid }) => t.columnType(oid)),
+    names: columns.map(({ name }) => name),
+    args,
+    set: choice.signature,
+  };
 }
 
 /** Of integers, numeric, timestamps with an interval. */

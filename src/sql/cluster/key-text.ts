@@ -17,8 +17,8 @@ import {
   OID,
 } from '../../rows/types.ts';
 import type { Catalog } from '../catalog/api.ts';
-import type { TableDescriptor } from '../catalog/descriptor.ts';
 import { indexSpan, systemIndexName } from '../catalog/keys.ts';
+import { indexWithId, type KeyIndex } from './key-columns.ts';
 
 const PREFIX_BYTES = 4;
 const BARE: ReadonlySet<number> = new Set([BOOL, INT2, INT4, INT8, OID, FLOAT4, FLOAT8, NUMERIC]);
@@ -29,31 +29,30 @@ export function keyText(key: Uint8Array | undefined, catalog: Pick<Catalog, 'tab
   if (key.length === 0) return '<min>';
   if (key.length < PREFIX_BYTES) return hex(key);
   const indexId = new ByteReader(key).u32be();
-  const table = catalog.tables().find(({ primary }) => primary.id === indexId);
+  const index = indexWithId(catalog.tables(), indexId);
   const rest = key.subarray(PREFIX_BYTES);
-  if (table === undefined) {
+  if (index === undefined) {
     const name = systemIndexName(indexId) ?? `index ${indexId}`;
     return rest.length === 0 ? name : `${name} ${hex(rest)}`;
   }
-  return rest.length === 0 ? table.name : `${table.name} ${valuesText(table, rest)}`;
+  return rest.length === 0 ? index.shown : `${index.shown} ${valuesText(index, rest)}`;
 }
 
-/** A bound among the rows of one table. */
-export function rowKeyText(key: Uint8Array | undefined, table: TableDescriptor): string {
-  const { start, end } = indexSpan(table.primary.id);
+/** A bound among the keys of one index. */
+export function rowKeyText(key: Uint8Array | undefined, index: KeyIndex): string {
+  const { start, end } = indexSpan(index.id);
   if (key === undefined || compareBytes(key, end) >= 0) return '<end>';
   if (compareBytes(key, start) <= 0) return '<start>';
-  return valuesText(table, key.subarray(PREFIX_BYTES));
+  return valuesText(index, key.subarray(PREFIX_BYTES));
 }
 
 /** Of a key without its prefix. What is no whole value of its column comes last, in hexadecimal. */
-function valuesText(table: TableDescriptor, bytes: Uint8Array): string {
+function valuesText({ columns }: KeyIndex, bytes: Uint8Array): string {
   const reader = new ByteReader(bytes);
   const values: string[] = [];
   let taken = 0;
-  for (const { position, descending } of table.primary.columns) {
+  for (const { type, descending } of columns) {
     if (reader.remaining === 0) break;
-    const type = table.layout.types[position] as ColumnType;
     try {
       values.push(valueText(type, decodeKeyDatum(reader, type.oid, descending)));
     } catch {

@@ -16,8 +16,9 @@ import type {
   SetClusterStatement,
   ShowClusterStatement,
 } from '../parse/ast.ts';
+import type { KeyIndex } from './key-columns.ts';
 import { keyText, rowKeyText } from './key-text.ts';
-import { keysOf, targetTable } from './targets.ts';
+import { keysOf, targetIndex } from './targets.ts';
 
 export interface ClusterContext {
   readonly cluster: ClusterAdmin;
@@ -98,15 +99,15 @@ export async function showCluster(
   ctx: ClusterContext,
 ): Promise<void> {
   const { cluster, view } = ctx;
-  const table = statement.target === undefined ? undefined : targetTable(statement.target, view);
+  const index = statement.target === undefined ? undefined : targetIndex(statement.target, view);
   switch (statement.what) {
     case 'ranges': {
       const { ranges } = cluster;
       if (ranges === undefined) throw unsupported('SHOW RANGES');
-      const span = table === undefined ? EVERYTHING : indexSpan(table.primary.id);
+      const span = index === undefined ? EVERYTHING : indexSpan(index.id);
       for await (const batch of ranges.list(span)) {
         ctx.checkCancelled();
-        for (const range of batch) ctx.sink.tuple(rangeRow(range, table, ctx));
+        for (const range of batch) ctx.sink.tuple(rangeRow(range, index, ctx));
         if (ctx.sink.full) await ctx.sink.drained();
       }
       return;
@@ -118,7 +119,7 @@ export async function showCluster(
     case 'setting':
       return await showSetting(statement.name ?? '', ctx);
     case 'settings':
-      return await showSettings(table, ctx);
+      return await showSettings(index?.table, ctx);
   }
 }
 
@@ -206,17 +207,17 @@ export async function alterRanges(
   const { action } = statement;
   const command = action === 'unsplitAll' ? 'UNSPLIT' : action.toUpperCase();
   if (ranges === undefined) throw unsupported(command).at(statement.at + 1);
-  const table = targetTable(statement.target, ctx.view);
-  const span = indexSpan(table.primary.id);
+  const index = targetIndex(statement.target, ctx.view);
+  const span = indexSpan(index.id);
   let count = 0;
   if (action === 'scatter') {
     for await (const range of ranges.scatter(span)) {
-      await put(rangeRow(range, table, ctx), ctx);
+      await put(rangeRow(range, index, ctx), ctx);
       count++;
     }
     return `${command} ${count}`;
   }
-  const keys = keysOf(statement.rows, table, ctx.view, ctx.session);
+  const keys = keysOf(statement.rows, index, ctx.view, ctx.session);
   const answers: AsyncIterable<SplitInfo> =
     action === 'split'
       ? ranges.split(keys, MAX_TIMESTAMP)
@@ -224,7 +225,7 @@ export async function alterRanges(
         ? ranges.unsplit(keys)
         : ranges.unsplitAll(span);
   for await (const { key, range } of answers) {
-    await put([rowKeyText(key, table), range], ctx);
+    await put([rowKeyText(key, index), range], ctx);
     count++;
   }
   return `${command} ${count}`;
@@ -238,12 +239,12 @@ async function put(row: readonly Datum[], ctx: ClusterContext): Promise<void> {
 
 function rangeRow(
   range: RangeInfo,
-  table: TableDescriptor | undefined,
+  index: KeyIndex | undefined,
   { catalog }: ClusterContext,
 ): readonly Datum[] {
   const { start, end } = range.span;
   const bound = (key: Uint8Array | undefined): string =>
-    table === undefined ? keyText(key, catalog) : rowKeyText(key, table);
+    index === undefined ? keyText(key, catalog) : rowKeyText(key, index);
   const nodes = (areLearners: boolean): string =>
     range.replicas
       .filter(({ isLearner }) => isLearner === areLearners)

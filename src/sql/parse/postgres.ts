@@ -29,6 +29,7 @@ import {
 import { lowerWindow } from './lower-window.ts';
 import { lowerDelete, lowerInsert, lowerUpdate } from './lower-write.ts';
 import { ByteOffsets } from './position.ts';
+import { withInclude } from './storing.ts';
 
 export interface ParsedStatement {
   readonly statement: Statement;
@@ -50,7 +51,7 @@ export interface ParseOptions {
 /** All statements of the text; none when it is empty. Throws DbError. */
 export function parseStatements(text: string, options: ParseOptions = {}): ParsedStatement[] {
   guard(text);
-  const times = findAsOf(text);
+  const times = findAsOf(withInclude(text));
   const { rest, found } = findClusterStatements(times.rest, parseRows);
   const tree = parseTree(rest);
   const offsets = new ByteOffsets(rest);

@@ -277,6 +277,21 @@ describe('SHOW', () => {
     ]);
   });
 
+  it('divides a secondary index as it does a table', async () => {
+    const { run } = await shell();
+    await run('CREATE TABLE t (a int PRIMARY KEY, b text)');
+    await run('CREATE INDEX t_b ON t (b DESC)');
+    await run("ALTER INDEX t@t_b SPLIT AT VALUES ('x', 5), (NULL)");
+    const { rows } = await run('SHOW RANGES FROM INDEX t_b');
+    expect(rows.map((row) => row.slice(1, 3))).toEqual([
+      ['<start>', '(NULL)'],
+      ['(NULL)', "('x', 5)"],
+      ["('x', 5)", '<end>'],
+    ]);
+    const all = await run('SHOW RANGES');
+    expect(all.rows.map((row) => row[1])).toEqual(['<min>', 't@t_b (NULL)', "t@t_b ('x', 5)"]);
+  });
+
   it('tells a bound that is no whole row in hexadecimal', async () => {
     const { run, database, session } = await shell();
     await run('CREATE TABLE t (a int, b text, PRIMARY KEY (a, b))');

@@ -34,7 +34,11 @@ import {
   NAME,
   NUMERIC,
   OID,
+  REGCLASS,
+  REGNAMESPACE,
   REGPROC,
+  REGROLE,
+  REGTYPE,
   TEXT,
   TIME,
   TIMESTAMP,
@@ -60,6 +64,10 @@ export function parseBinary(type: ColumnType, bytes: Uint8Array): Datum {
       return (((bytes[0] as number) << 24) >> 16) | (bytes[1] as number);
     case OID:
     case REGPROC:
+    case REGCLASS:
+    case REGTYPE:
+    case REGNAMESPACE:
+    case REGROLE:
       return readInt32(bytes) >>> 0;
     case BOOL:
       expectLength(bytes, 1);
@@ -135,6 +143,10 @@ export function formatBinary(type: ColumnType, value: Datum, writer: ByteWriter)
     case INT4:
     case OID:
     case REGPROC:
+    case REGCLASS:
+    case REGTYPE:
+    case REGNAMESPACE:
+    case REGROLE:
       writer.u32be((value as number) >>> 0);
       return;
     case INT8:

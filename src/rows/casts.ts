@@ -36,7 +36,12 @@ import {
   NAME,
   NUMERIC,
   OID,
+  REGCLASS,
+  REGNAMESPACE,
+  REG_TYPES,
   REGPROC,
+  REGROLE,
+  REGTYPE,
   TEXT,
   TIME,
   TIMESTAMP,
@@ -50,18 +55,18 @@ export type CastContext = 'implicit' | 'assignment' | 'explicit';
 
 /** Rows are sources; i, a, e: implicit, in assignments, only explicit. */
 const KINDS: ReadonlyMap<number, ReadonlyMap<number, CastContext>> = new Map([
-  [INT2, targets({ i: [INT4, INT8, FLOAT4, FLOAT8, NUMERIC, OID, REGPROC] })],
-  [INT4, targets({ i: [INT8, FLOAT4, FLOAT8, NUMERIC, OID, REGPROC], a: [INT2], e: [BOOL] })],
-  [INT8, targets({ i: [FLOAT4, FLOAT8, NUMERIC, OID, REGPROC], a: [INT2, INT4] })],
-  [OID, targets({ i: [REGPROC], a: [INT4, INT8] })],
-  [REGPROC, targets({ i: [OID], a: [INT4, INT8] })],
+  [INT2, targets({ i: [INT4, INT8, FLOAT4, FLOAT8, NUMERIC, OID, ...REG_TYPES] })],
+  [INT4, targets({ i: [INT8, FLOAT4, FLOAT8, NUMERIC, OID, ...REG_TYPES], a: [INT2], e: [BOOL] })],
+  [INT8, targets({ i: [FLOAT4, FLOAT8, NUMERIC, OID, ...REG_TYPES], a: [INT2, INT4] })],
+  [OID, targets({ i: [...REG_TYPES], a: [INT4, INT8] })],
+  ...REG_TYPES.map((oid) => [oid, targets({ i: [OID], a: [INT4, INT8] })] as const),
   [FLOAT4, targets({ i: [FLOAT8], a: [INT2, INT4, INT8, NUMERIC] })],
   [FLOAT8, targets({ a: [INT2, INT4, INT8, FLOAT4, NUMERIC] })],
   [NUMERIC, targets({ i: [FLOAT4, FLOAT8], a: [INT2, INT4, INT8] })],
   [BOOL, targets({ a: [TEXT, VARCHAR, BPCHAR], e: [INT4] })],
-  [TEXT, targets({ i: [VARCHAR, BPCHAR], a: [NAME, CHAR1] })],
-  [VARCHAR, targets({ i: [TEXT, BPCHAR], a: [NAME, CHAR1] })],
-  [BPCHAR, targets({ i: [TEXT, VARCHAR], a: [NAME, CHAR1] })],
+  [TEXT, targets({ i: [VARCHAR, BPCHAR, NAME], a: [CHAR1] })],
+  [VARCHAR, targets({ i: [TEXT, BPCHAR, NAME], a: [CHAR1] })],
+  [BPCHAR, targets({ i: [TEXT, VARCHAR, NAME], a: [CHAR1] })],
   [NAME, targets({ i: [TEXT], a: [VARCHAR, BPCHAR] })],
   [CHAR1, targets({ i: [TEXT], a: [VARCHAR, BPCHAR] })],
   [DATE, targets({ i: [TIMESTAMP, TIMESTAMPTZ] })],
@@ -157,6 +162,10 @@ function convert(from: ColumnType, to: ColumnType, value: Datum, context: CastCo
     case INT8:
     case OID:
     case REGPROC:
+    case REGCLASS:
+    case REGTYPE:
+    case REGNAMESPACE:
+    case REGROLE:
     case FLOAT4:
     case FLOAT8:
     case NUMERIC:
@@ -275,6 +284,10 @@ function fromInteger(value: number | bigint, from: number, to: number): Datum {
       return numbers.toInt4(value);
     case OID:
     case REGPROC:
+    case REGCLASS:
+    case REGTYPE:
+    case REGNAMESPACE:
+    case REGROLE:
       // The smaller ones' bits are taken as they are.
       return from === INT8 ? numbers.toOid(value) : (value as number) >>> 0;
     case FLOAT4:

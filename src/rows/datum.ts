@@ -43,6 +43,11 @@ import {
   NAME,
   NUMERIC,
   OID,
+  REGCLASS,
+  REGNAMESPACE,
+  REGPROC,
+  REGROLE,
+  REGTYPE,
   TEXT,
   TIME,
   TIMESTAMP,
@@ -107,6 +112,11 @@ export function orderingOf(oid: number): Ordering | undefined {
     case INT4:
     case INT8:
     case OID:
+    case REGPROC:
+    case REGCLASS:
+    case REGTYPE:
+    case REGNAMESPACE:
+    case REGROLE:
     case DATE:
     case TIME:
     case TIMESTAMP:

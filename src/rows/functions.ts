@@ -13,6 +13,7 @@ import { regexFunctions } from './function-regex.ts';
 import { stringFunctions } from './function-strings.ts';
 import { templateFunctions } from './function-templates.ts';
 import { textFunctions } from './function-text.ts';
+import { systemFunctions } from './function-system.ts';
 import { timeFunctions } from './function-time.ts';
 import { type ScalarFunction, variadicWithNulls } from './function-types.ts';
 import {
@@ -73,6 +74,7 @@ const named: readonly ScalarFunction[] = [
   ...dateFunctions,
   ...templateFunctions,
   ...regexFunctions,
+  ...systemFunctions,
   ...extremes,
 ];
 

@@ -16,7 +16,11 @@ import {
   INTERVAL,
   NUMERIC,
   OID,
+  REGCLASS,
+  REGNAMESPACE,
   REGPROC,
+  REGROLE,
+  REGTYPE,
   TIME,
   TIMESTAMP,
   TIMESTAMPTZ,
@@ -61,6 +65,10 @@ export function storedForm(oid: number): number {
       return STORED_INT4;
     case OID:
     case REGPROC:
+    case REGCLASS:
+    case REGTYPE:
+    case REGNAMESPACE:
+    case REGROLE:
       return STORED_OID;
     case INT8:
     case TIME:

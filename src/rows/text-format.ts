@@ -32,7 +32,11 @@ import {
   NAME,
   NUMERIC,
   OID,
+  REGCLASS,
+  REGNAMESPACE,
   REGPROC,
+  REGROLE,
+  REGTYPE,
   TEXT,
   TIME,
   TIMESTAMP,
@@ -53,6 +57,10 @@ export function parseText(type: ColumnType, text: string): Datum {
       return parseInteger(text, -32768, 32767, 'smallint');
     case OID:
     case REGPROC:
+    case REGCLASS:
+    case REGTYPE:
+    case REGNAMESPACE:
+    case REGROLE:
       return parseInteger(text, 0, 4294967295, 'oid');
     case TEXT:
     case UNKNOWN:
@@ -104,9 +112,15 @@ export function formatText(type: ColumnType, value: Datum): string {
     case INT4:
     case INT8:
     case OID:
-    case REGPROC:
     case NUMERIC:
       return String(value as number | bigint | Decimal);
+    // What it stands for, or its number.
+    case REGPROC:
+    case REGCLASS:
+    case REGTYPE:
+    case REGNAMESPACE:
+    case REGROLE:
+      return String(value as number | string);
     case TEXT:
     case VARCHAR:
     case NAME:

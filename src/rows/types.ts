@@ -7,6 +7,7 @@ export const NAME = 19;
 export const INT8 = 20;
 export const INT2 = 21;
 export const INT4 = 23;
+/** Object ids that are written as what they stand for (sql/plan/reg-types.ts); all are kept as an oid is. */
 export const REGPROC = 24;
 export const TEXT = 25;
 export const OID = 26;
@@ -23,8 +24,12 @@ export const TIMESTAMP = 1114;
 export const TIMESTAMPTZ = 1184;
 export const INTERVAL = 1186;
 export const NUMERIC = 1700;
+export const REGCLASS = 2205;
+export const REGTYPE = 2206;
 export const UUID = 2950;
 export const JSONB = 3802;
+export const REGNAMESPACE = 4089;
+export const REGROLE = 4096;
 /** Statements that return nothing. */
 export const VOID = 2278;
 
@@ -64,6 +69,10 @@ const ARRAYS: readonly (readonly [element: number, array: number])[] = [
     [NUMERIC, 1231],
     [UUID, 2951],
     [JSONB, 3807],
+    [REGCLASS, 2210],
+    [REGTYPE, 2211],
+    [REGNAMESPACE, 4090],
+    [REGROLE, 4097],
   ] as const),
 ];
 
@@ -81,6 +90,8 @@ export function arrayOf(elementOid: number): number | undefined {
 export function elementOf(oid: number): number | undefined {
   return ELEMENT_OF.get(oid);
 }
+
+export const REG_TYPES: readonly number[] = [REGPROC, REGCLASS, REGTYPE, REGNAMESPACE, REGROLE];
 
 export interface ColumnType {
   readonly oid: number;

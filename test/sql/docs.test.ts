@@ -19,6 +19,7 @@ import { depthMax, termsMax, textLengthMax, tokensMax } from '../../src/sql/pars
 import { aggregateNames } from '../../src/sql/plan/aggregates.ts';
 import { sessionFunctionNames } from '../../src/sql/plan/session-functions.ts';
 import { windowFunctionNames } from '../../src/sql/plan/windows.ts';
+import { systemFunctionNames } from '../../src/sql/system/functions.ts';
 import { PREPARED_MAX } from '../../src/sql/session/prepared.ts';
 
 const DOC = readFileSync(fileURLToPath(new URL('../../docs/sql.md', import.meta.url)), 'utf8');
@@ -45,6 +46,7 @@ describe('docs/sql.md', () => {
     ['Functions', sqlNames.filter((name) => /^\w/.test(name))],
     ['Operators', sqlNames.filter((name) => !/^\w/.test(name))],
     ['Of the session and the moment', sessionFunctionNames],
+    ["Of the system's tables", systemFunctionNames],
     ['Aggregates', aggregateNames],
     ['In FROM', [...new Set(setFunctions.map(({ name }) => name)), 'generate_series', 'unnest']],
     ['Of windows', windowFunctionNames],

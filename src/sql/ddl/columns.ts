@@ -1,7 +1,8 @@
 // Columns as descriptors have them, of CREATE TABLE and of ADD COLUMN.
 
-import { DbError } from '../../base/errors.ts';
-import { UNKNOWN } from '../../rows/types.ts';
+import { DbError, unsupported } from '../../base/errors.ts';
+import { sqlTypeName } from '../../rows/type-names.ts';
+import { elementOf, REG_TYPES, UNKNOWN } from '../../rows/types.ts';
 import {
   type ColumnDescriptor,
   PLAIN_COLUMN,
@@ -28,6 +29,9 @@ export function columnOf(
   const type = resolveTypeName(definition.type);
   if (type.oid === UNKNOWN) {
     throw new DbError('42P16', `column "${name}" has pseudo-type unknown`);
+  }
+  if (REG_TYPES.includes(elementOf(type.oid) ?? type.oid)) {
+    throw unsupported(`a column of type ${sqlTypeName(type)}`, definition.type.at + 1);
   }
   if (initial !== undefined) bindDefault(initial, name, type, ctx.catalog);
   return {

@@ -2,6 +2,7 @@
 // compares with them.
 
 import { DbError } from '../../base/errors.ts';
+import { ArrayOf } from '../../rows/array.ts';
 import { groupKey } from '../../rows/aggregates.ts';
 import { type CompiledExpr, compileExpr, TupleView } from '../../rows/compile.ts';
 import type { Datum } from '../../rows/datum.ts';
@@ -22,6 +23,10 @@ export function answerMaker(answer: SubplanAnswer): () => Answer {
       return () => new Scalar();
     case 'exists':
       return () => new Exists();
+    case 'array': {
+      const { elementOid } = answer;
+      return () => new Collected(elementOid);
+    }
     case 'quantified': {
       const { quantifier, hashed } = answer;
       const test = compileExpr(answer.test);
@@ -60,6 +65,25 @@ class Exists implements Answer {
 
   value(): Datum {
     return this.#found;
+  }
+}
+
+class Collected implements Answer {
+  readonly #elementOid: number;
+  readonly #items: Datum[] = [];
+  readonly #budget = new MemoryBudget('a subquery');
+
+  constructor(elementOid: number) {
+    this.#elementOid = elementOid;
+  }
+
+  add(row: readonly Datum[]): void {
+    this.#budget.add(row);
+    this.#items.push(row[0] as Datum);
+  }
+
+  value(): Datum {
+    return ArrayOf.of<Datum>(this.#elementOid, this.#items);
   }
 }
 

@@ -106,7 +106,7 @@ export class SlotSet {
         continue;
       }
       const args = slot.args.length === 0 ? NO_DATUMS : slot.args.map((arg) => arg(NO_ROW, params));
-      const value = slot.function.evaluate(context.session, args);
+      const value = slot.function.evaluate(context.session, args, context.catalog);
       params[this.firstSlot + i] = value;
       if (slot.function.waits) given?.set(i, value);
     }

@@ -147,10 +147,10 @@ export type Expression =
       readonly array: Expression;
       readonly at: number;
     }
-  /** (SELECT …), EXISTS (…); `left op ANY (…)`, `left op ALL (…)`, where `left` may be a row. */
+  /** (SELECT …), ARRAY(SELECT …), EXISTS (…); `left op ANY (…)`, `left op ALL (…)`, where `left` may be a row. */
   | {
       readonly kind: 'subquery';
-      readonly form: 'scalar' | 'exists' | 'any' | 'all';
+      readonly form: 'scalar' | 'array' | 'exists' | 'any' | 'all';
       readonly query: SelectStatement;
       readonly left: Expression | undefined;
       readonly op: string | undefined;

@@ -4,6 +4,7 @@ import type {
   A_Const,
   A_Expr,
   A_Indirection,
+  CollateClause,
   FuncCall,
   Node,
   SortBy,
@@ -17,7 +18,6 @@ import { numberValue } from './numbers.ts';
 
 /** What the nodes that we have no expression for are called in SQL. */
 const constructs: Readonly<Record<string, string>> = {
-  CollateClause: 'COLLATE',
   CurrentOfExpr: 'WHERE CURRENT OF',
   XmlExpr: 'an XML function',
   XmlSerialize: 'XMLSERIALIZE',
@@ -48,6 +48,18 @@ function required(ctx: Lowering, node: Node | undefined): Expression {
   return lowerExpression(ctx, node);
 }
 
+const COLLATIONS: ReadonlySet<string> = new Set(['default', 'C', 'POSIX', 'ucs_basic']);
+
+/** All text is ordered by code point: a collation that asks for that changes nothing. */
+function lowerCollate(ctx: Lowering, { arg, collname, location }: CollateClause): Expression {
+  const names = namesOf(collname);
+  const name = names[names.length - 1] ?? '';
+  const isOfCatalog = names.length < 2 || names[0] === 'pg_catalog';
+  if (isOfCatalog && COLLATIONS.has(name)) return required(ctx, arg);
+  const shown = names.join('.');
+  throw ctx.fail('42704', `collation "${shown}" for encoding "UTF8" does not exist`, location);
+}
+
 export function lowerExpression(ctx: Lowering, node: Node): Expression {
   if ('A_Const' in node) {
     const at = ctx.at(node.A_Const.location);
@@ -57,6 +69,7 @@ export function lowerExpression(ctx: Lowering, node: Node): Expression {
     return lowerColumn(ctx, node.ColumnRef.fields ?? [], node.ColumnRef.location);
   }
   if ('A_Expr' in node) return lowerOperator(ctx, node.A_Expr);
+  if ('CollateClause' in node) return lowerCollate(ctx, node.CollateClause);
   if ('ParamRef' in node) {
     const { number = 0, location } = node.ParamRef;
     if (number < 1) throw ctx.fail('42P02', `there is no parameter $${number}`, location);
@@ -310,7 +323,7 @@ function lowerSubquery(ctx: Lowering, node: SubLink): Expression {
   expectNode(subselect !== undefined && 'SelectStmt' in subselect, 'a subquery was expected');
   const at = ctx.at(location);
   const form = subqueryForms[subLinkType ?? ''];
-  if (form === undefined) throw ctx.unsupported('an array of a subquery', location);
+  if (form === undefined) throw ctx.unsupported('this query in an expression', location);
   // Its operands come first in the text.
   const left = lowerOptional(ctx, testexpr);
   const query = ctx.queries.select(ctx, subselect.SelectStmt);
@@ -320,10 +333,11 @@ function lowerSubquery(ctx: Lowering, node: SubLink): Expression {
   return { kind: 'subquery', form, query, left, op: quantified ? op : undefined, at };
 }
 
-const subqueryForms: Readonly<Record<string, 'scalar' | 'exists' | 'any' | 'all'>> = {
+const subqueryForms: Readonly<Record<string, (Expression & { kind: 'subquery' })['form']>> = {
   EXISTS_SUBLINK: 'exists',
   ALL_SUBLINK: 'all',
   ANY_SUBLINK: 'any',
+  ARRAY_SUBLINK: 'array',
   EXPR_SUBLINK: 'scalar',
 };
 

@@ -12,6 +12,7 @@ import {
   elementOf,
   FLOAT4,
   FLOAT8,
+  REGTYPE,
   TEXT,
   UNKNOWN,
 } from '../../rows/types.ts';
@@ -23,6 +24,7 @@ import { fitsPolymorphic, isPolymorphic, resolvePolymorphic } from '../types/pol
 import type { Binder } from './binder.ts';
 import { noOperator } from './conditions.ts';
 import { hasColumns } from './expr-tools.ts';
+import { bindSystemFunction } from '../system/functions.ts';
 import { sessionFunction } from './session-functions.ts';
 
 export function bindOperator(
@@ -110,8 +112,7 @@ export function bindFunction(binder: Binder, ast: FunctionCall): Expr {
   const args = ast.args.map((arg) => binder.bind(arg));
   const oids = args.map((arg) => typeOf(arg).oid);
   if (name === 'pg_typeof' && args.length === 1) {
-    const shown = sqlTypeName(columnType(oids[0] as number));
-    return { kind: 'constant', type: columnType(TEXT), value: shown };
+    return { kind: 'constant', type: columnType(REGTYPE), value: oids[0] as number };
   }
   const session = sessionFunction(name);
   if (
@@ -125,6 +126,13 @@ export function bindFunction(binder: Binder, ast: FunctionCall): Expr {
     if (bound.some(hasColumns)) throw unsupported(`${name}() of a column`, at + 1);
     return binder.context.sessionCall(session, bound);
   }
+  const system = bindSystemFunction(
+    name,
+    args,
+    (i, oid) => binder.coerced(args[i] as Expr, columnType(oid), ast.args[i]?.at ?? at),
+    (fn) => binder.context.sessionCall(fn, []),
+  );
+  if (system !== undefined) return system;
   const named = candidates(name).map((f) => spread(f, args.length));
   const choice = chooseOverload(named, oids, acceptsImplicitly);
   if (choice.kind === 'one') return call(binder, choice.signature.of, args, ast.args, at);

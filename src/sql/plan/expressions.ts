@@ -19,6 +19,7 @@ import { findExpr } from './expr-tools.ts';
 import type { Around, PlanContext } from './context.ts';
 import { columnExpr, type Scope, type ScopeColumn } from './scope.ts';
 import { bindRowComparison, bindRowIn, bindRowNull } from './rows.ts';
+import { bindRegCast } from './reg-types.ts';
 import { sessionFunction } from './session-functions.ts';
 import { bindRowSubquery, bindSubquery } from './subqueries.ts';
 import { bindWindowCall, isWindowFunction, type WindowCollector } from './windows.ts';
@@ -259,6 +260,8 @@ export class ExpressionBinder implements Binder {
     const array = ast.arg.kind === 'array' ? bindArrayAs(this, ast.arg, target) : undefined;
     if (array !== undefined) return array;
     const arg = this.bind(ast.arg);
+    const named = bindRegCast(this.context, arg, target.oid, ast.arg.at);
+    if (named !== undefined) return named;
     const bound = coerce(arg, target, 'explicit', this.context.parameters, ast.arg.at);
     if (bound !== undefined) return bound;
     const from = sqlTypeName(columnType(typeOf(arg).oid));

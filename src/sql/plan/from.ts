@@ -24,7 +24,8 @@ import {
   type ScopeRelation,
   tableRelation,
 } from './scope.ts';
-import { findVirtualTable } from './virtual-tables.ts';
+import { TABLE_OID } from '../system/define.ts';
+import { findVirtualTable } from '../system/virtual-tables.ts';
 
 export type JoinType = 'inner' | 'left' | 'full';
 
@@ -165,7 +166,13 @@ export class FromBinder {
       const base = this.#take(names.length);
       const relation = derivedRelation(alias ?? virtual.name, names, types, base, columnAliases);
       const node: PlanNode = { kind: 'virtual', virtual, base };
-      const named = { ...relation, schema: alias === undefined ? virtual.schema : undefined };
+      const columns = relation.columns.map((column, i) =>
+        virtual.columns[i]?.name === TABLE_OID
+          ? { ...column, hidden: true, isSystem: true }
+          : column,
+      );
+      const schema = alias === undefined ? virtual.schema : undefined;
+      const named = { ...relation, columns, schema };
       return leaf(node, named, base, names.length);
     }
     const table = this.#context.table(name);

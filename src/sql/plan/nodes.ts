@@ -11,7 +11,7 @@ import type { SecondaryIndex, TableDescriptor } from '../catalog/descriptor.ts';
 import type { PlanSlot } from './session-functions.ts';
 import type { AccessChoice, TableAccess } from './spans.ts';
 import type { TableRules } from './table-rules.ts';
-import type { VirtualTable } from './virtual.ts';
+import type { VirtualTable } from '../system/virtual.ts';
 
 export interface TableNode {
   readonly kind: 'table';
@@ -272,6 +272,8 @@ export interface Subplan {
 export type SubplanAnswer =
   | { readonly kind: 'scalar' }
   | { readonly kind: 'exists' }
+  /** ARRAY(SELECT …) */
+  | { readonly kind: 'array'; readonly elementOid: number }
   /** Compares the first arguments of a call with each row. */
   | {
       readonly kind: 'quantified';

@@ -31,6 +31,7 @@ function figure(ast: Expression): Figured {
       return { name: 'coalesce', strong: true };
     case 'subquery': {
       if (ast.form === 'exists') return { name: 'exists', strong: true };
+      if (ast.form === 'array') return { name: 'array', strong: true };
       const [item] = leftmost(ast.query).items;
       if (ast.form !== 'scalar' || item === undefined) return { name: '?column?', strong: false };
       return item.alias === undefined ? figure(item.expr) : { name: item.alias, strong: true };

@@ -14,6 +14,7 @@ import { bindDelete, bindUpdate } from './modify.ts';
 import { bindJoinedWrite } from './modify-joined.ts';
 import type { Plan, StatementPlan } from './nodes.ts';
 import { bindQuery } from './query.ts';
+import { writtenOutputs } from './reg-types.ts';
 
 type WriteStatement = InsertStatement | UpdateStatement | DeleteStatement;
 export type DataStatement = SelectStatement | WriteStatement;
@@ -23,7 +24,7 @@ export function planStatement(ast: DataStatement, environment: PlanEnvironment):
   const context = new PlanContext(environment, { query: bindQuery });
   const statement =
     ast.kind === 'select'
-      ? bindQuery(context, ast)
+      ? bindShown(context, ast)
       : withCommonTables(context, ast.with, ast, () => bindWrite(context, ast));
   return {
     statement,
@@ -36,6 +37,11 @@ export function planStatement(ast: DataStatement, environment: PlanEnvironment):
     readOnly: ast.kind === 'select' && !context.locksRows,
     literalDependent: context.literalDependent,
   };
+}
+
+function bindShown(context: PlanContext, ast: SelectStatement): StatementPlan {
+  const query = bindQuery(context, ast);
+  return { ...query, outputs: writtenOutputs(context, query.outputs) };
 }
 
 function bindWrite(context: PlanContext, ast: WriteStatement): StatementPlan {

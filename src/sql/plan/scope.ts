@@ -15,8 +15,10 @@ export interface ScopeColumn {
   readonly tableId: number;
   /** 1-based. */
   readonly columnNumber: number;
-  /** The hidden key: named by nobody. */
+  /** The hidden key, or a column of the system's: not in *. */
   readonly hidden: boolean;
+  /** Hidden, and yet it may be named. */
+  readonly isSystem?: boolean;
   /** What it is where it is no slot: the common column of a FULL JOIN. */
   readonly merged?: Expr;
 }
@@ -65,7 +67,15 @@ export class Scope {
       }
       found = column;
     }
-    return found;
+    return found ?? this.#systemColumn(name);
+  }
+
+  #systemColumn(name: string): ScopeColumn | undefined {
+    for (const { columns } of this.relations) {
+      const found = columns.find((c) => c.isSystem === true && c.name === name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   /** As column(), but undefined where the name may be one of a query around. */
@@ -83,7 +93,9 @@ export class Scope {
       return found;
     }
     const relation = this.relation(path.slice(0, -1), at);
-    const matches = relation.columns.filter((c) => c.name === name && !c.hidden);
+    const matches = relation.columns.filter(
+      (c) => c.name === name && (!c.hidden || c.isSystem === true),
+    );
     const [found] = matches;
     if (matches.length > 1) {
       throw new DbError('42702', `column reference "${name}" is ambiguous`, positionOf(at));

@@ -3,10 +3,12 @@
 // stable ones once for each execution, volatile ones for each row. So expressions stay pure, also in the shards.
 
 import { DbError } from '../../base/errors.ts';
+import { ArrayOf } from '../../rows/array.ts';
 import { castDatum } from '../../rows/casts.ts';
 import { type Datum, normalizeInt8 } from '../../rows/datum.ts';
 import type { Expr } from '../../rows/expr.ts';
 import {
+  arrayOf,
   type ColumnType,
   columnType,
   DATE,
@@ -19,6 +21,7 @@ import {
   TIMESTAMPTZ,
   UUID,
 } from '../../rows/types.ts';
+import type { CatalogView } from '../catalog/api.ts';
 import type { SessionValues } from '../exec/plan-api.ts';
 
 export interface SessionFunction {
@@ -30,7 +33,8 @@ export interface SessionFunction {
   readonly argOids: readonly number[];
   /** How many of the arguments may be left out. */
   readonly optional: number;
-  evaluate(session: SessionValues, args: readonly Datum[]): Datum;
+  /** `catalog`: of a statement; defaults and checks of a table have none. */
+  evaluate(session: SessionValues, args: readonly Datum[], catalog?: CatalogView): Datum;
 }
 
 export interface SessionCall {
@@ -55,6 +59,7 @@ export type PlanSlot = SessionCall | ReservedSlot;
 const EPOCH_2000_MICROS = 946_684_800_000_000;
 const TIMESTAMPTZ_TYPE = columnType(TIMESTAMPTZ);
 const TIMESTAMP_TYPE = columnType(TIMESTAMP);
+const NAME_ARRAY = arrayOf(NAME) as number;
 const DATE_TYPE = columnType(DATE);
 
 function define(
@@ -123,6 +128,7 @@ const FUNCTIONS: readonly SessionFunction[] = [
   }),
   define('lastval', INT8, (s) => normalizeInt8(s.sequences.lastval()), { waits: true }),
   define('inet_server_addr', TEXT, () => null),
+  define('current_schemas', NAME_ARRAY, currentSchemas, { argOids: [16] }),
   define('pg_is_in_recovery', 16, () => false),
 ];
 
@@ -168,6 +174,13 @@ function currentSetting(s: SessionValues, args: readonly Datum[]): Datum {
   if (value !== undefined) return value;
   if (missingOk === true) return null;
   throw new DbError('42704', `unrecognized configuration parameter "${name}"`);
+}
+
+function currentSchemas(s: SessionValues, [withImplicit]: readonly Datum[]): Datum {
+  if (withImplicit === null) return null;
+  const implicit =
+    s.searchPath.includes('pg_catalog') || withImplicit !== true ? [] : ['pg_catalog'];
+  return ArrayOf.of<Datum>(NAME, [...implicit, ...s.searchPath]);
 }
 
 function castTimeOfDay(s: SessionValues): Datum {

@@ -3,7 +3,16 @@
 import { assert } from '../../base/assert.ts';
 import { DbError, unsupported } from '../../base/errors.ts';
 import type { Expr } from '../../rows/expr.ts';
-import { BOOL, type ColumnType, columnType, INT8 } from '../../rows/types.ts';
+import { sqlTypeName } from '../../rows/type-names.ts';
+import {
+  arrayOf,
+  BOOL,
+  type ColumnType,
+  columnType,
+  INT8,
+  TEXT,
+  UNKNOWN,
+} from '../../rows/types.ts';
 import type { Expression, SelectStatement } from '../parse/ast.ts';
 import { typeOf } from '../types/coercion.ts';
 import { positionOf } from '../types/names.ts';
@@ -44,7 +53,14 @@ export function bindSubquery(binder: Binder, ast: Subquery): Expr {
   if (only === undefined || another !== undefined) {
     throw new DbError('42601', 'subquery must return only one column', positionOf(ast.at));
   }
-  return subplan(binder, inner, [], typeOf(only), { kind: 'scalar' });
+  const type = typeOf(only);
+  if (form === 'scalar') return subplan(binder, inner, [], type, { kind: 'scalar' });
+  const element = type.oid === UNKNOWN ? TEXT : type.oid;
+  const array = arrayOf(element);
+  if (array === undefined) {
+    throw unsupported(`an array of ${sqlTypeName(type)}`, ast.at + 1);
+  }
+  return subplan(binder, inner, [], columnType(array), { kind: 'array', elementOid: element });
 }
 
 /** Only whether there are rows is asked, so that of the keyed query only the keys are left. */

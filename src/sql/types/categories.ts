@@ -17,6 +17,10 @@ export function categoryOf(oid: number): TypeCategory {
     case t.NUMERIC:
     case t.OID:
     case t.REGPROC:
+    case t.REGCLASS:
+    case t.REGTYPE:
+    case t.REGNAMESPACE:
+    case t.REGROLE:
       return 'N';
     case t.TEXT:
     case t.VARCHAR:

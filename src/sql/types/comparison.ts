@@ -25,6 +25,7 @@ function pairs(...oids: readonly number[]): ComparisonSignature[] {
 
 export const COMPARISONS: readonly ComparisonSignature[] = [
   ...[t.BOOL, t.INT2, t.INT4, t.INT8, t.FLOAT4, t.FLOAT8, t.NUMERIC, t.OID].map(same),
+  ...t.REG_TYPES.map(same),
   ...[t.TEXT, t.BPCHAR, t.NAME, t.CHAR1, t.BYTEA, t.UUID, t.JSONB].map(same),
   ...[t.DATE, t.TIME, t.TIMESTAMP, t.TIMESTAMPTZ, t.INTERVAL].map(same),
   ...pairs(t.INT2, t.INT4, t.INT8),

@@ -11,7 +11,7 @@ import type { TypeName } from '../parse/ast.ts';
 export const BUILT_TYPES: readonly number[] = [
   ...[t.BOOL, t.INT2, t.INT4, t.INT8, t.FLOAT4, t.FLOAT8, t.NUMERIC, t.OID],
   ...[t.TEXT, t.VARCHAR, t.BPCHAR, t.NAME, t.CHAR1, t.BYTEA, t.UUID, t.JSON_TYPE, t.JSONB],
-  ...[t.DATE, t.TIME, t.TIMESTAMP, t.TIMESTAMPTZ, t.INTERVAL, t.UNKNOWN],
+  ...[t.DATE, t.TIME, t.TIMESTAMP, t.TIMESTAMPTZ, t.INTERVAL, t.UNKNOWN, ...t.REG_TYPES],
   ...t.ARRAY_OIDS,
 ];
 
@@ -39,7 +39,7 @@ const ALIASES: Readonly<Record<string, number>> = {
 const LATER: ReadonlySet<string> = new Set([
   ...['timetz', 'xml', 'money', 'bit', 'varbit', 'inet', 'cidr', 'macaddr', 'point'],
   ...['line', 'lseg', 'box', 'path', 'polygon', 'circle', 'tsvector', 'tsquery'],
-  ...['regclass', 'regtype', 'regproc', 'regprocedure', 'regnamespace', 'regrole', 'record', 'xid'],
+  ...['regprocedure', 'record', 'xid'],
   ...[
     'int4range',
     'int8range',

@@ -39,6 +39,8 @@ interface Request {
 interface Ending {
   readonly message: Extract<ToHome, { kind: 'over' }>;
   readonly settled: () => void;
+  /** It has committed, and nobody will hear here whether all nodes have it. */
+  readonly unsettled: () => void;
 }
 
 export class SchemaRequests {
@@ -57,7 +59,7 @@ export class SchemaRequests {
     this.#stopped = true;
     const error = new DbError('57P01', 'the node is stopping');
     for (const request of [...this.#requests.values()]) request.answered(error);
-    for (const { settled } of this.#endings.values()) settled();
+    for (const { unsettled } of this.#endings.values()) unsettled();
     this.#endings.clear();
   }
 
@@ -125,7 +127,8 @@ export class SchemaRequests {
     }
   }
 
-  /** The transaction of these requests is over. Resolves once everybody knows what it changed. */
+  /** The transaction of these requests is over. Resolves once everybody knows what it changed; rejects when this node
+   * stops before. */
   over(
     requests: readonly number[],
     outcome: SchemaOutcome,
@@ -142,26 +145,28 @@ export class SchemaRequests {
     const number = ++this.#numbers;
     const message = { kind: 'over', number, requests, outcome, changes } as const;
     let isSettled = false;
-    let wake: (() => void) | undefined;
+    let wake: ((error?: DbError) => void) | undefined;
     this.#endings.set(number, {
       message,
       settled: () => {
         isSettled = true;
         wake?.();
       },
+      unsettled: () => wake?.(notEverywhere()),
     });
     this.#parts.send(message);
     // At once where the home is here and everybody has answered.
     if (isSettled || outcome !== 'committed') return undefined;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const { timers, log } = this.#parts;
       const deadline = timers.after(SETTLE_MICROS_MAX, () => {
         log.warn('a schema change has committed, and not all nodes are known to have it');
         resolve();
       });
-      wake = () => {
+      wake = (error) => {
         deadline[Symbol.dispose]();
-        resolve();
+        if (error === undefined) resolve();
+        else reject(error);
       };
     });
   }
@@ -235,6 +240,13 @@ export class SchemaRequests {
     if (state === undefined) return changedConcurrently(name);
     return sessions === undefined ? state.busyError(name) : state.inUse(name, sessions);
   }
+}
+
+function notEverywhere(): DbError {
+  return new DbError(
+    '40003',
+    'the schema change has committed, and not all nodes are known to have it: the node is stopping',
+  );
 }
 
 class HomeMoved extends DbError {

@@ -46,6 +46,7 @@ const MISSING: Readonly<Record<string, readonly [what: string, code: string]>> =
 /** A name, with or without its schema and quotes, or a number. */
 function oidOf(text: string, name: string): Datum {
   if (name === '-') return 0;
+  if (name.trim() === '') throw new DbError('42602', 'invalid name syntax');
   if (/^\d{1,10}$/.test(name)) return Number(name);
   const { type, oids } = dictionaryOf(text) as unknown as Oids;
   const plain = name
@@ -85,7 +86,7 @@ function sizeText(bytes: number | bigint): string {
   return `${Math.sign(size) * Math.round(Math.abs(size))} ${UNITS[unit]}`;
 }
 
-const UTF8 = 6;
+const ENCODINGS: Readonly<Record<number, string>> = { 0: 'SQL_ASCII', 6: 'UTF8' };
 
 const mayAll = (name: string, ...signatures: readonly (readonly number[])[]): ScalarFunction[] =>
   signatures.map((argOids) => scalar(name, argOids, BOOL, () => true));
@@ -123,10 +124,7 @@ export const systemFunctions: readonly ScalarFunction[] = [
   // What is stored is the text itself.
   scalar('pg_get_expr', [TEXT, OID], TEXT, (text: string) => text),
   scalar('pg_get_expr', [TEXT, OID, BOOL], TEXT, (text: string) => text),
-  scalar('pg_encoding_to_char', [INT4], NAME, (encoding: number) =>
-    encoding === UTF8 ? 'UTF8' : '',
-  ),
-  scalar('pg_relation_is_publishable', [OID], BOOL, () => true),
+  scalar('pg_encoding_to_char', [INT4], NAME, (encoding: number) => ENCODINGS[encoding] ?? ''),
   ...privileges,
   // How much there is of a table is known to its ranges (SHOW RANGES), not to the catalog.
   ...['pg_table_size', 'pg_relation_size', 'pg_total_relation_size', 'pg_indexes_size'].map(

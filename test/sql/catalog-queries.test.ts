@@ -60,7 +60,7 @@ function isOurs(outcome: string): boolean {
   return ['42P01', '42703'].includes(code) && /"(pg_|information_schema)|pg_\w+\./.test(outcome);
 }
 
-describe.runIf(HAS_SUITES)('the statements of', () => {
+describe.skipIf(!HAS_SUITES)('the statements of', () => {
   const directory = temporaryDirectory();
   let node: NodeProcess;
 
@@ -74,7 +74,7 @@ describe.runIf(HAS_SUITES)('the statements of', () => {
     directory.remove();
   });
 
-  it.each(HAS_SUITES ? readdirSync(FOLDER) : [])('%s run', async (file) => {
+  it.each(HAS_SUITES ? readdirSync(FOLDER) : ['each client'])('%s run', async (file) => {
     const client = await WireClient.connect(node.ports.sql);
     const refused: string[] = [];
     for (const text of statementsOf(file)) {
@@ -87,8 +87,4 @@ describe.runIf(HAS_SUITES)('the statements of', () => {
     client.end();
     expect(refused.length, refused.join('\n\n')).toBeLessThanOrEqual(REFUSED[file] ?? 0);
   });
-});
-
-describe.runIf(!HAS_SUITES)('the statements that clients send', () => {
-  it.skip('skipped: MERIDIAN_SUITES does not name a folder that has catalog-queries', () => {});
 });

@@ -68,6 +68,12 @@ function visibleRelations(catalog: CatalogView, session: SessionValues): Entries
   return entries;
 }
 
+function publishable(catalog: CatalogView): Entries {
+  const entries: Entries = {};
+  for (const { id, sequence } of catalog.all()) entries[id] = sequence === undefined ? 't' : 'f';
+  return entries;
+}
+
 function visibleTypes(): Entries {
   return Object.fromEntries(BUILT_TYPES.map((oid) => [oid, VISIBLE]));
 }
@@ -101,6 +107,7 @@ const FUNCTIONS: ReadonlyMap<string, SystemFunction> = new Map([
   define('pg_get_userbyid', [OID], 'text', (_catalog, session) => ({
     [OWNER_OID]: session.sessionUser,
   })),
+  define('pg_relation_is_publishable', [OID], 'bool', publishable),
   define('pg_table_is_visible', [OID], 'bool', visibleRelations),
   define('pg_type_is_visible', [OID], 'bool', visibleTypes),
 ]);

@@ -53,8 +53,7 @@ const BUGS: readonly Planted[] = [
     // The last two: no two replicas are alike; what was spoilt is one of the catalog's numbers, and its reader says so first.
     complaint: /differs from others|hold different rows|no majority of 3 agrees|u53 beyond/,
     whole: true,
-    // One seed in four or so finds it.
-    firstSeed: 8,
+    firstSeed: 2,
     seconds: 40,
   },
 ];

@@ -6,6 +6,7 @@ import { KvStore } from '../../doors/kv/store.ts';
 import { defaultConfig, type NodeConfig } from '../../node/config.ts';
 import { type Database, type DatabaseOptions, openDatabase } from '../../node/database.ts';
 import { type Member, writeIdentity } from '../../node/identity.ts';
+import { FIRST_DATA_RANGE } from '../../ranges/layout.ts';
 import type { RangeStatus } from '../../node/status.ts';
 import type { CommitAnswer } from '../../ranges/api.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
@@ -83,8 +84,9 @@ export class DatabaseNode implements ClusterNode {
     this.#kv = new KvStore({ transactions, timers: runtime.timers });
   }
 
-  get range(): RangeStatus {
-    return this.database.status().ranges[0] as RangeStatus;
+  get range(): RangeStatus | undefined {
+    // Registers are keys and values: they lie in it.
+    return this.database.status().ranges.find(({ range }) => range === FIRST_DATA_RANGE);
   }
 
   async read(register: Register): Promise<Answer> {
@@ -118,7 +120,7 @@ export class DatabaseNode implements ClusterNode {
   }
 
   holdsLease(): boolean {
-    return this.range.isLeaseHeld;
+    return this.range?.isLeaseHeld === true;
   }
 
   close(): Promise<void> {

@@ -1,6 +1,7 @@
 // A cluster of whole nodes (database-node.ts): one range, with a replica on each. Leadership is handed over now and then,
 // and replicas are compared, while everything else goes wrong.
 
+import { FIRST_DATA_RANGE } from '../../ranges/layout.ts';
 import type { ConsistencyAnswer } from '../../node/status.ts';
 import { DbError } from '../../base/errors.ts';
 import { initParser } from '../../sql/parse/grammar.ts';
@@ -82,7 +83,7 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
   }
 
   look(): void {
-    demandOneHolder(this.#cluster, 1);
+    demandOneHolder(this.#cluster, FIRST_DATA_RANGE);
   }
 
   begin(): void {
@@ -128,9 +129,10 @@ export class DatabaseSubject implements Subject<DatabaseNode> {
   }
 
   difference(): string | undefined {
-    const committed = this.#invariants.committedIndex(1);
+    const committed = this.#invariants.committedIndex(FIRST_DATA_RANGE);
     for (const { node, machine } of this.#cluster.seats) {
       if (node === undefined) return `node ${machine.node} is not up`;
+      if (node.range === undefined) return `node ${machine.node} has no replica`;
       const { appliedIndex, broken } = node.range;
       demand(broken === undefined, `node ${machine.node} differs from others: ${broken}`);
       if (appliedIndex !== committed) {

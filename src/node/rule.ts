@@ -2,7 +2,7 @@
 // the settings say.
 
 import type { NodeId, Runtime } from '../runtime/runtime.ts';
-import type { TableDescriptor, TableSettings } from '../sql/catalog/descriptor.ts';
+import { indexIdsOf, type TableDescriptor, type TableSettings } from '../sql/catalog/descriptor.ts';
 import { indexSpan } from '../sql/catalog/keys.ts';
 import type { Span } from '../storage/engine.ts';
 import { indexIdOf } from '../storage/page-index.ts';
@@ -125,10 +125,11 @@ function greatestFactor(tables: readonly TableDescriptor[]): number {
 }
 
 function keepingTables(tables: readonly TableDescriptor[]): readonly KeepingTable[] {
-  return tables.flatMap(({ settings, primary }) => {
-    const text = settings.get('gc.ttl');
+  return tables.flatMap((table) => {
+    const text = table.settings.get('gc.ttl');
     if (text === undefined) return [];
-    return [{ spans: [indexSpan(primary.id)], micros: parseSetting('gc.ttl', text) }];
+    const spans = indexIdsOf(table).map(indexSpan);
+    return [{ spans, micros: parseSetting('gc.ttl', text) }];
   });
 }
 

@@ -133,6 +133,21 @@ const collation = (
   collctype: at,
 });
 
+function role(name: string): Row {
+  return {
+    oid: OWNER_OID,
+    rolname: name,
+    rolsuper: true,
+    rolinherit: true,
+    rolcreaterole: true,
+    rolcreatedb: true,
+    rolcanlogin: true,
+    rolreplication: true,
+    rolbypassrls: true,
+    rolconnlimit: -1,
+  };
+}
+
 export const STATIC_MAKERS: Readonly<Record<string, Rows>> = {
   pg_type: () => BUILT_TYPES.map(typeRow),
   pg_namespace: () => [...SCHEMAS].map(([nspname, oid]) => ({ oid, nspname, nspowner: OWNER_OID })),
@@ -150,35 +165,8 @@ export const STATIC_MAKERS: Readonly<Record<string, Rows>> = {
       datctype: 'C',
     },
   ],
-  pg_roles: ({ session }) => [
-    {
-      oid: OWNER_OID,
-      rolname: session.sessionUser,
-      rolsuper: true,
-      rolinherit: true,
-      rolcreaterole: true,
-      rolcreatedb: true,
-      rolcanlogin: true,
-      rolreplication: true,
-      rolconnlimit: -1,
-      rolpassword: '********',
-      rolbypassrls: true,
-    },
-  ],
-  pg_authid: ({ session }) => [
-    {
-      oid: OWNER_OID,
-      rolname: session.sessionUser,
-      rolsuper: true,
-      rolinherit: true,
-      rolcreaterole: true,
-      rolcreatedb: true,
-      rolcanlogin: true,
-      rolreplication: true,
-      rolbypassrls: true,
-      rolconnlimit: -1,
-    },
-  ],
+  pg_roles: ({ session }) => [{ ...role(session.sessionUser), rolpassword: '********' }],
+  pg_authid: ({ session }) => [role(session.sessionUser)],
   pg_user: ({ session }) => [
     {
       usename: session.sessionUser,
